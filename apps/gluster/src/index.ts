@@ -1,0 +1,6 @@
+/**
+ * gluster: the command line.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * glusterd.
+ *
+ * @packageDocumentation
+ */
+export {};

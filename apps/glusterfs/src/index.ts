@@ -1,0 +1,6 @@
+/**
+ * glusterfs: a mount.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * glusterfsd: a brick.
+ *
+ * @packageDocumentation
+ */
+export {};

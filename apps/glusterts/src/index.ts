@@ -1,0 +1,6 @@
+/**
+ * npm start: a whole volume on this machine.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * The words of gluster: grammar, requests, output.
+ *
+ * @packageDocumentation
+ */
+export {};

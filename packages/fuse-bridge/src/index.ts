@@ -1,0 +1,6 @@
+/**
+ * mount/fuse: the kernel’s requests to fops.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * A Gluster volume from a Node program.
+ *
+ * @packageDocumentation
+ */
+export {};

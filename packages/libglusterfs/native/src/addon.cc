@@ -1,0 +1,11 @@
+// The addon's entry: each subject registers its functions on `exports`. Add a line here for a new subject.
+#include <napi.h>
+
+#include "bindings.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("abi", Napi::Number::New(env, 1));
+  return exports;
+}
+
+NODE_API_MODULE(glusterts_native, Init)

@@ -1,0 +1,3 @@
+// What addon.cc calls: one function a subject, defined in that subject's *_binding.cc.
+#pragma once
+#include <napi.h>

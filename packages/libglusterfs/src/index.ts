@@ -1,0 +1,28 @@
+/**
+ * The core of glusterts: xlators and the graphs they form, volfiles, dict, inode and fd tables, iobufs, frames,
+ * the platform seam and its native addon.
+ *
+ * @packageDocumentation
+ */
+export * from './bytes.js';
+export * from './ctx-slot.js';
+export * from './dict.js';
+export * from './errno.js';
+export * from './events.js';
+export * from './fd.js';
+export * from './fop-error.js';
+export * from './fops.js';
+export * from './frame.js';
+export * from './gfid.js';
+export * from './iatt.js';
+export * from './inode.js';
+export * from './inode-table.js';
+export * from './iobuf.js';
+export * from './loc.js';
+export * from './lock.js';
+export * from './logging.js';
+export * from './option-spec.js';
+export * from './options.js';
+export * from './xlator.js';
+export * from './platform/network.js';
+export * from './platform/platform.js';

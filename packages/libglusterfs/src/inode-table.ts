@@ -1,0 +1,257 @@
+import type { Bytes } from './bytes.js';
+import { Errno } from './errno.js';
+import type { Fd } from './fd.js';
+import { FopError } from './fop-error.js';
+import { type Gfid, NULL_GFID, ROOT_GFID, gfidPath } from './gfid.js';
+import { IaType, type Iatt } from './iatt.js';
+import { Inode } from './inode.js';
+
+/** What a table tells the graph it belongs to. */
+export interface InodeTableListener {
+  /** An inode is leaving the table: run every xlator's forget. */
+  forget(inode: Inode): void;
+  /** An fd lost its last reference: run every xlator's release or releasedir. */
+  release(fd: Fd, directory: boolean): void;
+}
+
+export interface InodeTableOptions {
+  /** Unreferenced inodes kept at most; 0: no limit. Inodes that the kernel knows count, but are not dropped. */
+  lruLimit: number;
+  /**
+   * Asks the kernel to forget an inode that it knows (mount/fuse). Called for the oldest one when the LRU list is over
+   * its limit; the inode leaves the table when the FORGET arrives.
+   */
+  invalidate?: (inode: Inode) => void;
+}
+
+interface Dentry {
+  parent: Inode;
+  name: Bytes;
+}
+
+const PATH_MAX = 4096;
+
+/**
+ * The inodes of one graph by gfid, and the names they are known under (spec/client.md, §17.1). All inodes of a table
+ * are in exactly one place: active (referenced), lru (not referenced), or retired.
+ */
+export class InodeTable {
+  readonly name: string;
+  readonly root: Inode;
+  lruLimit: number;
+  readonly #listener: InodeTableListener;
+  readonly #invalidate: ((inode: Inode) => void) | undefined;
+  readonly #byGfid = new Map<Gfid, Inode>();
+  readonly #children = new Map<Inode, Map<Bytes, Inode>>();
+  readonly #dentries = new Map<Inode, Dentry[]>();
+  /** Insertion order is age: the first is the oldest. */
+  readonly #lru = new Set<Inode>();
+  readonly #invalidated = new Set<Inode>();
+
+  constructor(name: string, listener: InodeTableListener, options: InodeTableOptions) {
+    this.name = name;
+    this.#listener = listener;
+    this.lruLimit = options.lruLimit;
+    this.#invalidate = options.invalidate;
+    this.root = new Inode(this);
+    this.root.gfid = ROOT_GFID;
+    this.root.ia_type = IaType.DIR;
+    this.#byGfid.set(ROOT_GFID, this.root);
+  }
+
+  /** Linked inodes. */
+  get size(): number {
+    return this.#byGfid.size;
+  }
+
+  get lruSize(): number {
+    return this.#lru.size;
+  }
+
+  get invalidateSize(): number {
+    return this.#invalidated.size;
+  }
+
+  get activeSize(): number {
+    return this.#byGfid.size - this.#lru.size;
+  }
+
+  /** All linked inodes, for statedumps. */
+  inodes(): Iterable<Inode> {
+    return this.#byGfid.values();
+  }
+
+  /** A fresh inode, not yet in the table. */
+  create(): Inode {
+    return new Inode(this);
+  }
+
+  find(gfid: Gfid): Inode | undefined {
+    return this.#byGfid.get(gfid);
+  }
+
+  /** The child of a directory that is known under a name. */
+  grep(parent: Inode, name: Bytes): Inode | undefined {
+    return this.#children.get(parent)?.get(name);
+  }
+
+  /**
+   * Makes an inode known after a successful lookup or creation, under a name if `parent` is given. Returns the inode to
+   * go on with: the one that the table already has for that gfid, if any. Takes no reference.
+   * Errors: EINVAL for a null gfid, a parent that is no directory or an empty name; ELOOP when a directory would lie in itself.
+   */
+  link(inode: Inode, parent: Inode | undefined, name: Bytes, iatt: Iatt): Inode {
+    if (iatt.ia_gfid === NULL_GFID) throw new FopError(Errno.EINVAL, undefined, 'a null gfid cannot be linked');
+    if (parent && (parent.ia_type !== IaType.DIR || name.length === 0 || name.includes('/'))) {
+      throw new FopError(Errno.EINVAL, undefined, 'no directory, or no name');
+    }
+    let linked = this.#byGfid.get(iatt.ia_gfid);
+    if (linked === undefined) {
+      if (inode.gfid !== NULL_GFID && inode.gfid !== iatt.ia_gfid) inode = new Inode(this);
+      linked = inode;
+      linked.gfid = iatt.ia_gfid;
+      linked.ia_type = iatt.ia_type;
+      this.#byGfid.set(linked.gfid, linked);
+      if (linked.refs === 0) this.idled(linked);
+    } else if (linked.ia_type === IaType.INVAL) {
+      linked.ia_type = iatt.ia_type;
+    }
+    if (parent && name !== '.' && name !== '..') this.#addDentry(linked, parent, name);
+    return linked;
+  }
+
+  /** Forgets a name. The inode stays. */
+  unlink(inode: Inode, parent: Inode, name: Bytes): void {
+    const siblings = this.#children.get(parent);
+    if (siblings?.get(name) !== inode) return;
+    siblings.delete(name);
+    if (siblings.size === 0) this.#children.delete(parent);
+    const names = this.#dentries.get(inode);
+    if (!names) return;
+    const rest = names.filter((dentry) => dentry.parent !== parent || dentry.name !== name);
+    if (rest.length > 0) this.#dentries.set(inode, rest);
+    else this.#dentries.delete(inode);
+  }
+
+  /** A rename has succeeded. */
+  rename(oldParent: Inode, oldName: Bytes, newParent: Inode, newName: Bytes, inode: Inode, iatt: Iatt): Inode {
+    const linked = this.link(inode, newParent, newName, iatt);
+    if (oldParent !== newParent || oldName !== newName) this.unlink(linked, oldParent, oldName);
+    return linked;
+  }
+
+  /** The kernel was told of the inode once more. */
+  lookup(inode: Inode): void {
+    inode.nlookup++;
+    this.#invalidated.delete(inode);
+  }
+
+  /** The kernel forgets `count` of its lookups. */
+  forget(inode: Inode, count: number): void {
+    inode.nlookup = Math.max(0, inode.nlookup - count);
+    if (inode.nlookup === 0 && this.#invalidated.delete(inode) && inode.refs === 0) this.#retire(inode);
+    else this.#prune();
+  }
+
+  /** A path to the inode, or `<gfid:…>/rest` where a name on the way to the root is not known. Over PATH_MAX: undefined. */
+  path(inode: Inode, name?: Bytes): Bytes | undefined {
+    let rest = name === undefined ? '' : `/${name}`;
+    let at = inode;
+    while (at !== this.root) {
+      const dentry = this.#dentries.get(at)?.[0];
+      if (!dentry) return (gfidPath(at.gfid) + rest) as Bytes;
+      rest = `/${dentry.name}${rest}`;
+      if (rest.length > PATH_MAX) return undefined;
+      at = dentry.parent;
+    }
+    return (rest === '' ? '/' : rest) as Bytes;
+  }
+
+  /** A known parent of the inode. */
+  parentOf(inode: Inode): { parent: Inode; name: Bytes } | undefined {
+    return this.#dentries.get(inode)?.[0];
+  }
+
+  /** All names of the inode that are known. */
+  namesOf(inode: Inode): readonly { parent: Inode; name: Bytes }[] {
+    return this.#dentries.get(inode) ?? [];
+  }
+
+  /** Called by Inode when it gets its first reference. */
+  activated(inode: Inode): void {
+    this.#lru.delete(inode);
+  }
+
+  /** Called by Inode when it loses its last reference. */
+  idled(inode: Inode): void {
+    if (inode === this.root) return;
+    if (this.#byGfid.get(inode.gfid) !== inode) {
+      // Never linked, or retired meanwhile.
+      this.#listener.forget(inode);
+      return;
+    }
+    this.#lru.add(inode);
+    this.#prune();
+  }
+
+  /** Called by Fd when it loses its last reference. */
+  released(fd: Fd, directory: boolean): void {
+    this.#listener.release(fd, directory);
+  }
+
+  /** Drops all that is not referenced, whatever the kernel knows: the graph is going down. */
+  clear(): void {
+    for (const inode of [...this.#lru]) this.#retire(inode);
+  }
+
+  #addDentry(inode: Inode, parent: Inode, name: Bytes): void {
+    if (inode.ia_type === IaType.DIR && this.#isBelow(parent, inode)) throw new FopError(Errno.ELOOP);
+    let siblings = this.#children.get(parent);
+    const other = siblings?.get(name);
+    if (other === inode) return;
+    if (other) this.unlink(other, parent, name);
+    siblings = this.#children.get(parent);
+    if (!siblings) this.#children.set(parent, (siblings = new Map()));
+    siblings.set(name, inode);
+    const names = this.#dentries.get(inode);
+    if (names) names.unshift({ parent, name });
+    else this.#dentries.set(inode, [{ parent, name }]);
+  }
+
+  #isBelow(inode: Inode, ancestor: Inode): boolean {
+    for (let at: Inode | undefined = inode; at; at = this.#dentries.get(at)?.[0]?.parent) if (at === ancestor) return true;
+    return false;
+  }
+
+  #prune(): void {
+    if (this.lruLimit === 0) return;
+    while (this.#lru.size - this.#invalidated.size > this.lruLimit) {
+      let oldest: Inode | undefined;
+      for (const inode of this.#lru) {
+        if (!this.#invalidated.has(inode)) {
+          oldest = inode;
+          break;
+        }
+      }
+      if (!oldest) return;
+      if (oldest.nlookup > 0 && this.#invalidate) {
+        this.#invalidated.add(oldest);
+        this.#lru.delete(oldest);
+        this.#lru.add(oldest);
+        this.#invalidate(oldest);
+        return;
+      }
+      this.#retire(oldest);
+    }
+  }
+
+  #retire(inode: Inode): void {
+    this.#lru.delete(inode);
+    this.#invalidated.delete(inode);
+    this.#byGfid.delete(inode.gfid);
+    for (const { parent, name } of [...this.namesOf(inode)]) this.unlink(inode, parent, name);
+    const below = this.#children.get(inode);
+    if (below) for (const [name, child] of [...below]) this.unlink(child, inode, name);
+    this.#listener.forget(inode);
+  }
+}

@@ -1,0 +1,58 @@
+import type { CtxHolder } from './ctx-slot.js';
+import type { Fd } from './fd.js';
+import { type Gfid, NULL_GFID } from './gfid.js';
+import { IaType } from './iatt.js';
+import type { InodeTable } from './inode-table.js';
+
+/**
+ * A file as one graph knows it. Fresh ones have no gfid until `InodeTable.link` (after a lookup or a creation answered).
+ *
+ * References: the tops of graphs (mount/fuse, protocol/server, gfapi) hold one for the length of a request, fds hold one,
+ * and xlators take one when they keep an inode beyond their fop. With none left, the inode stays in the table as a
+ * cache entry until the LRU limit, or, if the kernel knows it (nlookup > 0), until it is forgotten.
+ */
+export class Inode implements CtxHolder {
+  readonly table: InodeTable;
+  gfid: Gfid = NULL_GFID;
+  ia_type: IaType = IaType.INVAL;
+  /** Lookups that the kernel has counted and not yet forgotten. */
+  nlookup = 0;
+  readonly ctx: unknown[] = [];
+  readonly #fds = new Set<Fd>();
+  #refs = 0;
+
+  constructor(table: InodeTable) {
+    this.table = table;
+  }
+
+  get refs(): number {
+    return this.#refs;
+  }
+
+  get isRoot(): boolean {
+    return this === this.table.root;
+  }
+
+  /** Open fds, anonymous ones included. */
+  get fds(): ReadonlySet<Fd> {
+    return this.#fds;
+  }
+
+  ref(): this {
+    if (this.#refs++ === 0) this.table.activated(this);
+    return this;
+  }
+
+  unref(): void {
+    if (this.#refs <= 0) throw new Error('an inode was released twice');
+    if (--this.#refs === 0) this.table.idled(this);
+  }
+
+  bind(fd: Fd): void {
+    this.#fds.add(fd);
+  }
+
+  unbind(fd: Fd): void {
+    this.#fds.delete(fd);
+  }
+}

@@ -1,0 +1,77 @@
+import type { IoVec } from '../iobuf.js';
+
+/** Where to connect or listen. A port of 0 lets the kernel choose. */
+export type Address = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** Socket options of a 10.x process are the defaults (spec/rpc-wire.md, §1). Times in seconds. */
+export interface SocketOptions {
+  readonly keepaliveTimeS?: number;
+  readonly keepaliveIntervalS?: number;
+  readonly keepaliveCount?: number;
+  readonly tcpUserTimeoutS?: number;
+  readonly windowSize?: number;
+  /** Local address to bind before connecting; a port of -1: GlusterFS's own search downwards (spec/rpc-wire.md, §13.5). */
+  readonly bind?: { readonly host?: string; readonly port?: number; readonly insecure?: boolean };
+  readonly tls?: TlsOptions;
+  /** A record larger than this closes the connection. Default and most 1 GiB. */
+  readonly recordSizeMax?: number;
+}
+
+export interface TlsOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+  readonly ciphers?: string;
+  readonly depth?: number;
+}
+
+/**
+ * A connection that carries whole RPC records (spec/rpc-wire.md, §1). The record mark is the transport's business.
+ * Handlers are called from the event loop, never from inside a call to the transport.
+ */
+export interface Transport {
+  readonly local: string;
+  /** `host:port`, or the socket's path. */
+  readonly peer: string;
+  readonly connected: boolean;
+  /**
+   * Sends one record made of these pieces. They, and the payload, may not be changed until `onSent` of the gather has
+   * passed; a payload's iobufs are referenced by the transport until then. Many sends in one turn leave in one writev.
+   * Sending on a closed transport does nothing: onClose tells.
+   */
+  send(header: Uint8Array, payload?: IoVec): void;
+  /** Bytes accepted and not yet taken by the kernel. */
+  readonly queuedBytes: number;
+  /** Stops and restarts reading: back-pressure. */
+  pause(): void;
+  resume(): void;
+  /** Closes now, dropping what is queued; onClose follows once. */
+  destroy(error?: Error): void;
+  /** Closes when the queue is sent. */
+  end(): void;
+  handlers: TransportHandlers;
+}
+
+export interface TransportHandlers {
+  onConnect?(transport: Transport): void;
+  /**
+   * One whole record, without marks. It is handed over: unref it when done. Usually one chunk; a payload may follow as
+   * further chunks (then the first chunk ends exactly where the payload begins).
+   */
+  onRecord(record: IoVec, transport: Transport): void;
+  /** The queue fell below the low-water mark after `queuedBytes` was over the high one. */
+  onDrain?(transport: Transport): void;
+  /** Once, after connect failure, error, or end of stream. */
+  onClose(error: Error | undefined, transport: Transport): void;
+}
+
+export interface Listener {
+  readonly address: Address;
+  close(): Promise<void>;
+}
+
+export interface Network {
+  connect(address: Address, handlers: TransportHandlers, options?: SocketOptions): Transport;
+  /** Resolves when the socket listens. `accept` gives each new connection its handlers. Errors carry errno (EADDRINUSE …). */
+  listen(address: Address, accept: (transport: Transport) => TransportHandlers, options?: SocketOptions): Promise<Listener>;
+}

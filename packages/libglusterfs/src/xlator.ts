@@ -1,0 +1,144 @@
+import { CtxSlot } from './ctx-slot.js';
+import type { Dict } from './dict.js';
+import type { GfEvent } from './events.js';
+import type { Cbks, Fops } from './fops.js';
+import type { InodeTable } from './inode-table.js';
+import type { IobufPool } from './iobuf.js';
+import type { Logger } from './logging.js';
+import type { OptionSpec } from './option-spec.js';
+import type { OptionValues } from './options.js';
+import type { Platform } from './platform/platform.js';
+
+/**
+ * A child as its parent sees it: every fop is there, bound past all the layers below that don't define it, so that a
+ * pass-through layer costs nothing. Bound at activation; the object stays the same for the life of the graph.
+ */
+export interface Subvolume extends Fops {
+  /** The child that the volfile names, not the one that a fop is bound to. */
+  readonly xlator: Xlator;
+  readonly name: string;
+}
+
+/** What a graph gives to an xlator that it makes. */
+export interface XlatorContext {
+  readonly name: string;
+  readonly type: string;
+  /** The volfile's options as text, later ones winning. */
+  readonly volfileOptions: ReadonlyMap<string, string>;
+  /** Parsed by the xlator's own {@link OptionSpec}s, defaults filled in. */
+  readonly options: OptionValues;
+  readonly children: readonly Subvolume[];
+  readonly graph: GraphView;
+  readonly log: Logger;
+}
+
+/** What xlators may know of the graph and the process that they are in. */
+export interface GraphView {
+  readonly id: number;
+  readonly platform: Platform;
+  readonly iobufs: IobufPool;
+  /** `CTX_ID:<uuid>` of the process (spec/client.md, §8.2). */
+  readonly processUuid: string;
+  /** The volume name that was asked for, e.g. with --volfile-id. */
+  readonly volumeName: string;
+  /** The process's own words: cmdline options that xlators read (`process-name`, `volfile-server`, `subdir-mount`, `client-pid` …). */
+  readonly cmdArgs: ReadonlyMap<string, string>;
+  /** The table whose inodes this graph's fops carry. One per graph. Set before activation by the graph's top. */
+  readonly inodeTable: InodeTable;
+  readonly top: Xlator;
+  /** All xlators, in the order of the volfile. */
+  readonly xlators: readonly Xlator[];
+  find(name: string): Xlator | undefined;
+  /** Reserves a cell in every inode and fd of this graph. */
+  newCtxIndex(): number;
+}
+
+/** A section of a statedump: GlusterFS's `key=value` lines under `[title]`. */
+export interface StatedumpWriter {
+  section(title: string): void;
+  write(key: string, value: string | number | bigint): void;
+}
+
+/**
+ * A translator. Define the fops you care about as methods; the others pass to the first child, at no cost. See
+ * docs/architecture.md, "Xlator", and the example in the README.
+ *
+ * Life: constructed → `init` (parents before children) → `notify(PARENT_UP)` → fops → `notify(PARENT_DOWN)` → `fini`.
+ */
+export abstract class Xlator {
+  readonly name: string;
+  readonly type: string;
+  readonly children: readonly Subvolume[];
+  readonly graph: GraphView;
+  readonly log: Logger;
+  /** Xlators that have this one as a child; filled in by the graph before init. */
+  readonly parents: Xlator[] = [];
+  options: OptionValues;
+  volfileOptions: ReadonlyMap<string, string>;
+
+  constructor(context: XlatorContext) {
+    this.name = context.name;
+    this.type = context.type;
+    this.children = context.children;
+    this.graph = context.graph;
+    this.log = context.log;
+    this.options = context.options;
+    this.volfileOptions = context.volfileOptions;
+  }
+
+  /** The first child. Throws when there is none: only for xlators that refuse to init without. */
+  get child(): Subvolume {
+    const first = this.children[0];
+    if (first === undefined) throw new Error(`${this.name} (${this.type}) has no subvolume`);
+    return first;
+  }
+
+  /** A cell of its own in every inode and fd. Ask in the constructor. */
+  protected newCtxSlot<T>(): CtxSlot<T> {
+    return new CtxSlot<T>(this.graph.newCtxIndex());
+  }
+
+  /** Checks the options and gets ready; fops come only after PARENT_UP. Throws to refuse the graph. */
+  init(): void | Promise<void> {}
+
+  /** New options on a live graph, parsed and validated already. Throws to refuse; returning `'new-graph'` asks for a graph switch. */
+  reconfigure(options: OptionValues): void | 'new-graph' | Promise<void | 'new-graph'> {
+    this.options = options;
+  }
+
+  /**
+   * An event. The default sends PARENT_UP, PARENT_DOWN and CLEANUP to every child, all others to every parent.
+   * @param from the child (or parent) that sends it
+   */
+  notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    defaultNotify(this, event, data, from);
+  }
+
+  /** Frees what init took. */
+  fini(): void | Promise<void> {}
+
+  /** Its private state, for statedumps and `.meta/…/private`. */
+  dump(_writer: StatedumpWriter): void {}
+
+  /** Answers TRANSLATOR_INFO, e.g. `profile`; undefined when it isn't meant. */
+  translatorInfo(_input: Dict): Dict | undefined {
+    return undefined;
+  }
+}
+export interface Xlator extends Partial<Fops>, Partial<Cbks> {}
+
+const DOWNWARD: ReadonlySet<GfEvent> = new Set<GfEvent>([1, 17, 9]);
+
+/** GlusterFS's default_notify. */
+export function defaultNotify(xlator: Xlator, event: GfEvent, data?: unknown, _from?: Xlator): void {
+  if (DOWNWARD.has(event)) for (const child of xlator.children) child.xlator.notify(event, data, xlator);
+  else for (const parent of xlator.parents) parent.notify(event, data, xlator);
+}
+
+/** What a module exports for each type that it implements; the module's `xlators` is an array of them. */
+export interface XlatorDefinition {
+  /** As in a volfile: `cluster/disperse`. */
+  readonly type: string;
+  readonly options: readonly OptionSpec[];
+  create(context: XlatorContext): Xlator;
+}

@@ -1,0 +1,6 @@
+/**
+ * features/access-control: permission bits and POSIX ACLs on the brick.
+ *
+ * @packageDocumentation
+ */
+export {};

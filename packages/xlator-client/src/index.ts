@@ -1,0 +1,6 @@
+/**
+ * protocol/client: a brick at the other end of a connection.
+ *
+ * @packageDocumentation
+ */
+export {};

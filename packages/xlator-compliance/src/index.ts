@@ -1,0 +1,6 @@
+/**
+ * The tests that every xlator and every graph must pass.
+ *
+ * @packageDocumentation
+ */
+export {};

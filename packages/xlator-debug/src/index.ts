@@ -1,0 +1,6 @@
+/**
+ * debug/io-stats: counters and latencies.
+ *
+ * @packageDocumentation
+ */
+export {};

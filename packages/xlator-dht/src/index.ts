@@ -1,0 +1,6 @@
+/**
+ * cluster/distribute: one namespace over many subvolumes.
+ *
+ * @packageDocumentation
+ */
+export {};

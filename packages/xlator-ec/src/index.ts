@@ -1,0 +1,6 @@
+/**
+ * cluster/disperse: erasure-coded files.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * The feature xlators of a brick that are switched off by default.
+ *
+ * @packageDocumentation
+ */
+export {};

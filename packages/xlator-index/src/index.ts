@@ -1,0 +1,6 @@
+/**
+ * features/index: which files may need healing.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * features/locks: posix locks, inodelk and entrylk.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * storage/memory: a brick in memory, for tests and examples.
+ *
+ * @packageDocumentation
+ */
+export {};

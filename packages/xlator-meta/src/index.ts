@@ -1,0 +1,6 @@
+/**
+ * meta: the .meta tree.
+ *
+ * @packageDocumentation
+ */
+export {};

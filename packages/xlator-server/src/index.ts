@@ -1,0 +1,6 @@
+/**
+ * protocol/server: offers a graph to clients.
+ *
+ * @packageDocumentation
+ */
+export {};

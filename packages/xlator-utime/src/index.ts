@@ -1,0 +1,6 @@
+/**
+ * features/utime: the times of a file, decided by the client.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,6 @@
+/**
+ * Side by side with GlusterFS.
+ *
+ * @packageDocumentation
+ */
+export {};

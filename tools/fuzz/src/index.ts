@@ -1,0 +1,6 @@
+/**
+ * Long fuzz runs over the decoders.
+ *
+ * @packageDocumentation
+ */
+export {};

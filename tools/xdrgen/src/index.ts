@@ -1,0 +1,6 @@
+/**
+ * .x files in, TypeScript codecs out.
+ *
+ * @packageDocumentation
+ */
+export {};

@@ -1,0 +1,16 @@
+import type { ViteUserConfig } from 'vitest/config';
+
+/** Tests read the packages' sources, never their builds: the condition below selects `src` in every package.json. */
+export const base: ViteUserConfig = {
+  resolve: { conditions: ['@glusterts/source', 'node', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['@glusterts/source', 'node', 'import', 'default'], externalConditions: ['@glusterts/source'] } },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    passWithNoTests: true,
+    server: { deps: { inline: [/@glusterts\//] } },
+  },
+};
