@@ -131,6 +131,67 @@ export interface Fops {
   copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply>;
 }
 
+/**
+ * {@link Fops} as an xlator defines them: each one or not. Spelled out because TypeScript's `Partial` would turn the methods into
+ * properties, which a class could then not override with methods. `FopHandlersAgree` below holds the two against each other.
+ */
+export interface FopHandlers {
+  lookup?(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply>;
+  stat?(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply>;
+  fstat?(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply>;
+  truncate?(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply>;
+  ftruncate?(frame: Frame, fd: Fd, offset: number, xdata: Xdata): Promise<PrePostReply>;
+  access?(frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply>;
+  readlink?(frame: Frame, loc: Loc, size: number, xdata: Xdata): Promise<ReadlinkReply>;
+  mknod?(frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply>;
+  mkdir?(frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply>;
+  unlink?(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply>;
+  rmdir?(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply>;
+  symlink?(frame: Frame, linkpath: Bytes, loc: Loc, umask: number, xdata: Xdata): Promise<EntryReply>;
+  rename?(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply>;
+  link?(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply>;
+  create?(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply>;
+  open?(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply>;
+  readv?(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply>;
+  writev?(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply>;
+  flush?(frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply>;
+  fsync?(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply>;
+  opendir?(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply>;
+  fsyncdir?(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PlainReply>;
+  statfs?(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatfsReply>;
+  setxattr?(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply>;
+  fsetxattr?(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply>;
+  getxattr?(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply>;
+  fgetxattr?(frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply>;
+  removexattr?(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply>;
+  fremovexattr?(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply>;
+  lk?(frame: Frame, fd: Fd, cmd: LkCmd, flock: Flock, xdata: Xdata): Promise<LkReply>;
+  inodelk?(frame: Frame, volume: Bytes, loc: Loc, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply>;
+  finodelk?(frame: Frame, volume: Bytes, fd: Fd, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply>;
+  entrylk?(frame: Frame, volume: Bytes, loc: Loc, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply>;
+  fentrylk?(frame: Frame, volume: Bytes, fd: Fd, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply>;
+  readdir?(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply>;
+  readdirp?(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>>;
+  xattrop?(frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply>;
+  fxattrop?(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply>;
+  rchecksum?(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply>;
+  setattr?(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply>;
+  fsetattr?(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply>;
+  fallocate?(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply>;
+  discard?(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply>;
+  zerofill?(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply>;
+  ipc?(frame: Frame, op: number, xdata: Xdata): Promise<PlainReply>;
+  seek?(frame: Frame, fd: Fd, offset: number, what: Seek, xdata: Xdata): Promise<SeekReply>;
+  lease?(frame: Frame, loc: Loc, lease: Lease, xdata: Xdata): Promise<LeaseReply>;
+  getactivelk?(frame: Frame, loc: Loc, xdata: Xdata): Promise<GetactivelkReply>;
+  setactivelk?(frame: Frame, loc: Loc, locks: readonly LockMigrationInfo[], xdata: Xdata): Promise<PlainReply>;
+  copy_file_range?(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply>;
+}
+type Assert<T extends true> = T;
+type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+/** Fails to compile when {@link FopHandlers} and {@link Fops} drift apart. */
+export type FopHandlersAgree = Assert<Same<Required<FopHandlers>, { [K in keyof Fops]: Fops[K] }>>;
+
 export type FopName = keyof Fops;
 
 /** All fops, with GlusterFS's fop numbers (spec/rpc-wire.md, §9.2; not the procedure numbers). */
@@ -142,16 +203,16 @@ export const FOP_NAMES = [
   'ipc', 'seek', 'lease', 'getactivelk', 'setactivelk', 'copy_file_range',
 ] as const satisfies readonly FopName[];
 
-/** What else the table and the server tell xlators (GlusterFS's cbks). All are synchronous and must not throw. */
+/** What else the table and the server tell xlators (GlusterFS's cbks); each is optional. All are synchronous and must not throw. */
 export interface Cbks {
   /** The inode leaves the table; its contexts die. */
-  forget(inode: Inode): void;
+  forget?(inode: Inode): void;
   /** The last reference of an fd on a file is gone. */
-  release(fd: Fd): void;
+  release?(fd: Fd): void;
   /** The last reference of an fd on a directory is gone. */
-  releasedir(fd: Fd): void;
+  releasedir?(fd: Fd): void;
   /** A client's last connection is gone: drop what it held. */
-  client_disconnect(client: import('./frame.js').Client): void;
+  client_disconnect?(client: import('./frame.js').Client): void;
   /** The inode's cached data is no longer valid (sent up from md-cache or upcall to the mount). */
-  invalidate(inode: Inode): void;
+  invalidate?(inode: Inode): void;
 }

@@ -1,7 +1,7 @@
 import { CtxSlot } from './ctx-slot.js';
 import type { Dict } from './dict.js';
 import type { GfEvent } from './events.js';
-import type { Cbks, Fops } from './fops.js';
+import type { Cbks, FopHandlers, Fops } from './fops.js';
 import type { InodeTable } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { Logger } from './logging.js';
@@ -125,7 +125,8 @@ export abstract class Xlator {
     return undefined;
   }
 }
-export interface Xlator extends Partial<Fops>, Partial<Cbks> {}
+/** The fops and cbks of an xlator are optional methods; a subclass defines them with `override`. */
+export interface Xlator extends FopHandlers, Cbks {}
 
 const DOWNWARD: ReadonlySet<GfEvent> = new Set<GfEvent>([1, 17, 9]);
 
