@@ -26,3 +26,5 @@ export * from './options.js';
 export * from './xlator.js';
 export * from './platform/network.js';
 export * from './platform/platform.js';
+export * from './platform/storage.js';
+export * from './platform/local-storage.js';

@@ -1,3 +1,5 @@
 // What addon.cc calls: one function a subject, defined in that subject's *_binding.cc.
 #pragma once
 #include <napi.h>
+
+void InitSyscalls(Napi::Env env, Napi::Object exports);

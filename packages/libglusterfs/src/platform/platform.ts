@@ -1,5 +1,6 @@
 import type { IobufPool } from '../iobuf.js';
 import type { Network } from './network.js';
+import type { Storage } from './storage.js';
 
 /**
  * The world outside: time, randomness, network, memory for payload and, for bricks, storage. Nothing else in `packages/`
@@ -11,6 +12,8 @@ export interface Platform {
   readonly random: Random;
   readonly network: Network;
   readonly iobufs: IobufPool;
+  /** The local disk, for bricks, mounts and pid files; `localStorage()` in a real process. */
+  readonly storage: Storage;
   /** True on portable TypeScript: no native addon. */
   readonly portable: boolean;
 }

@@ -1,0 +1,576 @@
+// System calls for JavaScript: plain functions on byte paths that return a number, -errno on failure. They throw only for
+// arguments of the wrong kind. Raw Node-API, because the C++ wrapper costs more than most of these calls.
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "bindings.h"
+#include "syscalls.h"
+#include "syscalls_pool.h"
+
+namespace {
+
+constexpr size_t kScratchSize = 128 * 1024;
+constexpr int kIovMax = 1024;
+constexpr int kPoolThreads = 4;
+constexpr size_t kArgsMax = 8;
+
+// What every call shares: the cells that stats are written to, the scratch page for names and xattr values, the pool.
+struct State {
+  napi_env env = nullptr;
+  gts_cell cells[GTS_STAT_CELLS * GTS_STAT_SLOTS];
+  char scratch[kScratchSize];
+  gts_pool *pool = nullptr;
+  uv_async_t wake;
+  bool wake_open = false;
+  uint32_t in_flight = 0;
+  napi_ref on_done = nullptr;
+};
+
+class Args {
+ public:
+  Args(napi_env env, napi_callback_info info) : env_(env) {
+    count_ = kArgsMax;
+    void *data = nullptr;
+    napi_get_cb_info(env, info, &count_, values_, nullptr, &data);
+    state = static_cast<State *>(data);
+  }
+  // A byte string; false, with errno in `failure`, when it is too long or holds a NUL.
+  bool path(size_t i, char *out, size_t size) {
+    size_t length = 0;
+    if (napi_get_value_string_latin1(env_, values_[i], out, size, &length) != napi_ok) return fail(EINVAL);
+    if (length + 1 >= size) return fail(ENAMETOOLONG);
+    if (memchr(out, 0, length)) return fail(EINVAL);
+    return true;
+  }
+  int64_t i64(size_t i) {
+    int64_t value = 0;
+    if (napi_get_value_int64(env_, values_[i], &value) != napi_ok) failure = EINVAL;
+    return value;
+  }
+  // A bigint taken modulo 2^64.
+  int64_t big(size_t i) {
+    int64_t value = 0;
+    bool lossless = false;
+    if (napi_get_value_bigint_int64(env_, values_[i], &value, &lossless) != napi_ok) failure = EINVAL;
+    return value;
+  }
+  int num(size_t i) { return static_cast<int>(i64(i)); }
+  bool bytes(size_t i, void **data, size_t *length) { return view(values_[i], data, length); }
+  bool view(napi_value value, void **data, size_t *length) {
+    napi_typedarray_type type;
+    if (napi_get_typedarray_info(env_, value, &type, length, data, nullptr, nullptr) != napi_ok || type != napi_uint8_array) return fail(EINVAL);
+    return true;
+  }
+  // An array of Uint8Arrays.
+  bool vector(size_t i, struct iovec *iov, int *count) {
+    uint32_t length = 0;
+    if (napi_get_array_length(env_, values_[i], &length) != napi_ok || length > kIovMax) return fail(EINVAL);
+    for (uint32_t k = 0; k < length; k++) {
+      napi_value element;
+      size_t size = 0;
+      if (napi_get_element(env_, values_[i], k, &element) != napi_ok || !view(element, &iov[k].iov_base, &size)) return fail(EINVAL);
+      iov[k].iov_len = size;
+    }
+    *count = static_cast<int>(length);
+    return true;
+  }
+  gts_cell *slot(size_t i) {
+    int64_t index = i64(i);
+    if (index < 0 || index >= GTS_STAT_SLOTS) {
+      failure = EINVAL;
+      index = 0;
+    }
+    return state->cells + index * GTS_STAT_CELLS;
+  }
+  napi_value answer(int64_t result) {
+    napi_value value = nullptr;
+    napi_create_int64(env_, failure ? -failure : result, &value);
+    return value;
+  }
+  // A system call's -1 made -errno.
+  napi_value syscall(int64_t result) { return answer(result < 0 ? -errno : result); }
+  napi_value failed() { return answer(-failure); }
+  napi_env env() const { return env_; }
+
+  State *state;
+  int failure = 0;
+
+ private:
+  bool fail(int code) {
+    failure = code;
+    return false;
+  }
+  napi_env env_;
+  size_t count_;
+  napi_value values_[kArgsMax];
+};
+
+#define CALL(name) napi_value name(napi_env env, napi_callback_info info)
+#define PATH_ARG(variable, index) \
+  char variable[PATH_MAX + 1];    \
+  if (!a.path(index, variable, sizeof variable)) return a.failed()
+#define NAME_ARG(variable, index)     \
+  char variable[XATTR_NAME_MAX + 16]; \
+  if (!a.path(index, variable, sizeof variable)) return a.failure == ENAMETOOLONG ? a.answer(a.failure = ERANGE) : a.failed()
+#define CHECK_ARGS() \
+  if (a.failure) return a.failed()
+
+CALL(Open) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int flags = a.num(1), mode = a.num(2);
+  CHECK_ARGS();
+  return a.syscall(open(path, flags | O_CLOEXEC, mode));
+}
+CALL(Openat) {
+  Args a(env, info);
+  PATH_ARG(path, 1);
+  int dir = a.num(0), flags = a.num(2), mode = a.num(3);
+  CHECK_ARGS();
+  return a.syscall(openat(dir, path, flags | O_CLOEXEC, mode));
+}
+CALL(Close) {
+  Args a(env, info);
+  int fd = a.num(0);
+  CHECK_ARGS();
+  return a.syscall(close(fd));
+}
+CALL(Stat) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  gts_cell *out = a.slot(1);
+  CHECK_ARGS();
+  return a.answer(gts_stat(path, out));
+}
+CALL(Lstat) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  gts_cell *out = a.slot(1);
+  CHECK_ARGS();
+  return a.answer(gts_lstat(path, out));
+}
+CALL(Lstatat) {
+  Args a(env, info);
+  int fd = a.num(0);
+  PATH_ARG(path, 1);
+  gts_cell *out = a.slot(2);
+  CHECK_ARGS();
+  return a.answer(gts_lstatat(fd, path, out));
+}
+CALL(Fstat) {
+  Args a(env, info);
+  int fd = a.num(0);
+  gts_cell *out = a.slot(1);
+  CHECK_ARGS();
+  return a.answer(gts_fstat(fd, out));
+}
+CALL(Statvfs) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  gts_cell *out = a.slot(1);
+  CHECK_ARGS();
+  return a.answer(gts_statvfs(path, out));
+}
+CALL(Mkdir) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int mode = a.num(1);
+  CHECK_ARGS();
+  return a.syscall(mkdir(path, mode));
+}
+CALL(Mknod) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int mode = a.num(1);
+  dev_t device = makedev(a.i64(2), a.i64(3));
+  CHECK_ARGS();
+  return a.syscall(mknod(path, mode, device));
+}
+CALL(Link) {
+  Args a(env, info);
+  PATH_ARG(from, 0);
+  PATH_ARG(to, 1);
+  return a.syscall(linkat(AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+CALL(Symlink) {
+  Args a(env, info);
+  PATH_ARG(target, 0);
+  PATH_ARG(path, 1);
+  return a.syscall(symlink(target, path));
+}
+CALL(Readlink) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  return a.syscall(readlink(path, a.state->scratch, kScratchSize));
+}
+CALL(Rename) {
+  Args a(env, info);
+  PATH_ARG(from, 0);
+  PATH_ARG(to, 1);
+  return a.syscall(rename(from, to));
+}
+CALL(Unlink) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  return a.syscall(unlink(path));
+}
+CALL(Rmdir) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  return a.syscall(rmdir(path));
+}
+CALL(Truncate) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int64_t length = a.i64(1);
+  CHECK_ARGS();
+  return a.syscall(truncate(path, length));
+}
+CALL(Chmod) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int mode = a.num(1);
+  CHECK_ARGS();
+  return a.syscall(chmod(path, mode));
+}
+CALL(Fchmod) {
+  Args a(env, info);
+  int fd = a.num(0), mode = a.num(1);
+  CHECK_ARGS();
+  return a.syscall(fchmod(fd, mode));
+}
+CALL(Lchown) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int64_t uid = a.i64(1), gid = a.i64(2);
+  CHECK_ARGS();
+  return a.syscall(lchown(path, static_cast<uid_t>(uid), static_cast<gid_t>(gid)));
+}
+CALL(Fchown) {
+  Args a(env, info);
+  int fd = a.num(0);
+  int64_t uid = a.i64(1), gid = a.i64(2);
+  CHECK_ARGS();
+  return a.syscall(fchown(fd, static_cast<uid_t>(uid), static_cast<gid_t>(gid)));
+}
+CALL(Utimens) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
+  CHECK_ARGS();
+  return a.answer(gts_utimens(-1, path, at, an, mt, mn));
+}
+CALL(Futimens) {
+  Args a(env, info);
+  int fd = a.num(0);
+  int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
+  CHECK_ARGS();
+  return a.answer(gts_utimens(fd, nullptr, at, an, mt, mn));
+}
+CALL(Lgetxattr) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  NAME_ARG(name, 1);
+  return a.syscall(lgetxattr(path, name, a.state->scratch, kScratchSize));
+}
+CALL(Fgetxattr) {
+  Args a(env, info);
+  int fd = a.num(0);
+  NAME_ARG(name, 1);
+  CHECK_ARGS();
+  return a.syscall(fgetxattr(fd, name, a.state->scratch, kScratchSize));
+}
+CALL(Llistxattr) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  return a.syscall(llistxattr(path, a.state->scratch, kScratchSize));
+}
+CALL(Flistxattr) {
+  Args a(env, info);
+  int fd = a.num(0);
+  CHECK_ARGS();
+  return a.syscall(flistxattr(fd, a.state->scratch, kScratchSize));
+}
+CALL(Lsetxattr) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  NAME_ARG(name, 1);
+  void *value;
+  size_t size;
+  if (!a.bytes(2, &value, &size)) return a.failed();
+  int flags = a.num(3);
+  CHECK_ARGS();
+  return a.syscall(lsetxattr(path, name, value, size, flags));
+}
+CALL(Fsetxattr) {
+  Args a(env, info);
+  int fd = a.num(0);
+  NAME_ARG(name, 1);
+  void *value;
+  size_t size;
+  if (!a.bytes(2, &value, &size)) return a.failed();
+  int flags = a.num(3);
+  CHECK_ARGS();
+  return a.syscall(fsetxattr(fd, name, value, size, flags));
+}
+CALL(Lremovexattr) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  NAME_ARG(name, 1);
+  return a.syscall(lremovexattr(path, name));
+}
+CALL(Fremovexattr) {
+  Args a(env, info);
+  int fd = a.num(0);
+  NAME_ARG(name, 1);
+  CHECK_ARGS();
+  return a.syscall(fremovexattr(fd, name));
+}
+CALL(Getdents) {
+  Args a(env, info);
+  int fd = a.num(0);
+  CHECK_ARGS();
+  return a.answer(gts_getdents(fd, a.state->scratch, kScratchSize));
+}
+CALL(Lseek) {
+  Args a(env, info);
+  int fd = a.num(0);
+  int64_t offset = a.i64(1);
+  int whence = a.num(2);
+  CHECK_ARGS();
+  return a.syscall(lseek(fd, offset, whence));
+}
+// For directories, whose cookies use all 64 bits: 0 or -errno.
+CALL(Seekdir) {
+  Args a(env, info);
+  int fd = a.num(0);
+  int64_t cookie = a.big(1);
+  CHECK_ARGS();
+  return a.syscall(lseek(fd, cookie, SEEK_SET) == -1 ? -1 : 0);
+}
+CALL(Flock) {
+  Args a(env, info);
+  int fd = a.num(0), operation = a.num(1);
+  CHECK_ARGS();
+  return a.syscall(flock(fd, operation));
+}
+CALL(Setrlimit) {
+  Args a(env, info);
+  int resource = a.num(0);
+  struct rlimit limit;
+  limit.rlim_cur = static_cast<rlim_t>(a.i64(1));
+  limit.rlim_max = static_cast<rlim_t>(a.i64(2));
+  CHECK_ARGS();
+  return a.syscall(setrlimit(static_cast<__rlimit_resource_t>(resource), &limit));
+}
+CALL(Umask) {
+  Args a(env, info);
+  int mask = a.num(0);
+  CHECK_ARGS();
+  return a.answer(umask(mask));
+}
+CALL(Mount) {
+  Args a(env, info);
+  PATH_ARG(source, 0);
+  PATH_ARG(target, 1);
+  NAME_ARG(type, 2);
+  int64_t flags = a.i64(3);
+  PATH_ARG(data, 4);
+  CHECK_ARGS();
+  return a.syscall(mount(source, target, type, static_cast<unsigned long>(flags), data));
+}
+CALL(Umount2) {
+  Args a(env, info);
+  PATH_ARG(target, 0);
+  int flags = a.num(1);
+  CHECK_ARGS();
+  return a.syscall(umount2(target, flags));
+}
+CALL(Preadv) {
+  Args a(env, info);
+  int fd = a.num(0);
+  struct iovec iov[kIovMax];
+  int count;
+  if (!a.vector(1, iov, &count)) return a.failed();
+  int64_t offset = a.i64(2);
+  int nowait = a.num(3);
+  CHECK_ARGS();
+  return a.answer(gts_preadv(fd, iov, count, offset, nowait));
+}
+CALL(Pwritev) {
+  Args a(env, info);
+  int fd = a.num(0);
+  struct iovec iov[kIovMax];
+  int count;
+  if (!a.vector(1, iov, &count)) return a.failed();
+  int64_t offset = a.i64(2);
+  CHECK_ARGS();
+  return a.answer(gts_pwritev(fd, iov, count, offset));
+}
+CALL(Xxh64) {
+  Args a(env, info);
+  PATH_ARG(text, 0);
+  char hex[24];
+  snprintf(hex, sizeof hex, "%016llx", static_cast<unsigned long long>(gts_xxh64(text, strlen(text), 0)));
+  napi_value result = nullptr;
+  napi_create_string_latin1(env, hex, 16, &result);
+  return result;
+}
+
+// Runs on the pool's threads.
+void Wake(void *data) { uv_async_send(&static_cast<State *>(data)->wake); }
+
+// Hands all finished jobs to JavaScript in one call: ids and results, two numbers each.
+void Drain(uv_async_t *handle) {
+  State *state = static_cast<State *>(handle->data);
+  gts_job *jobs = gts_pool_take(state->pool);
+  if (!jobs) return;
+  napi_env env = state->env;
+  napi_handle_scope scope;
+  napi_open_handle_scope(env, &scope);
+  napi_value list, callback, receiver;
+  napi_create_array(env, &list);
+  uint32_t index = 0;
+  while (jobs) {
+    napi_value id, result;
+    napi_create_uint32(env, jobs->id, &id);
+    napi_create_int64(env, jobs->result, &result);
+    napi_set_element(env, list, index++, id);
+    napi_set_element(env, list, index++, result);
+    gts_job *next = jobs->next;
+    free(jobs);
+    jobs = next;
+    state->in_flight--;
+  }
+  if (state->in_flight == 0) uv_unref(reinterpret_cast<uv_handle_t *>(&state->wake));
+  napi_get_reference_value(env, state->on_done, &callback);
+  napi_get_global(env, &receiver);
+  napi_async_context context;
+  napi_value name;
+  napi_create_string_latin1(env, "glusterts:syscalls", NAPI_AUTO_LENGTH, &name);
+  if (napi_async_init(env, nullptr, name, &context) == napi_ok) {
+    // Unlike napi_call_function, it runs the promise reactions before it returns.
+    if (napi_make_callback(env, context, receiver, callback, 1, &list, nullptr) == napi_pending_exception) {
+      napi_value error;
+      napi_get_and_clear_last_exception(env, &error);
+      napi_fatal_exception(env, error);
+    }
+    napi_async_destroy(env, context);
+  }
+  napi_close_handle_scope(env, scope);
+}
+
+// submit(op, id, fd, chunks, offset, length, mode, fd2AndOffset2): the caller keeps the chunks alive until the job is done.
+CALL(Submit) {
+  Args a(env, info);
+  struct iovec iov[kIovMax];
+  int count = 0;
+  if (!a.vector(3, iov, &count)) return a.failed();
+  gts_job *job = static_cast<gts_job *>(calloc(1, sizeof(gts_job) + static_cast<size_t>(count) * sizeof(struct iovec)));
+  if (!job) return a.answer(-ENOMEM);
+  job->op = static_cast<gts_job_op>(a.num(0));
+  job->id = static_cast<uint32_t>(a.i64(1));
+  job->fd = a.num(2);
+  job->offset = a.i64(4);
+  job->length = a.i64(5);
+  job->mode = a.num(6);
+  job->offset2 = a.i64(7);
+  // For copy_file_range `mode` is the target's fd.
+  job->fd2 = job->mode;
+  job->iov_count = count;
+  memcpy(job->iov, iov, static_cast<size_t>(count) * sizeof(struct iovec));
+  if (a.failure) {
+    free(job);
+    return a.failed();
+  }
+  State *state = a.state;
+  if (!state->pool) {
+    state->pool = gts_pool_new(kPoolThreads, Wake, state);
+    if (!state->pool) {
+      free(job);
+      return a.answer(-EAGAIN);
+    }
+  }
+  if (state->in_flight++ == 0) uv_ref(reinterpret_cast<uv_handle_t *>(&state->wake));
+  gts_pool_submit(state->pool, job);
+  return a.answer(0);
+}
+
+// onDone(callback): who gets [id, result, id, result, …].
+CALL(OnDone) {
+  State *state;
+  size_t count = 1;
+  napi_value callback;
+  napi_get_cb_info(env, info, &count, &callback, nullptr, reinterpret_cast<void **>(&state));
+  if (state->on_done) napi_delete_reference(env, state->on_done);
+  state->on_done = nullptr;
+  napi_create_reference(env, callback, 1, &state->on_done);
+  return nullptr;
+}
+
+void CleanUp(napi_async_cleanup_hook_handle hook, void *data) {
+  State *state = static_cast<State *>(data);
+  if (state->pool) gts_pool_free(state->pool);
+  state->pool = nullptr;
+  struct Closing {
+    State *state;
+    napi_async_cleanup_hook_handle hook;
+  };
+  state->wake.data = new Closing{state, hook};
+  uv_close(reinterpret_cast<uv_handle_t *>(&state->wake), [](uv_handle_t *handle) {
+    Closing *closing = static_cast<Closing *>(handle->data);
+    napi_remove_async_cleanup_hook(closing->hook);
+    delete closing;
+  });
+}
+
+}  // namespace
+
+void InitSyscalls(Napi::Env env, Napi::Object exports) {
+  // Lives as long as the process: the array buffers below may outlast the environment.
+  State *state = new State();
+  state->env = env;
+  uv_loop_t *loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  uv_async_init(loop, &state->wake, Drain);
+  state->wake.data = state;
+  uv_unref(reinterpret_cast<uv_handle_t *>(&state->wake));
+  napi_add_async_cleanup_hook(env, CleanUp, state, nullptr);
+
+  Napi::Object sys = Napi::Object::New(env);
+  const struct {
+    const char *name;
+    napi_callback call;
+  } calls[] = {
+      {"open", Open}, {"openat", Openat}, {"close", Close}, {"stat", Stat}, {"lstat", Lstat}, {"lstatat", Lstatat}, {"fstat", Fstat},
+      {"statvfs", Statvfs}, {"mkdir", Mkdir}, {"mknod", Mknod}, {"link", Link}, {"symlink", Symlink}, {"readlink", Readlink},
+      {"rename", Rename}, {"unlink", Unlink}, {"rmdir", Rmdir}, {"truncate", Truncate}, {"chmod", Chmod}, {"fchmod", Fchmod},
+      {"lchown", Lchown}, {"fchown", Fchown}, {"utimens", Utimens}, {"futimens", Futimens}, {"lgetxattr", Lgetxattr},
+      {"fgetxattr", Fgetxattr}, {"llistxattr", Llistxattr}, {"flistxattr", Flistxattr}, {"lsetxattr", Lsetxattr},
+      {"fsetxattr", Fsetxattr}, {"lremovexattr", Lremovexattr}, {"fremovexattr", Fremovexattr}, {"getdents", Getdents},
+      {"lseek", Lseek}, {"seekdir", Seekdir}, {"flock", Flock}, {"setrlimit", Setrlimit}, {"umask", Umask}, {"mount", Mount},
+      {"umount2", Umount2}, {"preadv", Preadv}, {"pwritev", Pwritev}, {"xxh64", Xxh64}, {"submit", Submit}, {"onDone", OnDone},
+  };
+  for (const auto &entry : calls) {
+    napi_value function;
+    napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.call, state, &function);
+    napi_set_named_property(env, sys, entry.name, function);
+  }
+  napi_value buffer;
+  napi_create_external_arraybuffer(env, state->cells, sizeof state->cells, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, sys, "cells", buffer);
+  napi_create_external_arraybuffer(env, state->scratch, kScratchSize, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, sys, "scratch", buffer);
+  exports.Set("syscalls", sys);
+}

@@ -1,0 +1,150 @@
+#include "syscalls_pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct list {
+  struct gts_job *head;
+  struct gts_job **tail;
+};
+
+struct gts_pool {
+  pthread_mutex_t lock;
+  pthread_cond_t work;
+  struct list todo;
+  struct list done;
+  void (*wake)(void *);
+  void *data;
+  int stopping;
+  int thread_count;
+  pthread_t threads[];
+};
+
+static void list_init(struct list *list) {
+  list->head = NULL;
+  list->tail = &list->head;
+}
+
+static void list_push(struct list *list, struct gts_job *job) {
+  job->next = NULL;
+  *list->tail = job;
+  list->tail = &job->next;
+}
+
+static struct gts_job *list_pop(struct list *list) {
+  struct gts_job *job = list->head;
+  list->head = job->next;
+  if (!list->head) list->tail = &list->head;
+  return job;
+}
+
+static long run(struct gts_job *job) {
+  int result;
+  switch (job->op) {
+    case GTS_PREADV:
+      return gts_preadv(job->fd, job->iov, job->iov_count, job->offset, 0);
+    case GTS_PWRITEV:
+      return gts_pwritev(job->fd, job->iov, job->iov_count, job->offset);
+    case GTS_COPY_FILE_RANGE:
+      return gts_copy_file_range(job->fd, job->offset, job->fd2, job->offset2, (size_t)job->length);
+    case GTS_FSYNC:
+      result = fsync(job->fd);
+      break;
+    case GTS_FDATASYNC:
+      result = fdatasync(job->fd);
+      break;
+    case GTS_SYNCFS:
+      result = syncfs(job->fd);
+      break;
+    case GTS_FALLOCATE:
+      do result = fallocate(job->fd, job->mode, job->offset, job->length);
+      while (result < 0 && errno == EINTR);
+      break;
+    case GTS_FTRUNCATE:
+      result = ftruncate(job->fd, job->length);
+      break;
+    default:
+      return -EINVAL;
+  }
+  return result < 0 ? -errno : 0;
+}
+
+static void *work(void *argument) {
+  struct gts_pool *pool = argument;
+  pthread_mutex_lock(&pool->lock);
+  for (;;) {
+    while (!pool->todo.head && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+    if (pool->stopping) break;
+    struct gts_job *job = list_pop(&pool->todo);
+    pthread_mutex_unlock(&pool->lock);
+    job->result = run(job);
+    pthread_mutex_lock(&pool->lock);
+    int first = pool->done.head == NULL;
+    list_push(&pool->done, job);
+    if (first) pool->wake(pool->data);
+  }
+  pthread_mutex_unlock(&pool->lock);
+  return NULL;
+}
+
+struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data) {
+  struct gts_pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof(pthread_t));
+  if (!pool) return NULL;
+  pthread_mutex_init(&pool->lock, NULL);
+  pthread_cond_init(&pool->work, NULL);
+  list_init(&pool->todo);
+  list_init(&pool->done);
+  pool->wake = wake;
+  pool->data = data;
+  /* Signals are the main thread's business. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (pool->thread_count < threads && pthread_create(&pool->threads[pool->thread_count], NULL, work, pool) == 0) pool->thread_count++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (pool->thread_count == 0) {
+    free(pool);
+    return NULL;
+  }
+  return pool;
+}
+
+void gts_pool_submit(struct gts_pool *pool, struct gts_job *job) {
+  pthread_mutex_lock(&pool->lock);
+  list_push(&pool->todo, job);
+  pthread_cond_signal(&pool->work);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+struct gts_job *gts_pool_take(struct gts_pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  struct gts_job *jobs = pool->done.head;
+  list_init(&pool->done);
+  pthread_mutex_unlock(&pool->lock);
+  return jobs;
+}
+
+static void free_jobs(struct gts_job *job) {
+  while (job) {
+    struct gts_job *next = job->next;
+    free(job);
+    job = next;
+  }
+}
+
+void gts_pool_free(struct gts_pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  pool->stopping = 1;
+  pthread_cond_broadcast(&pool->work);
+  pthread_mutex_unlock(&pool->lock);
+  for (int i = 0; i < pool->thread_count; i++) pthread_join(pool->threads[i], NULL);
+  free_jobs(pool->todo.head);
+  free_jobs(pool->done.head);
+  pthread_mutex_destroy(&pool->lock);
+  pthread_cond_destroy(&pool->work);
+  free(pool);
+}

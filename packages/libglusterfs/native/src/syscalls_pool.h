@@ -1,0 +1,37 @@
+/* A few threads for system calls that may wait for a disk. One wake-up tells of any number of finished jobs. */
+#pragma once
+#include "syscalls.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum gts_job_op { GTS_PREADV, GTS_PWRITEV, GTS_FSYNC, GTS_FDATASYNC, GTS_SYNCFS, GTS_FALLOCATE, GTS_FTRUNCATE, GTS_COPY_FILE_RANGE };
+
+struct gts_job {
+  struct gts_job *next;
+  enum gts_job_op op;
+  uint32_t id;
+  int fd;
+  int fd2;
+  int mode;
+  int iov_count;
+  int64_t offset;
+  int64_t offset2;
+  int64_t length;
+  long result;
+  struct iovec iov[];
+};
+
+struct gts_pool;
+/* `wake` is called from any thread, at least once after jobs have finished; the owner then calls gts_pool_take. */
+struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data);
+void gts_pool_submit(struct gts_pool *pool, struct gts_job *job);
+/* All finished jobs in the order in which they finished, or NULL. The caller frees them. */
+struct gts_job *gts_pool_take(struct gts_pool *pool);
+/* Waits for the jobs that run, drops the others, ends the threads. */
+void gts_pool_free(struct gts_pool *pool);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,201 @@
+import type { Bytes } from '../bytes.js';
+import { FopError } from '../fop-error.js';
+import type { StatCells, StatSlot, Storage, StorageDirent, StorageStatvfs, SysResult } from './storage.js';
+
+/** The addon's `syscalls` object (native/src/syscalls_binding.cc). */
+export interface SyscallsAddon
+  extends Pick<
+    Storage,
+    | 'open' | 'openat' | 'close' | 'stat' | 'lstat' | 'lstatat' | 'fstat' | 'mkdir' | 'mknod' | 'link' | 'symlink' | 'rename' | 'unlink' | 'rmdir' | 'truncate' | 'chmod' | 'fchmod'
+    | 'lchown' | 'fchown' | 'utimens' | 'futimens' | 'lsetxattr' | 'fsetxattr' | 'lremovexattr' | 'fremovexattr' | 'seekdir' | 'lseek' | 'flock' | 'setrlimit' | 'umask' | 'mount' | 'umount2'
+    | 'pwritev' | 'xxh64'
+  > {
+  statvfs(path: Bytes, slot: StatSlot): SysResult;
+  readlink(path: Bytes): SysResult;
+  lgetxattr(path: Bytes, name: Bytes): SysResult;
+  fgetxattr(fd: number, name: Bytes): SysResult;
+  llistxattr(path: Bytes): SysResult;
+  flistxattr(fd: number): SysResult;
+  getdents(fd: number): SysResult;
+  preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: number): SysResult;
+  submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number): SysResult;
+  onDone(callback: (finished: number[]) => void): void;
+  readonly cells: ArrayBuffer;
+  readonly scratch: ArrayBuffer;
+}
+
+/** Numbered as enum gts_job_op in native/src/syscalls_pool.h. */
+const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7 } as const;
+
+/** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
+const CELLS = 20;
+const NONE: readonly Uint8Array[] = [];
+
+class Cells implements StatCells {
+  readonly f64: Float64Array;
+  readonly u64: BigUint64Array;
+  readonly #u32: Uint32Array;
+
+  constructor(buffer: ArrayBuffer) {
+    this.f64 = new Float64Array(buffer);
+    this.u64 = new BigUint64Array(buffer);
+    this.#u32 = new Uint32Array(buffer);
+  }
+
+  #at(slot: StatSlot, cell: number): number {
+    return this.f64[slot * CELLS + cell] ?? 0;
+  }
+
+  dev = (slot: StatSlot): bigint => this.u64[slot * CELLS] ?? 0n;
+  ino = (slot: StatSlot): bigint => this.u64[slot * CELLS + 1] ?? 0n;
+  sameInode(a: StatSlot, b: StatSlot): boolean {
+    for (let i = 0; i < 4; i++) if (this.#u32[a * CELLS * 2 + i] !== this.#u32[b * CELLS * 2 + i]) return false;
+    return true;
+  }
+  mode = (slot: StatSlot): number => this.#at(slot, 2);
+  nlink = (slot: StatSlot): number => this.#at(slot, 3);
+  uid = (slot: StatSlot): number => this.#at(slot, 4);
+  gid = (slot: StatSlot): number => this.#at(slot, 5);
+  rdevMajor = (slot: StatSlot): number => this.#at(slot, 6);
+  rdevMinor = (slot: StatSlot): number => this.#at(slot, 7);
+  size = (slot: StatSlot): number => this.#at(slot, 8);
+  blksize = (slot: StatSlot): number => this.#at(slot, 9);
+  blocks = (slot: StatSlot): number => this.#at(slot, 10);
+  atime = (slot: StatSlot): number => this.#at(slot, 11);
+  atimeNsec = (slot: StatSlot): number => this.#at(slot, 12);
+  mtime = (slot: StatSlot): number => this.#at(slot, 13);
+  mtimeNsec = (slot: StatSlot): number => this.#at(slot, 14);
+  ctime = (slot: StatSlot): number => this.#at(slot, 15);
+  ctimeNsec = (slot: StatSlot): number => this.#at(slot, 16);
+}
+
+/** A job on the pool; the chunks are held here so that their memory lives until the job is done. */
+interface Pending {
+  resolve(result: SysResult): void;
+  readonly chunks: readonly Uint8Array[];
+}
+
+/** The {@link Storage} of a process that has the native addon. */
+export function nativeStorage(sys: SyscallsAddon): Storage {
+  const cells = new Cells(sys.cells);
+  const scratch = Buffer.from(sys.scratch);
+  const pending = new Map<number, Pending>();
+  let lastId = 0;
+
+  sys.onDone((finished) => {
+    for (let i = 0; i < finished.length; i += 2) {
+      const id = finished[i] ?? 0;
+      const job = pending.get(id);
+      pending.delete(id);
+      job?.resolve(finished[i + 1] ?? 0);
+    }
+  });
+
+  function submit(op: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode = 0, offset2 = 0): Promise<SysResult> {
+    return new Promise((resolve) => {
+      lastId = (lastId + 1) >>> 0;
+      while (pending.has(lastId)) lastId = (lastId + 1) >>> 0;
+      pending.set(lastId, { resolve, chunks });
+      const refused = sys.submit(op, lastId, fd, chunks, offset, length, mode, offset2);
+      if (refused < 0) {
+        pending.delete(lastId);
+        resolve(refused);
+      }
+    });
+  }
+
+  const value = (length: SysResult): Uint8Array | SysResult => (length < 0 ? length : Uint8Array.prototype.slice.call(scratch, 0, length));
+
+  function names(length: SysResult): Bytes[] | SysResult {
+    if (length < 0) return length;
+    const list = scratch.toString('latin1', 0, length).split('\0') as Bytes[];
+    // Each name ends in a NUL, so the last piece is empty.
+    list.pop();
+    return list;
+  }
+
+  function dirents(length: SysResult): StorageDirent[] | SysResult {
+    if (length < 0) return length;
+    const entries: StorageDirent[] = [];
+    for (let at = 0; at < length; ) {
+      const recordLength = scratch.readUInt16LE(at + 16);
+      const nameEnd = scratch.indexOf(0, at + 19);
+      entries.push({
+        ino: scratch.readBigUInt64LE(at),
+        off: scratch.readBigUInt64LE(at + 8),
+        type: scratch.readUInt8(at + 18),
+        name: scratch.toString('latin1', at + 19, nameEnd) as Bytes,
+      });
+      at += recordLength;
+    }
+    return entries;
+  }
+
+  function statvfs(path: Bytes): StorageStatvfs {
+    const result = sys.statvfs(path, 7);
+    if (result < 0) throw new FopError(-result);
+    const cell = (i: number): number => cells.f64[7 * CELLS + i] ?? 0;
+    return {
+      bsize: cell(0), frsize: cell(1), blocks: cell(2), bfree: cell(3), bavail: cell(4), files: cell(5), ffree: cell(6), favail: cell(7),
+      fsid: cells.u64[7 * CELLS + 8] ?? 0n, flag: cell(9), namemax: cell(10),
+    };
+  }
+
+  return {
+    available: true,
+    cells,
+    open: sys.open,
+    openat: sys.openat,
+    close: sys.close,
+    stat: sys.stat,
+    lstat: sys.lstat,
+    lstatat: sys.lstatat,
+    fstat: sys.fstat,
+    statvfs,
+    mkdir: sys.mkdir,
+    mknod: sys.mknod,
+    link: sys.link,
+    symlink: sys.symlink,
+    readlink: (path) => {
+      const length = sys.readlink(path);
+      return length < 0 ? length : (scratch.toString('latin1', 0, length) as Bytes);
+    },
+    rename: sys.rename,
+    unlink: sys.unlink,
+    rmdir: sys.rmdir,
+    truncate: sys.truncate,
+    chmod: sys.chmod,
+    fchmod: sys.fchmod,
+    lchown: sys.lchown,
+    fchown: sys.fchown,
+    utimens: sys.utimens,
+    futimens: sys.futimens,
+    lgetxattr: (path, name) => value(sys.lgetxattr(path, name)),
+    fgetxattr: (fd, name) => value(sys.fgetxattr(fd, name)),
+    llistxattr: (path) => names(sys.llistxattr(path)),
+    flistxattr: (fd) => names(sys.flistxattr(fd)),
+    lsetxattr: sys.lsetxattr,
+    fsetxattr: sys.fsetxattr,
+    lremovexattr: sys.lremovexattr,
+    fremovexattr: sys.fremovexattr,
+    getdents: (fd) => dirents(sys.getdents(fd)),
+    seekdir: sys.seekdir,
+    lseek: sys.lseek,
+    flock: sys.flock,
+    setrlimit: sys.setrlimit,
+    umask: sys.umask,
+    mount: sys.mount,
+    umount2: sys.umount2,
+    preadv: (fd, chunks, offset, nowait) => sys.preadv(fd, chunks, offset, nowait ? 1 : 0),
+    pwritev: sys.pwritev,
+    xxh64: sys.xxh64,
+    preadvAsync: (fd, chunks, offset) => submit(Job.PREADV, fd, chunks, offset, 0),
+    pwritevAsync: (fd, chunks, offset) => submit(Job.PWRITEV, fd, chunks, offset, 0),
+    fsync: (fd) => submit(Job.FSYNC, fd, NONE, 0, 0),
+    fdatasync: (fd) => submit(Job.FDATASYNC, fd, NONE, 0, 0),
+    syncfs: (fd) => submit(Job.SYNCFS, fd, NONE, 0, 0),
+    fallocate: (fd, mode, offset, length) => submit(Job.FALLOCATE, fd, NONE, offset, length, mode),
+    ftruncate: (fd, length) => submit(Job.FTRUNCATE, fd, NONE, 0, length),
+    copyFileRange: (fdIn, offsetIn, fdOut, offsetOut, length) => submit(Job.COPY_FILE_RANGE, fdIn, NONE, offsetIn, length, fdOut, offsetOut),
+  };
+}

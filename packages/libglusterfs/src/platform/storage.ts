@@ -1,0 +1,162 @@
+import type { Bytes } from '../bytes.js';
+import { Errno } from '../errno.js';
+import { FopError } from '../fop-error.js';
+
+/** What a system call answers: its result, or −errno. Nothing is thrown: ENOENT is an answer. */
+export type SysResult = number;
+
+/** Where a stat puts its numbers: see {@link StatCells}. Slots are 0 to 7; a call may use any. */
+export type StatSlot = number;
+
+/**
+ * The numbers of the last stat in each slot; overwritten by the next one, so read them before the next await.
+ * Times are seconds and nanoseconds; blocks count 512 bytes.
+ */
+export interface StatCells {
+  dev(slot: StatSlot): bigint;
+  ino(slot: StatSlot): bigint;
+  /** The same device and inode number in both slots. */
+  sameInode(a: StatSlot, b: StatSlot): boolean;
+  mode(slot: StatSlot): number;
+  nlink(slot: StatSlot): number;
+  uid(slot: StatSlot): number;
+  gid(slot: StatSlot): number;
+  rdevMajor(slot: StatSlot): number;
+  rdevMinor(slot: StatSlot): number;
+  size(slot: StatSlot): number;
+  blksize(slot: StatSlot): number;
+  blocks(slot: StatSlot): number;
+  atime(slot: StatSlot): number;
+  atimeNsec(slot: StatSlot): number;
+  mtime(slot: StatSlot): number;
+  mtimeNsec(slot: StatSlot): number;
+  ctime(slot: StatSlot): number;
+  ctimeNsec(slot: StatSlot): number;
+}
+
+/** struct statvfs, in its own units. */
+export interface StorageStatvfs {
+  bsize: number;
+  frsize: number;
+  blocks: number;
+  bfree: number;
+  bavail: number;
+  files: number;
+  ffree: number;
+  favail: number;
+  fsid: bigint;
+  flag: number;
+  namemax: number;
+}
+
+/** One entry as getdents64 tells it. */
+export interface StorageDirent {
+  ino: bigint;
+  /** The cookie to seek to, to go on after this entry. */
+  off: bigint;
+  /** DT_REG …; 0: the file system doesn't say. */
+  type: number;
+  name: Bytes;
+}
+
+/** Linux's open flags, for those who open files of a brick. */
+export const OpenFlag = {
+  RDONLY: 0, WRONLY: 1, RDWR: 2, ACCMODE: 3, CREAT: 0o100, EXCL: 0o200, NOCTTY: 0o400, TRUNC: 0o1000, APPEND: 0o2000, NONBLOCK: 0o4000,
+  DSYNC: 0o10000, DIRECT: 0o40000, LARGEFILE: 0o100000, DIRECTORY: 0o200000, NOFOLLOW: 0o400000, NOATIME: 0o1000000, SYNC: 0o4010000, PATH: 0o10000000,
+} as const;
+/** Modes of fallocate. */
+export const FallocateMode = { KEEP_SIZE: 1, PUNCH_HOLE: 2, ZERO_RANGE: 0x10 } as const;
+/** Whence of lseek. */
+export const SeekWhence = { SET: 0, CUR: 1, END: 2, DATA: 3, HOLE: 4 } as const;
+/** Operations of flock. */
+export const FlockOp = { SH: 1, EX: 2, NB: 4, UN: 8 } as const;
+/** Nanoseconds that stand for "now" and "leave as it is" in utimens. */
+export const UTIME_NOW = 0x3fffffff;
+export const UTIME_OMIT = 0x3ffffffe;
+
+/**
+ * The local disk: Linux system calls on names that are bytes. Calls that return a {@link SysResult} run at once, on the
+ * caller's thread; those that return a promise run on a thread of the storage pool (docs/architecture.md, "Brick I/O").
+ */
+export interface Storage {
+  /** False on portable TypeScript, where every call throws ENOTSUP. */
+  readonly available: boolean;
+  readonly cells: StatCells;
+
+  /** An fd. O_CLOEXEC is always set. */
+  open(path: Bytes, flags: number, mode: number): SysResult;
+  openat(dirfd: number, name: Bytes, flags: number, mode: number): SysResult;
+  close(fd: number): SysResult;
+  stat(path: Bytes, slot: StatSlot): SysResult;
+  lstat(path: Bytes, slot: StatSlot): SysResult;
+  lstatat(dirfd: number, name: Bytes, slot: StatSlot): SysResult;
+  fstat(fd: number, slot: StatSlot): SysResult;
+  /** Throws a FopError. */
+  statvfs(path: Bytes): StorageStatvfs;
+  mkdir(path: Bytes, mode: number): SysResult;
+  mknod(path: Bytes, mode: number, major: number, minor: number): SysResult;
+  /** A hard link; to a symlink itself, if `from` is one. */
+  link(from: Bytes, to: Bytes): SysResult;
+  symlink(target: Bytes, path: Bytes): SysResult;
+  /** The target, or −errno. */
+  readlink(path: Bytes): Bytes | SysResult;
+  rename(from: Bytes, to: Bytes): SysResult;
+  unlink(path: Bytes): SysResult;
+  rmdir(path: Bytes): SysResult;
+  truncate(path: Bytes, length: number): SysResult;
+  chmod(path: Bytes, mode: number): SysResult;
+  fchmod(fd: number, mode: number): SysResult;
+  /** −1 leaves an id as it is. */
+  lchown(path: Bytes, uid: number, gid: number): SysResult;
+  fchown(fd: number, uid: number, gid: number): SysResult;
+  /** Seconds and nanoseconds; a link's own times. */
+  utimens(path: Bytes, atime: number, atimeNsec: number, mtime: number, mtimeNsec: number): SysResult;
+  futimens(fd: number, atime: number, atimeNsec: number, mtime: number, mtimeNsec: number): SysResult;
+  /** A fresh copy of the value, or −errno. */
+  lgetxattr(path: Bytes, name: Bytes): Uint8Array | SysResult;
+  fgetxattr(fd: number, name: Bytes): Uint8Array | SysResult;
+  llistxattr(path: Bytes): Bytes[] | SysResult;
+  flistxattr(fd: number): Bytes[] | SysResult;
+  /** @param flags XATTR_CREATE 1, XATTR_REPLACE 2 */
+  lsetxattr(path: Bytes, name: Bytes, value: Uint8Array, flags: number): SysResult;
+  fsetxattr(fd: number, name: Bytes, value: Uint8Array, flags: number): SysResult;
+  lremovexattr(path: Bytes, name: Bytes): SysResult;
+  fremovexattr(fd: number, name: Bytes): SysResult;
+  /** The next entries of an open directory, `.` and `..` included; empty at the end; or −errno. */
+  getdents(fd: number): StorageDirent[] | SysResult;
+  /** Moves an open directory to a cookie of {@link StorageDirent.off}; 0n: the start. */
+  seekdir(fd: number, cookie: bigint): SysResult;
+  lseek(fd: number, offset: number, whence: number): SysResult;
+  flock(fd: number, operation: number): SysResult;
+  setrlimit(resource: number, soft: number, hard: number): SysResult;
+  /** The previous mask. */
+  umask(mask: number): SysResult;
+  mount(source: Bytes, target: Bytes, type: Bytes, flags: number, data: Bytes): SysResult;
+  umount2(target: Bytes, flags: number): SysResult;
+  /** Bytes read, fewer only at the end of the file. @param nowait answers −EAGAIN when the data aren't all in memory */
+  preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: boolean): SysResult;
+  /** Bytes written; fewer when the disk became full. At most 1024 chunks. */
+  pwritev(fd: number, chunks: readonly Uint8Array[], offset: number): SysResult;
+  /** XXH64 with seed 0, as 16 lower-case hex digits, most significant byte first. */
+  xxh64(bytes: Bytes): Bytes;
+
+  preadvAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
+  pwritevAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
+  fsync(fd: number): Promise<SysResult>;
+  fdatasync(fd: number): Promise<SysResult>;
+  syncfs(fd: number): Promise<SysResult>;
+  /** @param mode bits of {@link FallocateMode} */
+  fallocate(fd: number, mode: number, offset: number, length: number): Promise<SysResult>;
+  ftruncate(fd: number, length: number): Promise<SysResult>;
+  /** Bytes copied. */
+  copyFileRange(fdIn: number, offsetIn: number, fdOut: number, offsetOut: number, length: number): Promise<SysResult>;
+}
+
+/** What portable TypeScript has for a storage: every call throws ENOTSUP and says what to install. */
+export function missingStorage(): Storage {
+  const refuse = (): never => {
+    throw new FopError(Errno.EOPNOTSUPP, undefined, 'the local disk needs the native addon: install cmake, g++ and make, then run `npm run build:native`');
+  };
+  const handler: ProxyHandler<Storage> = { get: (_target, key) => (key === 'available' ? false : refuse) };
+  return new Proxy({} as Storage, handler);
+}
