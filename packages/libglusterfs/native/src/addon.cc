@@ -6,6 +6,8 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 1));
   InitSyscalls(env, exports);
+  BindEventPool(env, exports);
+  BindIobufArena(env, exports);
   return exports;
 }
 

@@ -3,3 +3,5 @@
 #include <napi.h>
 
 void InitSyscalls(Napi::Env env, Napi::Object exports);
+void BindEventPool(Napi::Env env, Napi::Object exports);
+void BindIobufArena(Napi::Env env, Napi::Object exports);

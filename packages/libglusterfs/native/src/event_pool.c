@@ -1,0 +1,517 @@
+#include "event_pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "rpc_payload.h"
+
+#define STAGING_SIZE 65536
+#define READY_MAX 64
+// Rounds of epoll_wait in one drain, and bytes of one connection in one round: fairness.
+#define ROUNDS_MAX 4
+#define BYTES_MAX (4u << 20)
+#define ACCEPTS_MAX 64
+#define MARK_LAST 0x80000000u
+// Payloads smaller than this aren't worth a page of their own.
+#define PAYLOAD_MIN 4096u
+// Where the payload begins must be known after this many bytes of a record, or it is taken as one piece.
+#define HEADER_MAX 8192u
+
+enum kind { FREE = 0, CONNECTING, STREAM, LISTENER };
+
+struct connection {
+  enum kind kind;
+  int fd;
+  int paused;
+  int want_write;
+  struct socket_options options;
+  // Framing. `mark` collects 4 bytes; then `fragment_left` bytes belong to the record.
+  uint8_t mark[4];
+  uint8_t mark_length;
+  uint8_t last_fragment;
+  uint8_t decided;  // whether the payload's place is known (or known not to exist)
+  uint32_t fragment_left;
+  uint32_t total;  // bytes of the record so far announced
+  // The record so far: header (grown as bytes arrive) and payload page.
+  uint8_t *head;
+  uint32_t head_length;
+  uint32_t head_capacity;
+  uint8_t *page;
+  int32_t page_index;
+  uint32_t page_length;
+  struct read_calls reads;
+};
+
+struct event_pool {
+  int epfd;
+  struct connection *connections;
+  int capacity;
+  int *free_ids;
+  int free_count;
+  page_source source;
+  void *context;
+  struct event *events;
+  size_t event_count, event_capacity;
+  uint8_t *bytes;
+  size_t byte_count, byte_capacity;
+  uint8_t staging[STAGING_SIZE];
+};
+
+event_pool *event_pool_new(page_source source, void *context) {
+  event_pool *pool = calloc(1, sizeof *pool);
+  if (!pool) return NULL;
+  pool->epfd = epoll_create1(EPOLL_CLOEXEC);
+  if (pool->epfd < 0) {
+    free(pool);
+    return NULL;
+  }
+  pool->source = source;
+  pool->context = context;
+  return pool;
+}
+
+int event_pool_fd(const event_pool *pool) { return pool->epfd; }
+
+static struct connection *at(const event_pool *pool, int id) {
+  if (id < 0 || id >= pool->capacity || pool->connections[id].kind == FREE) return NULL;
+  return &pool->connections[id];
+}
+
+static int new_id(event_pool *pool) {
+  if (pool->free_count == 0) {
+    int capacity = pool->capacity ? pool->capacity * 2 : 16;
+    struct connection *connections = realloc(pool->connections, (size_t)capacity * sizeof *connections);
+    if (!connections) return -ENOMEM;
+    pool->connections = connections;
+    int *ids = realloc(pool->free_ids, (size_t)capacity * sizeof *ids);
+    if (!ids) return -ENOMEM;
+    pool->free_ids = ids;
+    memset(connections + pool->capacity, 0, (size_t)(capacity - pool->capacity) * sizeof *connections);
+    for (int id = capacity - 1; id >= pool->capacity; id--) pool->free_ids[pool->free_count++] = id;
+    pool->capacity = capacity;
+  }
+  return pool->free_ids[--pool->free_count];
+}
+
+static uint32_t interest(const struct connection *c) {
+  if (c->kind == CONNECTING) return EPOLLOUT;
+  uint32_t events = c->paused ? 0 : EPOLLIN;
+  return c->want_write ? events | EPOLLOUT : events;
+}
+
+static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_options *options) {
+  int id = new_id(pool);
+  if (id < 0) return id;
+  struct connection *c = &pool->connections[id];
+  memset(c, 0, sizeof *c);
+  c->kind = kind;
+  c->fd = fd;
+  c->page_index = -1;
+  c->options = *options;
+  struct epoll_event event = {.events = interest(c), .data.u32 = (uint32_t)id};
+  if (epoll_ctl(pool->epfd, EPOLL_CTL_ADD, fd, &event) < 0) {
+    int error = errno;
+    c->kind = FREE;
+    pool->free_ids[pool->free_count++] = id;
+    return -error;
+  }
+  return id;
+}
+
+static void rearm(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  struct epoll_event event = {.events = interest(c), .data.u32 = (uint32_t)id};
+  epoll_ctl(pool->epfd, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+static void release(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
+  free(c->head);
+  read_calls_clear(&c->reads);
+  memset(c, 0, sizeof *c);
+  pool->free_ids[pool->free_count++] = id;
+}
+
+void event_pool_free(event_pool *pool) {
+  for (int id = 0; id < pool->capacity; id++)
+    if (pool->connections[id].kind != FREE) release(pool, id);
+  close(pool->epfd);
+  free(pool->connections);
+  free(pool->free_ids);
+  free(pool->events);
+  free(pool->bytes);
+  free(pool);
+}
+
+void event_pool_close(event_pool *pool, int id) {
+  if (at(pool, id)) release(pool, id);
+}
+
+int32_t event_pool_held_page(const event_pool *pool, int id) {
+  const struct connection *c = at(pool, id);
+  return c ? c->page_index : -1;
+}
+
+int event_pool_socket(const event_pool *pool, int id) {
+  const struct connection *c = at(pool, id);
+  return c ? c->fd : -EBADF;
+}
+
+static void tune(int fd, int family, const struct socket_options *options) {
+  int on = 1;
+  if (family != AF_UNIX) {
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (options->keepalive_time_s > 0) {
+      setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+      setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &options->keepalive_time_s, sizeof(int));
+      if (options->keepalive_interval_s > 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &options->keepalive_interval_s, sizeof(int));
+      if (options->keepalive_count > 0) setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &options->keepalive_count, sizeof(int));
+    }
+    if (options->user_timeout_ms > 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_ms, sizeof(int));
+  }
+  if (options->window_size > 0) {
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->window_size, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options->window_size, sizeof(int));
+  }
+}
+
+static void set_port(struct sockaddr_storage *address, int port) {
+  if (address->ss_family == AF_INET) ((struct sockaddr_in *)address)->sin_port = htons((uint16_t)port);
+  if (address->ss_family == AF_INET6) ((struct sockaddr_in6 *)address)->sin6_port = htons((uint16_t)port);
+}
+
+// Binds the first free port from `from` down to `to`; none free: the kernel chooses (spec/rpc-wire.md, §13.5).
+static int bind_downwards(int fd, const void *bind_address, size_t length, int from, int to) {
+  struct sockaddr_storage local;
+  if (length > sizeof local) return -EINVAL;
+  memcpy(&local, bind_address, length);
+  for (int port = from; port >= to && port > 0; port--) {
+    set_port(&local, port);
+    if (bind(fd, (struct sockaddr *)&local, (socklen_t)length) == 0) return 0;
+    if (errno != EADDRINUSE && errno != EACCES) return -errno;
+  }
+  set_port(&local, 0);
+  return bind(fd, (struct sockaddr *)&local, (socklen_t)length) == 0 ? 0 : -errno;
+}
+
+int event_pool_connect(event_pool *pool, const void *address, size_t address_length, const void *bind_address, size_t bind_length,
+                       int bind_from, int bind_to, const struct socket_options *options) {
+  int family = ((const struct sockaddr *)address)->sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  tune(fd, family, options);
+  int error = 0;
+  if (bind_length > 0) error = bind_downwards(fd, bind_address, bind_length, bind_from, bind_to);
+  if (error == 0 && connect(fd, address, (socklen_t)address_length) < 0 && errno != EINPROGRESS) error = -errno;
+  int id = error < 0 ? error : adopt(pool, fd, CONNECTING, options);
+  if (id < 0) close(fd);
+  return id;
+}
+
+int event_pool_listen(event_pool *pool, const void *address, size_t address_length, int backlog, const struct socket_options *options) {
+  int family = ((const struct sockaddr *)address)->sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  int id = 0;
+  if (bind(fd, address, (socklen_t)address_length) < 0 || listen(fd, backlog) < 0) id = -errno;
+  else id = adopt(pool, fd, LISTENER, options);
+  if (id < 0) close(fd);
+  return id;
+}
+
+void event_pool_want_write(event_pool *pool, int id) {
+  struct connection *c = at(pool, id);
+  if (!c || c->kind != STREAM || c->want_write) return;
+  c->want_write = 1;
+  rearm(pool, id);
+}
+
+void event_pool_pause(event_pool *pool, int id, int paused) {
+  struct connection *c = at(pool, id);
+  if (!c || c->paused == paused) return;
+  c->paused = paused;
+  if (c->kind != CONNECTING) rearm(pool, id);
+}
+
+ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count) {
+  struct connection *c = at(pool, id);
+  if (!c || c->kind != STREAM) return -EBADF;
+  struct msghdr message = {.msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)count};
+  for (;;) {
+    ssize_t written = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (written >= 0) return written;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN ? 0 : -errno;
+  }
+}
+
+void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length) {
+  struct connection *c = at(pool, id);
+  if (c) read_calls_note(&c->reads, record, length);
+}
+
+static struct event *emit(event_pool *pool, int type, int id) {
+  if (pool->event_count == pool->event_capacity) {
+    size_t capacity = pool->event_capacity ? pool->event_capacity * 2 : 128;
+    struct event *events = realloc(pool->events, capacity * sizeof *events);
+    if (!events) abort();
+    pool->events = events;
+    pool->event_capacity = capacity;
+  }
+  struct event *event = &pool->events[pool->event_count++];
+  *event = (struct event){.type = type, .id = id, .page = -1};
+  return event;
+}
+
+static int append_bytes(event_pool *pool, const uint8_t *bytes, size_t length) {
+  if (pool->byte_count + length > pool->byte_capacity) {
+    size_t capacity = pool->byte_capacity ? pool->byte_capacity : 65536;
+    while (capacity < pool->byte_count + length) capacity *= 2;
+    uint8_t *grown = realloc(pool->bytes, capacity);
+    if (!grown) return -ENOMEM;
+    pool->bytes = grown;
+    pool->byte_capacity = capacity;
+  }
+  memcpy(pool->bytes + pool->byte_count, bytes, length);
+  pool->byte_count += length;
+  return 0;
+}
+
+static int append_head(struct connection *c, const uint8_t *bytes, uint32_t length) {
+  if (c->head_length + length > c->head_capacity) {
+    // Doubling as bytes arrive: the announced length alone never allocates.
+    uint32_t capacity = c->head_capacity ? c->head_capacity : 512;
+    while (capacity < c->head_length + length) capacity = capacity > UINT32_MAX / 2 ? UINT32_MAX : capacity * 2;
+    uint8_t *grown = realloc(c->head, capacity);
+    if (!grown) return -ENOMEM;
+    c->head = grown;
+    c->head_capacity = capacity;
+  }
+  memcpy(c->head + c->head_length, bytes, length);
+  c->head_length += length;
+  return 0;
+}
+
+static int finish_record(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  size_t offset = pool->byte_count;
+  int error = append_bytes(pool, c->head, c->head_length);
+  if (error) return error;
+  struct event *event = emit(pool, EVENT_RECORD, id);
+  event->offset = (int32_t)offset;
+  event->length = (int32_t)c->head_length;
+  event->page = c->page_index;
+  event->value = (int32_t)c->page_length;
+  if (c->head_length >= 8 && c->head[7] == 1) {
+    const uint8_t *xid = c->head;
+    read_calls_forget(&c->reads, (uint32_t)xid[0] << 24 | (uint32_t)xid[1] << 16 | (uint32_t)xid[2] << 8 | xid[3]);
+  }
+  c->head_length = c->page_length = 0;
+  if (c->head_capacity > 65536) {
+    free(c->head);
+    c->head = NULL;
+    c->head_capacity = 0;
+  }
+  c->page = NULL;
+  c->page_index = -1;
+  c->decided = 0;
+  c->total = 0;
+  return 0;
+}
+
+// Decides, once enough of the record is here, whether and where a payload begins; then gets a page for it.
+static int place_payload(event_pool *pool, struct connection *c) {
+  uint32_t rest = c->fragment_left;  // of this fragment, not yet consumed
+  if (!c->last_fragment || c->total < PAYLOAD_MIN) {
+    c->decided = 1;
+    return 0;
+  }
+  int64_t begin = rpc_payload_offset(c->head, c->head_length, &c->reads);
+  if (begin == RPC_PAYLOAD_UNKNOWN && c->head_length < HEADER_MAX) return 0;
+  c->decided = 1;
+  if (begin < 0 || begin > c->head_length) {
+    // A header longer than what came with the first bytes: wait for the rest of it as long as that is reasonable.
+    if (begin > c->head_length && begin <= HEADER_MAX && (uint64_t)begin <= c->total) c->decided = 0;
+    return 0;
+  }
+  uint32_t early = c->head_length - (uint32_t)begin;
+  uint32_t size = early + rest;
+  if (size < PAYLOAD_MIN) return 0;
+  int32_t index = -1;
+  uint8_t *page = pool->source(pool->context, size, &index);
+  if (!page) return -ENOMEM;
+  c->page = page;
+  c->page_index = index;
+  memcpy(page, c->head + begin, early);
+  c->page_length = early;
+  c->head_length = (uint32_t)begin;
+  return 0;
+}
+
+// Feeds received bytes to the framer. Returns 0, or -errno to close the connection.
+static int consume(event_pool *pool, int id, const uint8_t *bytes, size_t length) {
+  struct connection *c = &pool->connections[id];
+  while (length > 0) {
+    if (c->mark_length < 4) {
+      c->mark[c->mark_length++] = *bytes++;
+      length--;
+      if (c->mark_length < 4) continue;
+      uint32_t mark = (uint32_t)c->mark[0] << 24 | (uint32_t)c->mark[1] << 16 | (uint32_t)c->mark[2] << 8 | c->mark[3];
+      c->last_fragment = (mark & MARK_LAST) != 0;
+      c->fragment_left = mark & ~MARK_LAST;
+      if (c->fragment_left >= c->options.record_size_max - c->total) return -EMSGSIZE;
+      c->total += c->fragment_left;
+    }
+    uint32_t take = c->fragment_left < length ? c->fragment_left : (uint32_t)length;
+    if (c->page) {
+      memcpy(c->page + c->page_length, bytes, take);
+      c->page_length += take;
+    } else {
+      // Up to where the payload may begin, header bytes come in small pieces, so that little is copied twice.
+      if (!c->decided && take > HEADER_MAX && c->total >= PAYLOAD_MIN) take = HEADER_MAX;
+      int error = append_head(c, bytes, take);
+      if (error) return error;
+    }
+    bytes += take;
+    length -= take;
+    c->fragment_left -= take;
+    if (!c->decided && !c->page && c->fragment_left > 0) {
+      int error = place_payload(pool, c);
+      if (error) return error;
+    }
+    if (c->fragment_left == 0) {
+      c->mark_length = 0;
+      if (c->last_fragment) {
+        if (!c->decided && !c->page && c->total >= PAYLOAD_MIN) {
+          int error = place_payload(pool, c);
+          if (error) return error;
+        }
+        int error = finish_record(pool, id);
+        if (error) return error;
+      }
+    }
+  }
+  return 0;
+}
+
+static void closed(event_pool *pool, int id, int error) {
+  struct event *event = emit(pool, EVENT_CLOSE, id);
+  event->value = error;
+  event->page = pool->connections[id].page_index;  // goes back to the pool of pages
+  release(pool, id);
+}
+
+static void receive(event_pool *pool, int id) {
+  size_t budget = BYTES_MAX;
+  while (budget > 0) {
+    struct connection *c = &pool->connections[id];
+    struct iovec vector[2];
+    int count = 0;
+    size_t room = 0;
+    if (c->page && c->fragment_left > 0) {
+      vector[count++] = (struct iovec){.iov_base = c->page + c->page_length, .iov_len = c->fragment_left};
+      room = c->fragment_left;
+    }
+    vector[count++] = (struct iovec){.iov_base = pool->staging, .iov_len = STAGING_SIZE};
+    ssize_t got = readv(c->fd, vector, count);
+    if (got == 0) return closed(pool, id, 0);
+    if (got < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) return;
+      return closed(pool, id, errno);
+    }
+    size_t direct = (size_t)got < room ? (size_t)got : room;
+    if (direct > 0) {
+      c->page_length += (uint32_t)direct;
+      c->fragment_left -= (uint32_t)direct;
+      if (c->fragment_left == 0) {
+        c->mark_length = 0;
+        int error = finish_record(pool, id);  // a page exists only in last fragments
+        if (error) return closed(pool, id, -error);
+      }
+    }
+    if ((size_t)got > direct) {
+      int error = consume(pool, id, pool->staging, (size_t)got - direct);
+      if (error) return closed(pool, id, -error);
+    }
+    if ((size_t)got < room + STAGING_SIZE) return;  // a short read: nothing more is there
+    budget -= (size_t)got < budget ? (size_t)got : budget;
+  }
+}
+
+static void accept_all(event_pool *pool, int id) {
+  for (int i = 0; i < ACCEPTS_MAX; i++) {
+    struct connection *listener = &pool->connections[id];
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof peer;
+    int fd = accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;
+    struct socket_options options = listener->options;
+    tune(fd, peer.ss_family, &options);
+    int new_connection = adopt(pool, fd, STREAM, &options);
+    if (new_connection < 0) {
+      close(fd);
+      return;
+    }
+    emit(pool, EVENT_ACCEPT, id)->value = new_connection;
+  }
+}
+
+static void connected(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  int error = 0;
+  socklen_t length = sizeof error;
+  getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+  if (error) return closed(pool, id, error);
+  c->kind = STREAM;
+  rearm(pool, id);
+  emit(pool, EVENT_CONNECT, id);
+}
+
+int event_pool_drain(event_pool *pool, struct event_batch *batch) {
+  pool->event_count = 0;
+  pool->byte_count = 0;
+  for (int round = 0; round < ROUNDS_MAX; round++) {
+    struct epoll_event ready[READY_MAX];
+    int count = epoll_wait(pool->epfd, ready, READY_MAX, 0);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      return -errno;
+    }
+    for (int i = 0; i < count; i++) {
+      int id = (int)ready[i].data.u32;
+      struct connection *c = at(pool, id);
+      if (!c) continue;
+      if (c->kind == LISTENER) {
+        accept_all(pool, id);
+      } else if (c->kind == CONNECTING) {
+        connected(pool, id);
+      } else {
+        if (ready[i].events & EPOLLOUT && c->want_write) {
+          c->want_write = 0;
+          rearm(pool, id);
+          emit(pool, EVENT_WRITABLE, id);
+        }
+        if (ready[i].events & EPOLLIN || (ready[i].events & (EPOLLHUP | EPOLLERR) && !c->paused)) receive(pool, id);
+        else if (ready[i].events & (EPOLLHUP | EPOLLERR)) closed(pool, id, ECONNRESET);
+      }
+    }
+    if (count < READY_MAX) break;
+  }
+  batch->events = pool->events;
+  batch->count = pool->event_count;
+  batch->bytes = pool->bytes;
+  batch->length = pool->byte_count;
+  return 0;
+}

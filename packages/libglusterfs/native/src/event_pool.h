@@ -1,0 +1,82 @@
+// The event pool: an epoll set of stream sockets that carry ONC RPC records. It frames what comes in and reports it as
+// a list of events; it holds no send queues and no policy. Single-threaded: all calls from the loop's thread.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct event_pool event_pool;
+
+enum event_type {
+  EVENT_CONNECT = 1,  // the connection stands
+  EVENT_ACCEPT = 2,   // value: the new connection's id
+  EVENT_RECORD = 3,   // offset, length: in the batch's bytes; page: index of the payload's page or -1; value: payload bytes
+  EVENT_WRITABLE = 4, // the socket takes bytes again
+  EVENT_CLOSE = 5,    // value: errno, 0 at the end of the stream; the id is free from now on
+};
+
+struct event {
+  int32_t type;
+  int32_t id;
+  int32_t offset;
+  int32_t length;
+  int32_t page;
+  int32_t value;
+};
+
+// What one drain of the pool found. Memory belongs to the pool and is good until the next drain.
+struct event_batch {
+  struct event *events;
+  size_t count;
+  uint8_t *bytes;
+  size_t length;
+};
+
+struct socket_options {
+  int keepalive_time_s;  // 0: no keepalive
+  int keepalive_interval_s;
+  int keepalive_count;
+  int user_timeout_ms;  // 0: the kernel's own
+  int window_size;      // 0: leave alone
+  uint32_t record_size_max;
+};
+
+// Gives a page of at least `size` bytes for a payload and its index, or NULL.
+typedef uint8_t *(*page_source)(void *context, size_t size, int32_t *index);
+
+event_pool *event_pool_new(page_source source, void *context);
+void event_pool_free(event_pool *pool);
+int event_pool_fd(const event_pool *pool);
+
+// The following return an id ≥ 0, or -errno.
+// `address`: struct sockaddr. `bind_from` > 0: bind that port downwards to `bind_to` (skipping taken ones).
+int event_pool_connect(event_pool *pool, const void *address, size_t address_length, const void *bind_address, size_t bind_length,
+                       int bind_from, int bind_to, const struct socket_options *options);
+int event_pool_listen(event_pool *pool, const void *address, size_t address_length, int backlog, const struct socket_options *options);
+
+struct iovec;
+// Bytes written, 0 when the socket is full (EVENT_WRITABLE follows), or -errno.
+ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count);
+// A record that is being sent begins with these bytes: READ calls are remembered, so that their answers' payload is found.
+void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length);
+// The next EVENT_WRITABLE is wanted: some of what was to be sent is left.
+void event_pool_want_write(event_pool *pool, int id);
+void event_pool_pause(event_pool *pool, int id, int paused);
+// Closes now, without an EVENT_CLOSE.
+// Ask event_pool_held_page first: that page has no owner afterwards.
+void event_pool_close(event_pool *pool, int id);
+// The page that a half-received record of this connection holds, or -1.
+int32_t event_pool_held_page(const event_pool *pool, int id);
+// The socket's own fd, for getsockname and getpeername; -EBADF for an unknown id.
+int event_pool_socket(const event_pool *pool, int id);
+
+// Handles what is ready now. Returns 0 or -errno.
+int event_pool_drain(event_pool *pool, struct event_batch *batch);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,248 @@
+// EventPool for JavaScript: the pool's epoll fd is watched by libuv; a wake-up drains the pool and enters JavaScript once
+// with the batch, then once more, after all promise reactions, to send what the batch produced.
+#include <napi.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <uv.h>
+
+#include <cstddef>
+#include <string>
+
+#include "bindings.h"
+#include "event_pool.h"
+
+namespace {
+
+constexpr int kVectorMax = 1024;
+
+socklen_t ParseAddress(const Napi::Value& host, const Napi::Value& port, sockaddr_storage* out) {
+  memset(out, 0, sizeof *out);
+  if (port.IsUndefined()) {  // a path, as bytes
+    std::string path = host.As<Napi::Buffer<char>>().Length() ? std::string(host.As<Napi::Buffer<char>>().Data(), host.As<Napi::Buffer<char>>().Length()) : std::string();
+    auto* un = reinterpret_cast<sockaddr_un*>(out);
+    if (path.empty() || path.size() >= sizeof un->sun_path) return 0;
+    un->sun_family = AF_UNIX;
+    memcpy(un->sun_path, path.data(), path.size());
+    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  }
+  std::string text = host.As<Napi::String>().Utf8Value();
+  uint16_t number = htons(static_cast<uint16_t>(port.As<Napi::Number>().Uint32Value()));
+  auto* in4 = reinterpret_cast<sockaddr_in*>(out);
+  auto* in6 = reinterpret_cast<sockaddr_in6*>(out);
+  if (inet_pton(AF_INET, text.c_str(), &in4->sin_addr) == 1) {
+    in4->sin_family = AF_INET;
+    in4->sin_port = number;
+    return sizeof *in4;
+  }
+  if (inet_pton(AF_INET6, text.c_str(), &in6->sin6_addr) == 1) {
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = number;
+    return sizeof *in6;
+  }
+  return 0;
+}
+
+std::string FormatAddress(const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.ss_family == AF_INET) {
+    auto& in4 = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &in4.sin_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(in4.sin_port));
+  }
+  if (address.ss_family == AF_INET6) {
+    auto& in6 = reinterpret_cast<const sockaddr_in6&>(address);
+    inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
+    return std::string(text) + ":" + std::to_string(ntohs(in6.sin6_port));
+  }
+  if (address.ss_family == AF_UNIX) return reinterpret_cast<const sockaddr_un&>(address).sun_path;
+  return "";
+}
+
+class EventPool : public Napi::ObjectWrap<EventPool> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "EventPool",
+                       {
+                           InstanceMethod<&EventPool::Connect>("connect"),
+                           InstanceMethod<&EventPool::Listen>("listen"),
+                           InstanceMethod<&EventPool::Writev>("writev"),
+                           InstanceMethod<&EventPool::NoteRead>("noteRead"),
+                           InstanceMethod<&EventPool::WantWrite>("wantWrite"),
+                           InstanceMethod<&EventPool::Pause>("pause"),
+                           InstanceMethod<&EventPool::Close>("close"),
+                           InstanceMethod<&EventPool::LocalName>("localName"),
+                           InstanceMethod<&EventPool::PeerName>("peerName"),
+                           InstanceMethod<&EventPool::Ref>("ref"),
+                           InstanceMethod<&EventPool::Unref>("unref"),
+                       });
+  }
+
+  // new EventPool(onBatch(buffer, eventCount), afterBatch(), allocPage(size) → Uint8Array, pageIndex: Int32Array(1))
+  explicit EventPool(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<EventPool>(info), env_(info.Env()), context_(info.Env(), "glusterts:EventPool") {
+    on_batch_ = Napi::Persistent(info[0].As<Napi::Function>());
+    after_batch_ = Napi::Persistent(info[1].As<Napi::Function>());
+    alloc_page_ = Napi::Persistent(info[2].As<Napi::Function>());
+    page_index_ref_ = Napi::Persistent(info[3].As<Napi::Int32Array>());
+    pool_ = event_pool_new(&EventPool::Page, this);
+    if (!pool_) {
+      Napi::Error::New(env_, "no epoll set could be made").ThrowAsJavaScriptException();
+      return;
+    }
+    uv_loop_t* loop = nullptr;
+    napi_get_uv_event_loop(env_, &loop);
+    poll_ = new uv_poll_t;
+    poll_->data = this;
+    uv_poll_init(loop, poll_, event_pool_fd(pool_));
+    uv_poll_start(poll_, UV_READABLE, &EventPool::Ready);
+    uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
+    // The pool lives until the environment ends: connections may not outlive it, and neither may a wake-up.
+    info.This().As<Napi::Object>().Set("self", info.This());
+    env_.AddCleanupHook(
+        [](EventPool* self) {
+          uv_poll_stop(self->poll_);
+          uv_close(reinterpret_cast<uv_handle_t*>(self->poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+          event_pool_free(self->pool_);
+          self->pool_ = nullptr;
+        },
+        this);
+  }
+
+ private:
+  static uint8_t* Page(void* context, size_t size, int32_t* index) {
+    auto* self = static_cast<EventPool*>(context);
+    try {
+      Napi::Value page = self->alloc_page_.Call({Napi::Number::New(self->env_, static_cast<double>(size))});
+      if (!page.IsTypedArray()) return nullptr;
+      auto bytes = page.As<Napi::Uint8Array>();
+      if (bytes.ByteLength() < size) return nullptr;
+      *index = self->page_index_ref_.Value()[0];
+      return bytes.Data();
+    } catch (const Napi::Error&) {
+      return nullptr;  // no memory: the connection is closed with ENOMEM
+    }
+  }
+
+  static void Ready(uv_poll_t* handle, int, int) {
+    auto* self = static_cast<EventPool*>(handle->data);
+    Napi::HandleScope scope(self->env_);
+    struct event_batch batch;
+    if (event_pool_drain(self->pool_, &batch) != 0 || batch.count == 0) return;
+    size_t events_size = batch.count * sizeof(struct event);
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(self->env_, events_size + batch.length);
+    auto* bytes = static_cast<uint8_t*>(buffer.Data());
+    memcpy(bytes, batch.events, events_size);
+    if (batch.length) memcpy(bytes + events_size, batch.bytes, batch.length);
+    self->Enter(self->on_batch_, {buffer, Napi::Number::New(self->env_, static_cast<double>(batch.count))});
+    self->Enter(self->after_batch_, {});
+  }
+
+  void Enter(const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
+    try {
+      function.MakeCallback(env_.Global(), arguments, context_);
+    } catch (const Napi::Error& error) {
+      napi_fatal_exception(env_, error.Value());
+    }
+  }
+
+  // options: [keepaliveTimeS, keepaliveIntervalS, keepaliveCount, userTimeoutMs, windowSize, recordSizeMax]
+  static struct socket_options Options(const Napi::Value& value) {
+    auto list = value.As<Napi::Float64Array>();
+    return {static_cast<int>(list[0]), static_cast<int>(list[1]), static_cast<int>(list[2]),
+            static_cast<int>(list[3]), static_cast<int>(list[4]), static_cast<uint32_t>(list[5])};
+  }
+
+  // connect(host | path, port | undefined, options, bindHost | undefined, bindFrom, bindTo) → id or -errno
+  Napi::Value Connect(const Napi::CallbackInfo& info) {
+    sockaddr_storage address, local;
+    socklen_t length = ParseAddress(info[0], info[1], &address);
+    if (length == 0) return Number(-EINVAL);
+    struct socket_options options = Options(info[2]);
+    socklen_t local_length = 0;
+    if (info[3].IsString()) local_length = ParseAddress(info[3], Napi::Number::New(env_, 0), &local);
+    return Number(event_pool_connect(pool_, &address, length, &local, local_length, info[4].As<Napi::Number>().Int32Value(),
+                                     info[5].As<Napi::Number>().Int32Value(), &options));
+  }
+
+  // listen(host | path, port | undefined, backlog, options) → id or -errno
+  Napi::Value Listen(const Napi::CallbackInfo& info) {
+    sockaddr_storage address;
+    socklen_t length = ParseAddress(info[0], info[1], &address);
+    if (length == 0) return Number(-EINVAL);
+    struct socket_options options = Options(info[3]);
+    return Number(event_pool_listen(pool_, &address, length, info[2].As<Napi::Number>().Int32Value(), &options));
+  }
+
+  // writev(id, buffers, skip): the buffers but for their first `skip` bytes → bytes written or -errno
+  Napi::Value Writev(const Napi::CallbackInfo& info) {
+    auto buffers = info[1].As<Napi::Array>();
+    size_t skip = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
+    uint32_t count = buffers.Length();
+    struct iovec vector[kVectorMax];
+    int used = 0;
+    for (uint32_t i = 0; i < count && used < kVectorMax; i++) {
+      napi_value item;
+      napi_get_element(env_, buffers, i, &item);
+      void* data = nullptr;
+      size_t length = 0;
+      napi_get_typedarray_info(env_, item, nullptr, &length, &data, nullptr, nullptr);
+      if (skip >= length) {
+        skip -= length;
+        continue;
+      }
+      vector[used++] = {static_cast<uint8_t*>(data) + skip, length - skip};
+      skip = 0;
+    }
+    if (used == 0) return Number(0);
+    return Napi::Number::New(env_, static_cast<double>(event_pool_writev(pool_, Id(info), vector, used)));
+  }
+
+  void NoteRead(const Napi::CallbackInfo& info) {
+    auto header = info[1].As<Napi::Uint8Array>();
+    event_pool_sent(pool_, Id(info), header.Data(), header.ByteLength());
+  }
+
+  void WantWrite(const Napi::CallbackInfo& info) { event_pool_want_write(pool_, Id(info)); }
+  void Pause(const Napi::CallbackInfo& info) { event_pool_pause(pool_, Id(info), info[1].As<Napi::Boolean>().Value() ? 1 : 0); }
+
+  // close(id) → the page that a half-received record held, or -1
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    int32_t page = event_pool_held_page(pool_, Id(info));
+    event_pool_close(pool_, Id(info));
+    return Number(page);
+  }
+
+  Napi::Value LocalName(const Napi::CallbackInfo& info) { return Name(info, getsockname); }
+  Napi::Value PeerName(const Napi::CallbackInfo& info) { return Name(info, getpeername); }
+
+  Napi::Value Name(const Napi::CallbackInfo& info, int (*ask)(int, sockaddr*, socklen_t*)) {
+    sockaddr_storage address;
+    memset(&address, 0, sizeof address);
+    socklen_t length = sizeof address;
+    int fd = event_pool_socket(pool_, Id(info));
+    if (fd < 0 || ask(fd, reinterpret_cast<sockaddr*>(&address), &length) < 0) return Napi::String::New(env_, "");
+    return Napi::String::New(env_, FormatAddress(address));
+  }
+
+  void Ref(const Napi::CallbackInfo&) { uv_ref(reinterpret_cast<uv_handle_t*>(poll_)); }
+  void Unref(const Napi::CallbackInfo&) { uv_unref(reinterpret_cast<uv_handle_t*>(poll_)); }
+
+  static int Id(const Napi::CallbackInfo& info) { return info[0].As<Napi::Number>().Int32Value(); }
+  Napi::Value Number(int value) { return Napi::Number::New(env_, value); }
+
+  Napi::Env env_;
+  Napi::AsyncContext context_;
+  Napi::FunctionReference on_batch_, after_batch_, alloc_page_;
+  Napi::Reference<Napi::Int32Array> page_index_ref_;
+  event_pool* pool_ = nullptr;
+  uv_poll_t* poll_ = nullptr;
+};
+
+}  // namespace
+
+void BindEventPool(Napi::Env env, Napi::Object exports) { exports.Set("EventPool", EventPool::Define(env)); }
