@@ -1,6 +1,9 @@
 /**
- * features/index: which files may need healing.
+ * features/index: notes on the brick which inodes may need healing, for the self-heal daemon to find.
  *
  * @packageDocumentation
  */
-export {};
+import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { Index, options } from './xattrop-index.js';
+
+export const xlators: XlatorDefinition[] = [{ type: 'features/index', options, create: (context) => new Index(context) }];

@@ -1,0 +1,203 @@
+import {
+  type Bytes, type CtxSlot, Dict, type Dirent, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, IaType, Iatt, type Inode, type Loc,
+  type LookupReply, NULL_GFID, type OpenReply, type OptionSpec, type ReaddirReply, type StatReply, type UnlinkReply, type Xdata, Xlator, type XlatorContext, XattropOp, type XattropReply, gfidToString,
+} from '@glusterts/libglusterfs';
+import { FOLDERS, type FolderName, IndexFolders } from './folders.js';
+
+/** Options: spec/afr.md, §22; the watchlists are prefixes of xattr names, separated by commas. */
+export const options: readonly OptionSpec[] = [
+  { key: 'index-base', type: 'path' },
+  { key: 'xattrop-dirty-watchlist', type: 'str', default: 'trusted.afr.dirty' },
+  { key: 'xattrop-pending-watchlist', type: 'str', default: 'trusted.afr.{{ volume.name }}' },
+  { key: 'xattrop64-watchlist', type: 'str' },
+];
+
+type State = 'unknown' | 'in' | 'out';
+interface InodeState {
+  xattrop: State;
+  dirty: State;
+  /** The xattrop under way for this inode: they follow one another, so that link and unlink keep the order of the disk. */
+  tail: Promise<unknown> | undefined;
+}
+
+const GFID_KEYS: Readonly<Record<string, FolderName>> = {
+  'glusterfs.xattrop_index_gfid': 'xattrop',
+  'glusterfs.xattrop_dirty_gfid': 'dirty',
+  'glusterfs.xattrop_entry_changes_gfid': 'entry-changes',
+};
+const COUNT_KEYS: Readonly<Record<string, FolderName>> = { 'glusterfs.xattrop_index_count': 'xattrop', 'glusterfs.xattrop_dirty_count': 'dirty' };
+const LINK_COUNT = 'link-count' as Bytes;
+
+/**
+ * Before an xattrop that makes a watched xattr nonzero reaches the disk, a link named by the inode's gfid goes into the
+ * index; when the answer says that all watched ones are zero, it goes away again (spec/afr.md, §22.2).
+ */
+export class Index extends Xlator {
+  readonly #state: CtxSlot<InodeState>;
+  readonly #virtual = new Map<Gfid, FolderName>();
+  readonly #gfids = new Map<FolderName, Gfid>();
+  #folders: IndexFolders | undefined;
+  #pending: readonly string[] = [];
+  #dirty: readonly string[] = [];
+  #pending64: readonly string[] = [];
+
+  constructor(context: XlatorContext) {
+    super(context);
+    this.#state = this.newCtxSlot<InodeState>();
+  }
+
+  override init(): void {
+    const base = this.options.text('index-base');
+    if (base === undefined) throw new FopError(Errno.EINVAL, undefined, 'option index-base is needed');
+    this.#folders = new IndexFolders(this.graph.platform, base as Bytes);
+    this.#folders.create();
+    for (const name of FOLDERS) {
+      const gfid = this.graph.platform.random.uuid();
+      this.#virtual.set(gfid, name);
+      this.#gfids.set(name, gfid);
+    }
+    const list = (key: string): string[] => (this.options.text(key) ?? '').split(',').map((word) => word.trim()).filter((word) => word !== '');
+    this.#pending = list('xattrop-pending-watchlist');
+    this.#dirty = list('xattrop-dirty-watchlist');
+    this.#pending64 = list('xattrop64-watchlist');
+  }
+
+  override xattrop(frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#track(loc.inode, flags, dict, () => this.child.xattrop(frame, loc, flags, dict, xdata));
+  }
+
+  override fxattrop(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#track(fd.inode, flags, dict, () => this.child.fxattrop(frame, fd, flags, dict, xdata));
+  }
+
+  override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    const reply = name === undefined ? undefined : this.#virtualXattr(name);
+    return reply ?? this.child.getxattr(frame, loc, name, xdata);
+  }
+
+  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    const folder = this.#virtual.get(loc.targetGfid);
+    if (folder !== undefined) {
+      let answer: Dict | undefined;
+      if (xdata?.has('glusterfs.index-ia-type-get-req')) answer = new Dict().setUint('glusterfs.index-ia-type-get-rsp', folder === 'entry-changes' ? IaType.DIR : IaType.REG);
+      return { inode: loc.inode, stat: this.#virtualIatt(folder), postparent: new Iatt(), xdata: answer };
+    }
+    const wanted = this.#wantsLinkCount(xdata);
+    const reply = await this.child.lookup(frame, loc, xdata);
+    return wanted ? { ...reply, xdata: this.#withLinkCount(reply.xdata) } : reply;
+  }
+
+  override async fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    const wanted = this.#wantsLinkCount(xdata);
+    const reply = await this.child.fstat(frame, fd, xdata);
+    return wanted ? { ...reply, xdata: this.#withLinkCount(reply.xdata) } : reply;
+  }
+
+  override async opendir(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    if (this.#virtual.has(fd.inode.gfid)) return { fd, xdata: undefined };
+    return this.child.opendir(frame, loc, fd, xdata);
+  }
+
+  override async readdir(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
+    const folder = this.#virtual.get(fd.inode.gfid);
+    if (folder === undefined) return this.child.readdir(frame, fd, size, offset, xdata);
+    const names = this.#folders?.list(folder) ?? [];
+    const entries: Dirent[] = [];
+    let room = size;
+    for (let i = Number(offset); i < names.length; i++) {
+      const name = names[i];
+      if (name === undefined) break;
+      room -= 24 + name.length;
+      if (room < 0) return { entries, eof: false, xdata: undefined };
+      entries.push({ d_ino: BigInt(i + 1), d_off: BigInt(i + 1), d_type: 0, name });
+    }
+    return { entries, eof: true, xdata: undefined };
+  }
+
+  override async unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    const folder = this.#virtual.get(loc.parentGfid);
+    if (folder === undefined) return this.child.unlink(frame, loc, xflags, xdata);
+    this.#folders?.remove(folder, loc.name);
+    return { preparent: new Iatt(), postparent: new Iatt(), xdata: undefined };
+  }
+
+  override forget(inode: Inode): void {
+    this.#state.delete(inode);
+  }
+
+  async #track(inode: Inode, flags: XattropOp, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
+    const watched = { xattrop: this.#watchedKeys(flags, dict, 'xattrop'), dirty: this.#watchedKeys(flags, dict, 'dirty') };
+    if (watched.xattrop.length === 0 && watched.dirty.length === 0) return wind();
+    let state = this.#state.get(inode);
+    if (!state) this.#state.set(inode, (state = { xattrop: 'unknown', dirty: 'unknown', tail: undefined }));
+    const before = state.tail;
+    const turn = this.#inTurn(inode, state, before, watched, dict, wind);
+    state.tail = turn;
+    try {
+      return await turn;
+    } finally {
+      if (state.tail === turn) state.tail = undefined;
+    }
+  }
+
+  async #inTurn(inode: Inode, state: InodeState, before: Promise<unknown> | undefined, watched: Record<'xattrop' | 'dirty', Bytes[]>, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
+    // Whether the one before succeeded is its caller's business.
+    if (before) await before.catch(() => undefined);
+    for (const folder of ['xattrop', 'dirty'] as const) {
+      if (watched[folder].some((key) => isNonzero(dict.getBin(key)))) this.#put(inode, state, folder, 'in');
+    }
+    const reply = await wind();
+    const after = reply.dict;
+    if (after) {
+      for (const folder of ['xattrop', 'dirty'] as const) {
+        const keys = watched[folder].filter((key) => after.has(key));
+        if (keys.length > 0) this.#put(inode, state, folder, keys.some((key) => isNonzero(after.getBin(key))) ? 'in' : 'out');
+      }
+    }
+    return reply;
+  }
+
+  #put(inode: Inode, state: InodeState, folder: 'xattrop' | 'dirty', wanted: 'in' | 'out'): void {
+    if (state[folder] === wanted || inode.gfid === NULL_GFID) return;
+    if (wanted === 'in') this.#folders?.add(folder, inode.gfid);
+    else this.#folders?.remove(folder, gfidToString(inode.gfid) as Bytes);
+    state[folder] = wanted;
+  }
+
+  #watchedKeys(flags: XattropOp, dict: Dict, folder: 'xattrop' | 'dirty'): Bytes[] {
+    const prefixes = flags === XattropOp.ADD_ARRAY ? (folder === 'xattrop' ? this.#pending : this.#dirty) : flags === XattropOp.ADD_ARRAY64 && folder === 'xattrop' ? this.#pending64 : [];
+    if (prefixes.length === 0) return [];
+    return dict.keys().filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
+  }
+
+  #virtualXattr(name: Bytes): GetxattrReply | undefined {
+    const folder = GFID_KEYS[name];
+    if (folder !== undefined) {
+      return { dict: new Dict().setBin(name, Buffer.from(this.#gfids.get(folder) ?? NULL_GFID, 'latin1')), xdata: undefined };
+    }
+    const counted = COUNT_KEYS[name];
+    if (counted === undefined) return undefined;
+    return { dict: new Dict().setUint(name, this.#folders?.count(counted) ?? 0), xdata: undefined };
+  }
+
+  #virtualIatt(folder: FolderName): Iatt {
+    const stat = new Iatt();
+    stat.mode = 0o040600;
+    stat.ia_nlink = 2;
+    stat.ia_gfid = this.#gfids.get(folder) ?? NULL_GFID;
+    stat.ia_ino = 0xffffffffffffffffn;
+    return stat;
+  }
+
+  #wantsLinkCount(xdata: Xdata): boolean {
+    return xdata?.getStr(LINK_COUNT) === 'glusterfs.xattrop_index_count';
+  }
+
+  #withLinkCount(xdata: Xdata): Dict {
+    return (xdata?.clone() ?? new Dict()).setInt(LINK_COUNT, (this.#folders?.count('xattrop') ?? 0) > 0 ? 1 : 0);
+  }
+}
+
+function isNonzero(value: Uint8Array | undefined): boolean {
+  return value?.some((byte) => byte !== 0) ?? false;
+}
