@@ -1,0 +1,65 @@
+// `npm test`: on a fresh clone, alone: install, build, typecheck, lint, then every test of every package, with the addon and on
+// portable TypeScript. What can't run here is skipped by the tests themselves; the reasons are gathered and printed at the end.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { build, buildNative, install, nx, root, run } from './setup.mjs';
+
+install();
+buildNative();
+build();
+nx('checking types', ['run-many', '-t', 'typecheck', '--parallel=2', '--outputStyle=static']);
+run('linting', process.execPath, [path.join(root, 'node_modules/eslint/bin/eslint.js'), '.']);
+
+const projects = ['packages', 'apps', 'tools']
+  .flatMap((folder) => readdirSync(path.join(root, folder)).map((name) => path.join(folder, name)))
+  .filter((folder) => existsSync(path.join(root, folder, 'vitest.config.ts')) && existsSync(path.join(root, folder, 'test')));
+
+const reports = mkdtempSync(path.join(tmpdir(), 'glusterts-test-'));
+const totals = { passed: 0, failed: 0, skipped: 0 };
+const reasons = new Map();
+const failures = [];
+
+/** One package's tests in one mode; the JSON report counts, the output shows only when something failed. */
+function test(folder, mode, env) {
+  const report = path.join(reports, `${folder.replaceAll('/', '-')}-${mode}.json`);
+  const begin = process.hrtime.bigint();
+  const result = spawnSync(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+    cwd: path.join(root, folder), encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, CI: '1', ...env },
+  });
+  const seconds = (Number(process.hrtime.bigint() - begin) / 1e9).toFixed(1);
+  const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
+  for (const line of output.split('\n')) {
+    const match = /skipped: (.+)$/.exec(line.replaceAll(/\u001b\[[0-9;]*m/g, ''));
+    if (match) reasons.set(`${folder}: ${line.replaceAll(/\u001b\[[0-9;]*m/g, '').trim()}`, (reasons.get(folder) ?? 0) + 1);
+  }
+  const counted = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
+  totals.passed += counted.numPassedTests;
+  totals.failed += counted.numFailedTests;
+  totals.skipped += counted.numPendingTests;
+  const ok = result.status === 0;
+  process.stderr.write(`${ok ? 'ok  ' : 'FAIL'} ${folder} (${mode}): ${counted.numPassedTests} passed, ${counted.numFailedTests} failed, ${counted.numPendingTests} skipped, ${seconds} s\n`);
+  if (!ok) {
+    failures.push(`${folder} (${mode})`);
+    process.stderr.write(output);
+  }
+}
+
+const only = process.argv.slice(2);
+for (const folder of projects) {
+  if (only.length > 0 && !only.some((word) => folder.includes(word))) continue;
+  test(folder, 'native', {});
+}
+for (const folder of projects) {
+  if (only.length > 0 && !only.some((word) => folder.includes(word))) continue;
+  test(folder, 'portable', { GLUSTERTS_PORTABLE: '1' });
+}
+rmSync(reports, { recursive: true, force: true });
+
+process.stderr.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
+if (reasons.size > 0) process.stderr.write(`Skipped, and why:\n${[...reasons.keys()].sort().map((reason) => `  ${reason}\n`).join('')}`);
+if (failures.length > 0) {
+  process.stderr.write(`Failed: ${failures.join(', ')}\n`);
+  process.exit(1);
+}
