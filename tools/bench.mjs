@@ -1,0 +1,9 @@
+// `npm run bench`: builds what is needed, then runs tools/bench.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { build, buildNative, install, root } from './setup.mjs';
+
+install();
+buildNative();
+build();
+process.exit(spawnSync(process.execPath, [path.join(root, 'tools/bench/dist/main.js'), ...process.argv.slice(2)], { stdio: 'inherit' }).status ?? 1);

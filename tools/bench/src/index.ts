@@ -1,6 +1,0 @@
-/**
- * Side by side with GlusterFS.
- *
- * @packageDocumentation
- */
-export {};
