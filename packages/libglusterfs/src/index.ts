@@ -24,6 +24,7 @@ export * from './logging.js';
 export * from './option-spec.js';
 export * from './options.js';
 export * from './xlator.js';
+export * from './platform/fuse-device.js';
 export * from './platform/network.js';
 export * from './platform/platform.js';
 export * from './platform/storage.js';

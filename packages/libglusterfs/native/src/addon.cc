@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSyscalls(env, exports);
   BindEventPool(env, exports);
   BindIobufArena(env, exports);
+  BindFuse(env, exports);
   return exports;
 }
 

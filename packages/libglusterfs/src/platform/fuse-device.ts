@@ -1,0 +1,126 @@
+import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Bytes, toBuffer } from '../bytes.js';
+import { Errno } from '../errno.js';
+import { FopError } from '../fop-error.js';
+import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
+
+/** What the device hands to mount/fuse. Called from the event loop, never from inside a call to the device. */
+export interface FuseDeviceHandlers {
+  /**
+   * One request. `message`: its header and arguments, little endian; it stays valid as long as it is held. `payload`: the
+   * data of a WRITE when they don't lie in `message`, in a page of their own and handed over: unref it.
+   */
+  onRequest(message: Buffer, payload: IoVec | undefined): void;
+  /** Reading has stopped: ENODEV when the file system was unmounted. EPERM may pass: `resume()` reads on. */
+  onError(errno: Errno): void;
+}
+
+/** An open /dev/fuse. */
+export interface FuseDevice {
+  /** Sends one message, a reply or a notification, in one writev. 0, or −errno: −ENOENT when the request was interrupted. */
+  write(chunks: readonly Uint8Array[]): number;
+  pause(): void;
+  resume(): void;
+  /** Closes it: a file system that is still mounted answers ENOTCONN from now on. */
+  close(): void;
+}
+
+interface NativeFuseChannel {
+  write(chunks: readonly Uint8Array[]): number;
+  pause(): void;
+  resume(): void;
+  close(): void;
+}
+
+interface FuseAddon {
+  FuseChannel?: new (
+    fd: number,
+    payloadMax: number,
+    onBatch: (buffer: ArrayBuffer, requests: number, errno: number, unusedPage: number) => void,
+    allocPage: (size: number) => Uint8Array,
+    pageIndex: Int32Array,
+  ) => NativeFuseChannel;
+  fuseFusermount?: (argv: readonly Uint8Array[]) => number;
+}
+
+const REQUEST_INTS = 4;
+
+let loaded: FuseAddon | undefined;
+
+function addon(): Required<FuseAddon> {
+  loaded ??= load();
+  const { FuseChannel, fuseFusermount } = loaded;
+  if (!FuseChannel || !fuseFusermount) throw new FopError(Errno.EOPNOTSUPP, undefined, 'mounting needs the native addon: install cmake, g++ and make, then run `node tools/build-native.mjs`');
+  return { FuseChannel, fuseFusermount };
+}
+
+function load(): FuseAddon {
+  if (process.env.GLUSTERTS_PORTABLE === '1') return {};
+  const here = path.dirname(fileURLToPath(import.meta.url));
+  for (const up of ['../..', '..']) {
+    const file = path.join(here, up, 'native/build/Release/glusterts_native.node');
+    if (existsSync(file)) return createRequire(import.meta.url)(file);
+  }
+  return {};
+}
+
+/** Whether {@link openFuseDevice} can work: the addon has been built and GLUSTERTS_PORTABLE isn't 1. */
+export function fuseDeviceAvailable(): boolean {
+  loaded ??= load();
+  return loaded.FuseChannel !== undefined;
+}
+
+/**
+ * Mounts through fusermount3, as a user who may not call mount(2). Blocks until it has answered (30 seconds at most).
+ * @returns the device, or −errno
+ */
+export function fusermountDevice(argv: readonly Bytes[]): number {
+  return addon().fuseFusermount(argv.map((word) => toBuffer(word)));
+}
+
+/**
+ * Reads requests from an open /dev/fuse, which it takes over. Throws EOPNOTSUPP without the addon.
+ * @param payloadMax the largest WRITE, in bytes
+ */
+export function openFuseDevice(fd: number, payloadMax: number, iobufs: IobufPool, handlers: FuseDeviceHandlers): FuseDevice {
+  const { FuseChannel } = addon();
+  const pages: (Iobuf | undefined)[] = [];
+  const free: number[] = [];
+  const pageIndex = new Int32Array(1);
+  const take = (index: number): Iobuf | undefined => {
+    const iobuf = pages[index];
+    pages[index] = undefined;
+    free.push(index);
+    return iobuf;
+  };
+  const allocPage = (size: number): Uint8Array => {
+    const iobuf = iobufs.get(size);
+    const index = free.pop() ?? pages.length;
+    pages[index] = iobuf;
+    pageIndex[0] = index;
+    return iobuf.memory;
+  };
+  const onBatch = (buffer: ArrayBuffer, count: number, errno: number, unusedPage: number): void => {
+    if (unusedPage >= 0) take(unusedPage)?.unref();
+    const table = new Int32Array(buffer, 0, count * REQUEST_INTS);
+    const base = count * REQUEST_INTS * 4;
+    for (let i = 0; i < count; i++) {
+      const at = i * REQUEST_INTS;
+      const message = Buffer.from(buffer, base + (table[at] ?? 0), table[at + 1] ?? 0);
+      const page = table[at + 2] ?? -1;
+      const iobuf = page >= 0 ? take(page) : undefined;
+      handlers.onRequest(message, iobuf && new IoVec([iobuf.memory.subarray(0, table[at + 3] ?? 0)], [iobuf]));
+    }
+    if (errno !== 0) handlers.onError(errno);
+  };
+  const channel = new FuseChannel(fd, payloadMax, onBatch, allocPage, pageIndex);
+  return {
+    write: (chunks) => channel.write(chunks),
+    pause: () => channel.pause(),
+    resume: () => channel.resume(),
+    close: () => channel.close(),
+  };
+}
