@@ -3,4 +3,11 @@
  *
  * @packageDocumentation
  */
-export {};
+import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { Posix } from './posix.js';
+import { options } from './settings.js';
+
+export { Posix };
+
+/** What this package implements. */
+export const xlators: readonly XlatorDefinition[] = [{ type: 'storage/posix', options, create: (context) => new Posix(context) }];

@@ -1,0 +1,367 @@
+import {
+  type Bytes, type CtxSlot, type Dict, Errno, type Fd, FopError, type Frame, type Gfid, Iatt, IATT_FLAGS_DEFAULT, IaType, type Inode, type Loc, type Logger, type Mdata, NULL_GFID,
+  type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, gfidRead, gfidToIno, gfidToString,
+} from '@glusterts/libglusterfs';
+import { handleName, parseDirectoryHandle } from './handle-path.js';
+import { Key, Xattr } from './keys.js';
+import { advanceMdata, applyMdata, decodeMdata, encodeMdata, mdataOfFrame } from './mdata.js';
+import type { Settings } from './settings.js';
+
+/** What a system call is pointed at: a path, or an fd. */
+export type Target = Bytes | number;
+
+/** An open file or directory of the brick. */
+export interface OpenFile {
+  readonly fd: number;
+  readonly gfid: Gfid;
+  readonly flags: number;
+  /** The same file without O_DIRECT, once that was needed. */
+  buffered?: number;
+  /** Directories: entries read ahead, and the cookie at which they begin. */
+  ahead?: { after: bigint; entries: import('@glusterts/libglusterfs').StorageDirent[]; index: number };
+}
+
+/** What the brick knows of a file while it is open. */
+export interface FileState {
+  opens: number;
+  /** Its data lie in `.glusterfs/unlink` since the last name is gone. */
+  unlinked: boolean;
+  /** The end of the queue of writes that must not overlap (glusterfs.write-is-append, …-update-atomic). */
+  writes: Promise<unknown> | undefined;
+}
+
+/** Stat slots: fops use 0 to 5, statvfs 7. */
+const HIDDEN_SLOT: StatSlot = 6;
+const S_IFMT = 0o170000;
+const S_IFLNK = 0o120000;
+const PATH_SAFE = 3800;
+const DEPTH_MAX = 2000;
+const DIR_PATHS_MAX = 65536;
+
+/** Throws the errno of a failed system call; else its result. */
+export function check(result: number): number {
+  if (result < 0) throw new FopError(-result);
+  return result;
+}
+
+/** A brick's disk: paths, attributes, times and open files. All its methods run to their end without waiting. */
+export class Brick {
+  readonly storage: Storage;
+  readonly platform: Platform;
+  readonly root: Bytes;
+  readonly hidden: Bytes;
+  readonly log: Logger;
+  readonly mdataSlot: CtxSlot<Mdata>;
+  readonly fdSlot: CtxSlot<OpenFile>;
+  readonly files = new Map<Gfid, FileState>();
+  settings: Settings;
+  hostname = 'localhost' as Bytes;
+  glusterdUuid = '' as Bytes;
+  /** The reserved space is used up (spec/brick.md, §9). */
+  full = false;
+  readonly #dirPaths = new Map<Gfid, Bytes>();
+
+  constructor(init: { platform: Platform; root: Bytes; log: Logger; mdataSlot: CtxSlot<Mdata>; fdSlot: CtxSlot<OpenFile>; settings: Settings }) {
+    this.platform = init.platform;
+    this.storage = init.platform.storage;
+    this.root = init.root;
+    this.hidden = `${init.root}/.glusterfs` as Bytes;
+    this.log = init.log;
+    this.mdataSlot = init.mdataSlot;
+    this.fdSlot = init.fdSlot;
+    this.settings = init.settings;
+  }
+
+  /** Remembers which inode `.glusterfs` is: stats that land on it answer ENOENT. */
+  rememberHidden(): void {
+    check(this.storage.lstat(this.hidden, HIDDEN_SLOT));
+  }
+
+  // ---- paths (spec/brick.md, §3.2)
+
+  handlePath(gfid: Gfid): Bytes {
+    return `${this.hidden}/${handleName(gfid)}` as Bytes;
+  }
+
+  unlinkPath(gfid: Gfid): Bytes {
+    return `${this.hidden}/unlink/${gfidToString(gfid)}` as Bytes;
+  }
+
+  /** A directory's path from the root, by its handles; −errno when it has none. Cached until a directory moves or goes. */
+  dirPath(gfid: Gfid, depth = 0): Bytes | number {
+    if (gfid === ROOT_GFID) return this.root;
+    const cached = this.#dirPaths.get(gfid);
+    if (cached !== undefined) return cached;
+    if (depth > DEPTH_MAX) return -Errno.ELOOP;
+    const target = this.storage.readlink(this.handlePath(gfid));
+    if (typeof target === 'number') return target === -Errno.EINVAL ? -Errno.ENOTDIR : target;
+    const where = parseDirectoryHandle(target);
+    if (!where) return -Errno.ENOTDIR;
+    const parent = this.dirPath(where.parent, depth + 1);
+    if (typeof parent === 'number') return parent;
+    const path = `${parent}/${where.name}` as Bytes;
+    // A path that is too long goes through the handles' own links, which the kernel follows.
+    if (path.length > PATH_SAFE) return `${this.hidden}/${target.slice(6)}` as Bytes;
+    if (this.#dirPaths.size >= DIR_PATHS_MAX) this.#dirPaths.clear();
+    this.#dirPaths.set(gfid, path);
+    return path;
+  }
+
+  /** A directory was renamed or removed: known paths may be wrong. */
+  directoriesMoved(): void {
+    this.#dirPaths.clear();
+  }
+
+  /** The path of a named location. Throws ESTALE when the parent is unknown, EINVAL for a bad name. */
+  entryPath(loc: Loc): Bytes {
+    const name = loc.name;
+    if (name === '' || name.includes('/')) throw new FopError(Errno.EINVAL);
+    return `${this.parentPath(loc)}/${name}` as Bytes;
+  }
+
+  parentPath(loc: Loc): Bytes {
+    const dir = this.dirPath(loc.parentGfid);
+    if (typeof dir === 'number') throw new FopError(Errno.ESTALE);
+    return dir;
+  }
+
+  /**
+   * The path of an inode: of a directory from the root, of everything else its handle. The entry's own path when the
+   * inode's gfid isn't known. Throws ESTALE.
+   */
+  inodePath(loc: Loc): Bytes {
+    const gfid = loc.targetGfid;
+    if (gfid === NULL_GFID) return this.entryPath(loc);
+    return this.gfidPath(gfid, loc.inode.ia_type);
+  }
+
+  gfidPath(gfid: Gfid, type: IaType): Bytes {
+    if (gfid === ROOT_GFID) return this.root;
+    const handle = this.handlePath(gfid);
+    if (type !== IaType.DIR) {
+      if (type !== IaType.INVAL) return handle;
+      if (this.storage.lstat(handle, 5) < 0 || !this.#isDirectoryHandle(5)) return handle;
+    }
+    const path = this.dirPath(gfid);
+    if (typeof path === 'number') throw new FopError(path === -Errno.ENOENT ? Errno.ENOENT : Errno.ESTALE);
+    return path;
+  }
+
+  /** A handle that is a symlink with one name leads to a directory; a symlink of the volume has two names at least. */
+  #isDirectoryHandle(slot: StatSlot): boolean {
+    const { cells } = this.storage;
+    return (cells.mode(slot) & S_IFMT) === S_IFLNK && cells.nlink(slot) === 1;
+  }
+
+  // ---- attributes (spec/brick.md, §3.1)
+
+  /** The iatt of what lies in a stat slot; times from the backend. */
+  iatt(slot: StatSlot, gfid: Gfid): Iatt {
+    const { cells } = this.storage;
+    const iatt = new Iatt();
+    const mode = cells.mode(slot);
+    iatt.mode = mode;
+    iatt.ia_gfid = gfid;
+    iatt.ia_flags = IATT_FLAGS_DEFAULT;
+    if (gfid === NULL_GFID) {
+      iatt.ia_ino = 0xffffffffffffffffn;
+      iatt.ia_flags &= ~0x100;
+    } else {
+      iatt.ia_ino = gfidToIno(gfid);
+    }
+    const nlink = cells.nlink(slot);
+    iatt.ia_nlink = iatt.ia_type === IaType.DIR || nlink === 0 ? nlink : nlink - 1;
+    iatt.ia_uid = cells.uid(slot);
+    iatt.ia_gid = cells.gid(slot);
+    const size = cells.size(slot);
+    iatt.ia_size = size;
+    iatt.ia_blksize = cells.blksize(slot);
+    iatt.ia_blocks = Math.min(cells.blocks(slot), Math.floor((size + 511) / 512));
+    iatt.ia_dev = cells.dev(slot);
+    iatt.ia_rdev = (BigInt(cells.rdevMajor(slot)) << 32n) | BigInt(cells.rdevMinor(slot));
+    iatt.ia_atime = cells.atime(slot);
+    iatt.ia_atime_nsec = cells.atimeNsec(slot);
+    iatt.ia_mtime = cells.mtime(slot);
+    iatt.ia_mtime_nsec = cells.mtimeNsec(slot);
+    iatt.ia_ctime = cells.ctime(slot);
+    iatt.ia_ctime_nsec = cells.ctimeNsec(slot);
+    return iatt;
+  }
+
+  isHidden(slot: StatSlot): boolean {
+    return this.storage.cells.sameInode(slot, HIDDEN_SLOT);
+  }
+
+  getx(at: Target, name: Bytes): Uint8Array | number {
+    return typeof at === 'number' ? this.storage.fgetxattr(at, name) : this.storage.lgetxattr(at, name);
+  }
+
+  setx(at: Target, name: Bytes, value: Uint8Array, flags: number): number {
+    return typeof at === 'number' ? this.storage.fsetxattr(at, name, value, flags) : this.storage.lsetxattr(at, name, value, flags);
+  }
+
+  removex(at: Target, name: Bytes): number {
+    return typeof at === 'number' ? this.storage.fremovexattr(at, name) : this.storage.lremovexattr(at, name);
+  }
+
+  listx(at: Target): Bytes[] | number {
+    return typeof at === 'number' ? this.storage.flistxattr(at) : this.storage.llistxattr(at);
+  }
+
+  /** The gfid on disk; null when there is none. */
+  diskGfid(at: Target): Gfid {
+    const value = this.getx(at, Xattr.GFID);
+    return typeof value === 'number' || value.length !== 16 ? NULL_GFID : gfidRead(value);
+  }
+
+  /** The iatt of a target whose gfid is known, with the volume's times. Throws the stat's errno. */
+  stat(at: Target, gfid: Gfid, inode: Inode | undefined): Iatt {
+    check(typeof at === 'number' ? this.storage.fstat(at, 0) : this.storage.lstat(at, 0));
+    if (this.isHidden(0)) throw new FopError(Errno.ENOENT);
+    return this.withTimes(this.iatt(0, gfid), at, inode);
+  }
+
+  /** The iatt of an entry by path; its gfid is read from the disk. */
+  statEntry(path: Bytes, inode?: Inode): Iatt {
+    check(this.storage.lstat(path, 0));
+    if (this.isHidden(0)) throw new FopError(Errno.ENOENT);
+    return this.withTimes(this.iatt(0, this.diskGfid(path)), path, inode);
+  }
+
+  /** The iatt of the parent of a location, whose path is `dir`. */
+  statParent(dir: Bytes, loc: Loc): Iatt {
+    return this.stat(dir, loc.parentGfid, loc.parent);
+  }
+
+  // ---- times (spec/brick.md, §3.4)
+
+  /** Replaces the backend's times by the volume's, if the object has them. */
+  withTimes(iatt: Iatt, at: Target, inode: Inode | undefined): Iatt {
+    if (!this.settings.ctime) return iatt;
+    const times = this.times(at, iatt.ia_gfid, inode);
+    if (times) applyMdata(iatt, times);
+    return iatt;
+  }
+
+  /** The object's mdata, from its inode or from the disk; undefined when it has none. */
+  times(at: Target, gfid: Gfid, inode: Inode | undefined): Mdata | undefined {
+    const owner = this.#owner(gfid, inode);
+    const cached = owner && this.mdataSlot.get(owner);
+    if (cached) return cached;
+    const value = this.getx(at, Xattr.MDATA);
+    const times = typeof value === 'number' ? undefined : decodeMdata(value);
+    if (times && owner) this.mdataSlot.set(owner, times);
+    return times;
+  }
+
+  /** The inode of the table: times are cached on that one only, since two copies would part ways. */
+  #owner(gfid: Gfid, inode: Inode | undefined): Inode | undefined {
+    if (!inode || gfid === NULL_GFID) return undefined;
+    return inode.gfid === gfid ? inode : inode.table.find(gfid);
+  }
+
+  storeTimes(at: Target, gfid: Gfid, inode: Inode | undefined, times: Mdata): number {
+    const result = this.setx(at, Xattr.MDATA, encodeMdata(times), 0);
+    const owner = this.#owner(gfid, inode);
+    if (result === 0 && owner) this.mdataSlot.set(owner, times);
+    return result;
+  }
+
+  /** The object's time step after a fop that succeeded; also into `iatt`. */
+  touch(frame: Frame, at: Target, iatt: Iatt | undefined, gfid: Gfid, inode: Inode | undefined): void {
+    this.#touch(frame, frame.flags & 7, at, iatt, gfid, inode);
+  }
+
+  /** The parent's time step. */
+  touchParent(frame: Frame, dir: Bytes, iatt: Iatt, loc: Loc): void {
+    this.#touch(frame, (frame.flags >> 3) & 7, dir, iatt, loc.parentGfid, loc.parent);
+  }
+
+  #touch(frame: Frame, bits: number, at: Target, iatt: Iatt | undefined, gfid: Gfid, inode: Inode | undefined): void {
+    if (bits === 0 || !this.settings.ctime) return;
+    const known = this.times(at, gfid, inode);
+    const times = known ? { ...known } : mdataOfFrame(frame);
+    if (known) advanceMdata(times, bits, frame);
+    const result = this.storeTimes(at, gfid, inode, times);
+    if (result < 0) this.log.warning(113130, 'gfid: setting mdata failed', { gfid: gfidToString(gfid), errno: -result });
+    else if (iatt) applyMdata(iatt, times);
+  }
+
+  // ---- open files
+
+  fileState(gfid: Gfid): FileState {
+    let state = this.files.get(gfid);
+    if (!state) this.files.set(gfid, (state = { opens: 0, unlinked: false, writes: undefined }));
+    return state;
+  }
+
+  /** Counts an open and remembers the backend's fd in the Fd. */
+  opened(fd: Fd, file: OpenFile): void {
+    this.fileState(file.gfid).opens++;
+    this.fdSlot.set(fd, file);
+  }
+
+  openCount(gfid: Gfid): number {
+    return this.files.get(gfid)?.opens ?? 0;
+  }
+
+  /** The last reference of an Fd is gone. */
+  released(fd: Fd): void {
+    const file = this.fdSlot.get(fd);
+    if (!file) return;
+    this.fdSlot.delete(fd);
+    this.storage.close(file.fd);
+    if (file.buffered !== undefined) this.storage.close(file.buffered);
+    const state = this.files.get(file.gfid);
+    if (!state || --state.opens > 0) return;
+    this.files.delete(file.gfid);
+    if (state.unlinked) this.storage.unlink(this.unlinkPath(file.gfid));
+  }
+
+  /** The backend's fd of an Fd; an anonymous one is opened now. Throws EBADF. */
+  openFile(fd: Fd): OpenFile {
+    return this.fdSlot.get(fd) ?? this.#openAnonymous(fd);
+  }
+
+  #openAnonymous(fd: Fd): OpenFile {
+    const { gfid, ia_type } = fd.inode;
+    if (!fd.anonymous) throw new FopError(Errno.EBADF);
+    const directory = ia_type === IaType.DIR;
+    const flags = directory ? 0o200000 : 2 | (fd.flags & ~3);
+    let path = this.gfidPath(gfid, ia_type);
+    let result = this.storage.open(path, flags | 0o400000, 0);
+    if (result === -Errno.ENOENT && !directory) {
+      path = this.unlinkPath(gfid);
+      result = this.storage.open(path, flags | 0o400000, 0);
+    }
+    if (result === -Errno.EROFS || result === -Errno.EACCES || result === -Errno.ETXTBSY) result = this.storage.open(path, (flags & ~3) | 0o400000, 0);
+    const file = { fd: check(result), gfid, flags };
+    this.opened(fd, file);
+    return file;
+  }
+
+  /** The file's iatt through its open fd. */
+  statFd(file: OpenFile, inode: Inode): Iatt {
+    return this.stat(file.fd, file.gfid, inode);
+  }
+
+  // ---- space (spec/brick.md, §9)
+
+  /** Throws ENOSPC when the reserve is used up, but for GlusterFS's own clients. */
+  checkSpace(frame: Frame, xdata: Xdata): void {
+    if (this.full && frame.pid >= 0 && !xdata?.has(Key.INTERNAL_FOP)) throw new FopError(Errno.ENOSPC);
+  }
+
+  /** The gfid that a creation asks for. Throws EINVAL when there is none. */
+  requestedGfid(xdata: Xdata): Gfid | undefined {
+    const gfid = xdata?.getGfid(Key.GFID_REQ);
+    return gfid === undefined || gfid === NULL_GFID ? undefined : gfid;
+  }
+
+  /** A flag in xdata: a number that isn't 0. */
+  asked(xdata: Dict | undefined, name: Bytes): boolean {
+    if (!xdata?.has(name)) return false;
+    const value = xdata.getInt(name);
+    return value !== undefined ? value !== 0n : (xdata.getBool(name) ?? false);
+  }
+}

@@ -1,0 +1,68 @@
+import type { Frame, Iatt, Mdata } from '@glusterts/libglusterfs';
+
+/** Bytes of `trusted.glusterfs.mdata` (spec/brick.md, §2.5). */
+const SIZE = 57;
+const VERSION = 1;
+
+/** Reads `trusted.glusterfs.mdata`; undefined when it isn't one. */
+export function decodeMdata(value: Uint8Array): Mdata | undefined {
+  if (value.length < SIZE || value[0] !== VERSION) return undefined;
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  // Times may be before 1970: sign-extended 64-bit seconds.
+  const word = (offset: number): number => view.getInt32(offset) * 2 ** 32 + view.getUint32(offset + 4);
+  return { ctime: word(9), ctime_nsec: word(17), mtime: word(25), mtime_nsec: word(33), atime: word(41), atime_nsec: word(49) };
+}
+
+/** The xattr's 57 bytes. */
+export function encodeMdata(times: Mdata): Uint8Array {
+  const value = new Uint8Array(SIZE);
+  const view = new DataView(value.buffer);
+  const put = (offset: number, number: number): void => {
+    view.setInt32(offset, Math.floor(number / 2 ** 32));
+    view.setUint32(offset + 4, number >>> 0);
+  };
+  value[0] = VERSION;
+  put(9, times.ctime);
+  put(17, times.ctime_nsec);
+  put(25, times.mtime);
+  put(33, times.mtime_nsec);
+  put(41, times.atime);
+  put(49, times.atime_nsec);
+  return value;
+}
+
+/** The later of two times comes first in a comparison. */
+function newer(sec: number, nsec: number, thanSec: number, thanNsec: number): boolean {
+  return sec > thanSec || (sec === thanSec && nsec > thanNsec);
+}
+
+/** All three times at the frame's. */
+export function mdataOfFrame(frame: Frame): Mdata {
+  const { ctime, ctime_nsec } = frame;
+  return { ctime, ctime_nsec, mtime: ctime, mtime_nsec: ctime_nsec, atime: ctime, atime_nsec: ctime_nsec };
+}
+
+/** Moves the flagged times (1 ctime, 2 mtime, 4 atime) to the frame's time; never back. */
+export function advanceMdata(times: Mdata, bits: number, frame: Frame): void {
+  const { ctime: sec, ctime_nsec: nsec } = frame;
+  if (bits & 1 && newer(sec, nsec, times.ctime, times.ctime_nsec)) [times.ctime, times.ctime_nsec] = [sec, nsec];
+  if (bits & 2 && newer(sec, nsec, times.mtime, times.mtime_nsec)) [times.mtime, times.mtime_nsec] = [sec, nsec];
+  if (bits & 4 && newer(sec, nsec, times.atime, times.atime_nsec)) [times.atime, times.atime_nsec] = [sec, nsec];
+}
+
+/** Each time the later of the two. */
+export function mergeMdata(times: Mdata, other: Mdata): void {
+  if (newer(other.ctime, other.ctime_nsec, times.ctime, times.ctime_nsec)) [times.ctime, times.ctime_nsec] = [other.ctime, other.ctime_nsec];
+  if (newer(other.mtime, other.mtime_nsec, times.mtime, times.mtime_nsec)) [times.mtime, times.mtime_nsec] = [other.mtime, other.mtime_nsec];
+  if (newer(other.atime, other.atime_nsec, times.atime, times.atime_nsec)) [times.atime, times.atime_nsec] = [other.atime, other.atime_nsec];
+}
+
+/** Puts the times into an iatt. */
+export function applyMdata(iatt: Iatt, times: Mdata): void {
+  iatt.ia_ctime = times.ctime;
+  iatt.ia_ctime_nsec = times.ctime_nsec;
+  iatt.ia_mtime = times.mtime;
+  iatt.ia_mtime_nsec = times.mtime_nsec;
+  iatt.ia_atime = times.atime;
+  iatt.ia_atime_nsec = times.atime_nsec;
+}

@@ -1,0 +1,300 @@
+import {
+  type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt,
+  type Inode, type IoVec, type Loc, type LookupReply, type Mdata, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
+  type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type Timer, type UnlinkReply, type WriteReply, type Xdata,
+  Xlator, type XlatorContext, type XattropOp, type XattropReply, gfidToString, utf8,
+} from '@glusterts/libglusterfs';
+import * as attr from './attr-fops.js';
+import { Brick, type OpenFile, check } from './brick.js';
+import * as entry from './entry-fops.js';
+import { FsyncQueue } from './fsync.js';
+import { HealthCheck } from './health-check.js';
+import { prepareBrick } from './init-checks.js';
+import * as io from './io-fops.js';
+import { Janitor, emptyUnlinkDirectory } from './janitor.js';
+import { lookup, stat } from './lookup.js';
+import { readdir, readdirp } from './readdir.js';
+import * as removal from './removal-fops.js';
+import { readSettings } from './settings.js';
+import { statfs, updateFull } from './space.js';
+import { type Subject, fgetxattr, getxattr, removexattr, setxattr } from './xattr-fops.js';
+import { addMode, xattrop } from './xattrop.js';
+import { replyXdata } from './xdata-reply.js';
+
+const RESERVE_INTERVAL_MS = 5000;
+const RLIMIT_NOFILE = 7;
+const DEATH_DELAY_MS = 30_000;
+
+/** storage/posix: a directory of the local file system as a brick, in GlusterFS's disk format (spec/brick.md, §2 to §10). */
+export class Posix extends Xlator {
+  readonly #mdataSlot = this.newCtxSlot<Mdata>();
+  readonly #fdSlot = this.newCtxSlot<OpenFile>();
+  #brick: Brick | undefined;
+  #fsync: FsyncQueue | undefined;
+  #janitor: Janitor | undefined;
+  #health: HealthCheck | undefined;
+  #reserveTimer: Timer | undefined;
+  #rootFd = -1;
+
+  constructor(context: XlatorContext) {
+    super(context);
+  }
+
+  get brick(): Brick {
+    if (!this.#brick) throw new FopError(Errno.ENOTCONN, undefined, `${this.name} is not initialised`);
+    return this.#brick;
+  }
+
+  override init(): void {
+    if (this.children.length > 0) throw new Error(`${this.name}: FATAL: storage/posix cannot have subvolumes`);
+    const directory = this.options.text('directory');
+    if (directory === undefined) throw new Error(`${this.name}: Export directory not specified in volume file.`);
+    const { platform } = this.graph;
+    const root = utf8(directory.length > 1 ? directory.replace(/\/+$/, '') : directory);
+    this.#rootFd = prepareBrick(platform.storage, {
+      root,
+      volumeId: this.options.text('volume-id'),
+      mandateAttribute: this.options.bool('mandate-attribute'),
+      uid: this.options.number('brick-uid'),
+      gid: this.options.number('brick-gid'),
+    });
+    const brick = new Brick({ platform, root, log: this.log, mdataSlot: this.#mdataSlot, fdSlot: this.#fdSlot, settings: readSettings(this.options) });
+    platform.storage.umask(0);
+    if (platform.storage.setrlimit(RLIMIT_NOFILE, 1048576, 1048576) < 0) platform.storage.setrlimit(RLIMIT_NOFILE, 65536, 65536);
+    brick.rememberHidden();
+    brick.hostname = utf8(this.options.text('hostname') ?? readHostname(brick));
+    brick.glusterdUuid = utf8(this.options.text('glusterd-uuid') ?? '');
+    emptyUnlinkDirectory(brick);
+    this.#brick = brick;
+    this.#fsync = new FsyncQueue(brick);
+    this.#janitor = new Janitor(brick);
+    this.#health = new HealthCheck(brick, (reason) => this.#diskFailed(reason));
+    this.#janitor.start();
+    this.#health.start();
+    this.#watchReserve();
+  }
+
+  override reconfigure(options: OptionValues): void {
+    this.options = options;
+    const { brick } = this;
+    const before = brick.settings;
+    brick.settings = readSettings(options);
+    brick.glusterdUuid = utf8(options.text('glusterd-uuid') ?? '');
+    if (before.healthCheckIntervalS !== brick.settings.healthCheckIntervalS) {
+      this.#health?.stop();
+      this.#health?.start();
+    }
+    updateFull(brick);
+    const [uid, gid] = [options.number('brick-uid'), options.number('brick-gid')];
+    if (uid !== -1 || gid !== -1) check(brick.storage.lchown(brick.root, uid, gid));
+  }
+
+  override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    if (event === GfEvent.PARENT_UP) super.notify(GfEvent.CHILD_UP, data, this);
+    else if (event === GfEvent.PARENT_DOWN) super.notify(GfEvent.CHILD_DOWN, data, this);
+    else super.notify(event, data, from);
+  }
+
+  override fini(): void {
+    this.#health?.stop();
+    this.#janitor?.stop();
+    this.#reserveTimer?.cancel();
+    this.#reserveTimer = undefined;
+    if (this.#rootFd >= 0) this.graph.platform.storage.close(this.#rootFd);
+    this.#rootFd = -1;
+  }
+
+  #watchReserve(): void {
+    updateFull(this.brick);
+    this.#reserveTimer = this.graph.platform.timers.after(RESERVE_INTERVAL_MS, () => this.#watchReserve(), { background: true });
+  }
+
+  /** The disk is gone: clients are told, and a brick that has the process to itself ends it (spec/brick.md, §10.1). */
+  #diskFailed(reason: string): void {
+    this.log.log(1, 113075, 'health-check failed, going down', { reason });
+    super.notify(GfEvent.CHILD_DOWN, undefined, this);
+    this.graph.platform.timers.after(DEATH_DELAY_MS, () => {
+      this.log.log(1, 113075, 'still alive! -> SIGTERM');
+      process.kill(process.pid, 'SIGTERM');
+    });
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    writer.section(`storage/posix.${this.name}`);
+    const { brick } = this;
+    writer.write('base_path', brick.root);
+    writer.write('base_path_length', brick.root.length);
+    writer.write('open-files', brick.files.size);
+    writer.write('disk-space-full', brick.full ? 1 : 0);
+    let shown = 0;
+    for (const [gfid, state] of brick.files) {
+      if (shown++ >= 1000) break;
+      writer.write(`open.${gfidToString(gfid)}`, state.opens);
+    }
+  }
+
+  override release(fd: Fd): void {
+    this.#brick?.released(fd);
+  }
+  override releasedir(fd: Fd): void {
+    this.#brick?.released(fd);
+  }
+  override forget(inode: Inode): void {
+    this.#mdataSlot.delete(inode);
+  }
+
+  #path(loc: Loc): Subject {
+    return { at: this.brick.inodePath(loc), gfid: loc.targetGfid, inode: loc.inode };
+  }
+  #open(fd: Fd): Subject {
+    const file = this.brick.openFile(fd);
+    return { at: file.fd, gfid: file.gfid, inode: fd.inode };
+  }
+
+  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    return lookup(this.brick, frame, loc, xdata);
+  }
+  override async stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
+    return stat(this.brick, loc, xdata);
+  }
+  override async fstat(_frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    const file = this.brick.openFile(fd);
+    const iatt = this.brick.statFd(file, fd.inode);
+    return { stat: iatt, xdata: replyXdata(this.brick, file.fd, iatt, fd.inode, xdata) };
+  }
+  override async access(_frame: Frame, loc: Loc, _mask: number, _xdata: Xdata): Promise<PlainReply> {
+    // access-control answers above; as root every existing file is accessible.
+    this.brick.stat(this.brick.inodePath(loc), loc.targetGfid, loc.inode);
+    return { xdata: undefined };
+  }
+  override async truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
+    return io.truncate(this.brick, frame, loc, offset);
+  }
+  override async ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
+    return io.ftruncate(this.brick, frame, fd, offset);
+  }
+  override async readlink(_frame: Frame, loc: Loc, size: number, _xdata: Xdata): Promise<ReadlinkReply> {
+    return attr.readlink(this.brick, loc, size);
+  }
+  override async mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return entry.mknod(this.brick, frame, loc, mode, rdev, xdata);
+  }
+  override async mkdir(frame: Frame, loc: Loc, mode: number, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return entry.mkdir(this.brick, frame, loc, mode, xdata);
+  }
+  override async unlink(frame: Frame, loc: Loc, _xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return removal.unlink(this.brick, frame, loc, xdata);
+  }
+  override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return removal.rmdir(this.brick, frame, loc, flags, xdata);
+  }
+  override async symlink(frame: Frame, linkpath: Bytes, loc: Loc, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return entry.symlink(this.brick, frame, linkpath, loc, xdata);
+  }
+  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    return removal.rename(this.brick, frame, oldloc, newloc, xdata);
+  }
+  override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+    return entry.link(this.brick, frame, oldloc, newloc, xdata);
+  }
+  override async create(frame: Frame, loc: Loc, flags: number, mode: number, _umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    return entry.create(this.brick, frame, loc, flags, mode, fd, xdata);
+  }
+  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    return io.open(this.brick, frame, loc, flags, fd, xdata);
+  }
+  override async opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
+    return io.opendir(this.brick, frame, loc, fd);
+  }
+  override async readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
+    return io.readv(this.brick, frame, fd, size, offset);
+  }
+  override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+    return io.writev(this.brick, frame, fd, vector, offset, flags, xdata);
+  }
+  override async flush(_frame: Frame, fd: Fd, _xdata: Xdata): Promise<PlainReply> {
+    this.brick.openFile(fd);
+    return { xdata: undefined };
+  }
+  override async fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
+    if (!this.#fsync) throw new FopError(Errno.ENOTCONN);
+    return this.#fsync.fsync(frame, fd, datasync, xdata);
+  }
+  override async fsyncdir(_frame: Frame, fd: Fd, _datasync: boolean, _xdata: Xdata): Promise<PlainReply> {
+    this.brick.openFile(fd);
+    return { xdata: undefined };
+  }
+  override async statfs(_frame: Frame, loc: Loc, _xdata: Xdata): Promise<StatfsReply> {
+    return statfs(this.brick, loc);
+  }
+  override async setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata);
+  }
+  override async fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata);
+  }
+  override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    return getxattr(this.brick, frame, this.#path(loc), name, xdata);
+  }
+  override async fgetxattr(_frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    return fgetxattr(this.brick, this.#open(fd), name, xdata);
+  }
+  override async removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return removexattr(this.brick, frame, this.#path(loc), name, xdata);
+  }
+  override async fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return removexattr(this.brick, frame, this.#open(fd), name, xdata);
+  }
+  override async readdir(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
+    return readdir(this.brick, fd, size, offset, xdata);
+  }
+  override async readdirp(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
+    return readdirp(this.brick, fd, size, offset, xdata);
+  }
+  override async xattrop(_frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#xattrop(this.#path(loc), flags, dict, xdata);
+  }
+  override async fxattrop(_frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#xattrop(this.#open(fd), flags, dict, xdata);
+  }
+  #xattrop({ at, gfid, inode }: Subject, flags: XattropOp, dict: Dict, xdata: Xdata): XattropReply {
+    const reply = xattrop(this.brick, at, flags, dict);
+    if (!xdata) return { dict: reply, xdata: undefined };
+    const iatt = this.brick.stat(at, gfid, inode);
+    return { dict: reply, xdata: addMode(replyXdata(this.brick, at, iatt, inode, xdata), xdata, iatt) };
+  }
+  override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
+    return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
+  }
+  override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return attr.setattr(this.brick, frame, loc, stbuf, valid, xdata);
+  }
+  override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata);
+  }
+  override async fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return io.fallocate(this.brick, frame, fd, keep_size ? FallocateMode.KEEP_SIZE : 0, offset, len, xdata);
+  }
+  override async discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return io.fallocate(this.brick, frame, fd, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, len, xdata);
+  }
+  override async zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return io.zerofill(this.brick, frame, fd, offset, len, xdata);
+  }
+  override async seek(_frame: Frame, fd: Fd, offset: number, what: Seek, _xdata: Xdata): Promise<SeekReply> {
+    return io.seek(this.brick, fd, offset, what);
+  }
+  override async copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, _flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
+    return io.copyFileRange(this.brick, frame, fd_in, off_in, fd_out, off_out, len, xdata);
+  }
+}
+
+/** The kernel's host name. */
+function readHostname(brick: Brick): string {
+  const fd = brick.storage.open('/proc/sys/kernel/hostname' as Bytes, 0, 0);
+  if (fd < 0) return 'localhost';
+  const text = Buffer.alloc(256);
+  const length = brick.storage.preadv(fd, [text], 0, false);
+  brick.storage.close(fd);
+  return length > 0 ? text.toString('latin1', 0, length).trim() : 'localhost';
+}

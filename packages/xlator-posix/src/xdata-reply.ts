@@ -1,0 +1,115 @@
+import { type Bytes, Dict, IaType, type Iatt, type Inode, OpenFlag, type Xdata } from '@glusterts/libglusterfs';
+import { aclToText, modeToText } from './acl-text.js';
+import { ancestryPath } from './ancestry.js';
+import type { Brick, Target } from './brick.js';
+import { globMatcher, isPattern } from './glob.js';
+import { Key, NOT_XATTRS, Xattr } from './keys.js';
+import { isHiddenFromList } from './xattr-filter.js';
+
+/*
+ * Answers to the keys of a request's xdata (spec/brick.md, §5): lookup, stat, fstat, setattr, getxattr, xattrop, and
+ * readdirp for each entry.
+ */
+
+const CONTENT_MAX = 1024 * 1024;
+const CONTRI = /^trusted\.[^.]+\.[^.]+\.(contri.*)$/s;
+const PREFIXES = ['trusted.', 'system.', 'user.', 'security.'];
+
+/** @param at the object: a path or an open fd */
+export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, xdata: Xdata): Xdata {
+  if (!xdata) return undefined;
+  const reply = new Dict();
+  // Listed at most once, and only if a pattern asks.
+  let listed: Bytes[] | undefined;
+  const list = (): Bytes[] => {
+    if (!listed) {
+      const names = brick.listx(at);
+      listed = typeof names === 'number' ? [] : names;
+    }
+    return listed;
+  };
+  for (const key of xdata.keys()) {
+    if (key === Key.LIST_XATTR || key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
+    if (answerVirtual(brick, at, stat, inode, key, xdata, reply)) continue;
+    const contri = CONTRI.exec(key);
+    const pattern = contri ? 'trusted.*.*.contri*' : key;
+    if (!isPattern(pattern)) {
+      if (PREFIXES.some((prefix) => key.startsWith(prefix))) addXattr(brick, at, key, reply);
+      continue;
+    }
+    const matches = globMatcher(pattern);
+    for (const name of list()) if (matches(name) && PREFIXES.some((prefix) => name.startsWith(prefix))) addXattr(brick, at, name, reply);
+  }
+  if (xdata.has(Key.LIST_XATTR)) for (const name of list()) if (!reply.has(name) && !isHiddenFromList(name)) addXattr(brick, at, name, reply);
+  return reply;
+}
+
+function addXattr(brick: Brick, at: Target, name: Bytes, reply: Dict): void {
+  const value = brick.getx(at, name);
+  if (typeof value !== 'number') reply.setBin(name, value);
+}
+
+/** True when the key is one of posix's own. */
+function answerVirtual(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, key: Bytes, xdata: Dict, reply: Dict): boolean {
+  switch (key) {
+    case Key.CONTENT:
+      addContent(brick, at, stat, xdata, reply);
+      return true;
+    case Key.OPEN_FD_COUNT:
+    case Key.OPEN_ACTIVE_FD_COUNT:
+      reply.setUint(key, brick.openCount(stat.ia_gfid));
+      return true;
+    case Key.ANCESTRY_PATH: {
+      const path = ancestryPath(brick, at, stat.ia_gfid, stat.ia_type);
+      if (path !== undefined) reply.setStr(key, path);
+      return true;
+    }
+    case Key.REQUEST_LINK_COUNT: {
+      const asked = xdata.get(key);
+      if (asked) reply.set(key, asked);
+      return true;
+    }
+    case Key.GET_SIZE:
+      if (stat.ia_type === IaType.REG) reply.setUint(key, stat.ia_size);
+      return true;
+    case Key.ACL_TEXT:
+    case Key.ACL_DEFAULT_TEXT: {
+      const text = aclText(brick, at, stat, key);
+      if (text !== undefined) reply.setStr(key, text);
+      return true;
+    }
+    case 'trusted.glusterfs.cs.status' as Bytes:
+    case 'trusted.glusterfs.cs.repair' as Bytes:
+      if (stat.ia_type === IaType.REG) reply.setUint(key, 1);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** An ACL as text: the access ACL of everything but symlinks, the default ACL of directories. */
+export function aclText(brick: Brick, at: Target, stat: Iatt, key: Bytes): Bytes | undefined {
+  const access = key === Key.ACL_TEXT;
+  if (stat.ia_type === IaType.LNK || (!access && stat.ia_type !== IaType.DIR)) return undefined;
+  const value = brick.getx(at, access ? Xattr.ACL_ACCESS : Xattr.ACL_DEFAULT);
+  if (typeof value === 'number') return access ? modeToText(stat.ia_prot) : ('' as Bytes);
+  return aclToText(value);
+}
+
+/** The whole file, if it is small enough: quick-read's request. */
+function addContent(brick: Brick, at: Target, stat: Iatt, xdata: Dict, reply: Dict): void {
+  const most = xdata.getNumber(Key.CONTENT) ?? 0;
+  if (typeof at === 'number' || stat.ia_type !== IaType.REG || stat.ia_size > most || stat.ia_size > CONTENT_MAX) return;
+  const fd = brick.storage.open(at, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0);
+  if (fd < 0) return;
+  const content = new Uint8Array(stat.ia_size);
+  const count = stat.ia_size === 0 ? 0 : brick.storage.preadv(fd, [content], 0, false);
+  brick.storage.close(fd);
+  if (count >= 0) reply.setBin(Key.CONTENT, content.subarray(0, count));
+}
+
+/** The three iatts that xattr fops add to their replies (spec/brick.md, §6.3). */
+export function addPrePost(reply: Dict, pre: Iatt, post: Iatt): Dict {
+  return reply.setIatt(Key.VIRT_PRESTAT, pre).setIatt(Key.VIRT_POSTSTAT, post).setIatt(Key.IATT_IN_XATTR, post);
+}
+
