@@ -29,3 +29,4 @@ export * from './platform/network.js';
 export * from './platform/platform.js';
 export * from './platform/storage.js';
 export * from './platform/local-storage.js';
+export * from './upcall.js';
