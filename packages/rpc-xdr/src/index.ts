@@ -3,4 +3,17 @@
  *
  * @packageDocumentation
  */
-export {};
+export * from './gluster-codecs.js';
+export * from './rpc-program.js';
+export * from './xdr-reader.js';
+export * from './xdr-writer.js';
+export * from './generated/brick.js';
+export * from './generated/callback.js';
+export * from './generated/cli.js';
+export * from './generated/common.js';
+export * from './generated/dump.js';
+export * from './generated/glusterd.js';
+export * from './generated/glusterfs33.js';
+export * from './generated/glusterfs4.js';
+export * from './generated/handshake.js';
+export * from './generated/portmap.js';
