@@ -4,7 +4,13 @@
  * @packageDocumentation
  */
 export * from './gluster-codecs.js';
+export { AuthFlavor, type AuthForm, CREDENTIAL_SIZE_MAX, type Caller, type RpcCredential } from './rpc-auth.js';
+export * from './rpc-call.js';
+export * from './rpc-client.js';
+export { RpcConnection } from './rpc-connection.js';
+export { AcceptStat } from './rpc-message.js';
 export * from './rpc-program.js';
+export * from './rpc-server.js';
 export * from './xdr-reader.js';
 export * from './xdr-writer.js';
 export * from './generated/brick.js';

@@ -17,6 +17,7 @@ export interface SocketOptions {
   readonly recordSizeMax?: number;
 }
 
+/** `cert`, `key` and `ca` are paths of PEM files. */
 export interface TlsOptions {
   readonly cert: string;
   readonly key: string;
@@ -34,6 +35,8 @@ export interface Transport {
   /** `host:port`, or the socket's path. */
   readonly peer: string;
   readonly connected: boolean;
+  /** With TLS: the common name in the peer's certificate, its login name (spec/rpc-wire.md, §16). */
+  readonly peerCommonName?: string | undefined;
   /**
    * Sends one record made of these pieces. They, and the payload, may not be changed until `onSent` of the gather has
    * passed; a payload's iobufs are referenced by the transport until then. Many sends in one turn leave in one writev.

@@ -1,0 +1,436 @@
+import { type Address, Errno, FopError, type IoVec, type Logger, type Platform, type SocketOptions, type Timer, type Transport } from '@glusterts/libglusterfs';
+import { GlusterDump } from './generated/dump.js';
+import type { AuthForm, Caller } from './rpc-auth.js';
+import { AcceptStat, MessageType, readCallHeader, readReplyHeader, writeCallHeader } from './rpc-message.js';
+import { PingCycle } from './rpc-ping.js';
+import type { RpcProcedure, RpcProgram } from './rpc-program.js';
+import { XdrError, XdrReader } from './xdr-reader.js';
+import { XdrWriter } from './xdr-writer.js';
+
+const FIRST_XID = 2;
+const RECONNECT_DELAY_MS = 3000;
+const FRAME_TIMEOUT_S = 1800;
+/** How often calls are looked at that have waited too long (spec/rpc-wire.md, §14.2). */
+const BAIL_INTERVAL_MS = 10_000;
+/** Timed-out calls whose late replies are forgiven; more are forgotten, oldest first. */
+const BAILED_MAX = 4096;
+/** Management frames: nobody in particular. */
+const NOBODY: Caller = { pid: 0, uid: 0, gid: 0, groups: [], lk_owner: '' as Caller['lk_owner'], flags: 0, ctime: 0, ctime_nsec: 0 };
+
+/** A call that the server didn't carry out: denied, or an accept_stat other than SUCCESS. Its errno is ENOTCONN, as in GlusterFS. */
+export class RpcRejected extends FopError {
+  /** Undefined: denied. */
+  readonly acceptStat: AcceptStat | undefined;
+
+  constructor(what: string, acceptStat: AcceptStat | undefined) {
+    super(Errno.ENOTCONN, undefined, `${what} ${acceptStat === undefined ? 'was denied' : `got accept_stat ${acceptStat}`}`);
+    this.acceptStat = acceptStat;
+  }
+}
+
+/** Handles the calls that a server makes on the client's connection. They are never answered. */
+export interface RpcCallbacks {
+  readonly program: RpcProgram;
+  /** Called from the event loop. What it throws is logged. Unknown procedures must be ignored. */
+  handle(procedure: number, reader: XdrReader, client: RpcClient): void;
+}
+
+/** Why a connection ended. */
+export interface RpcDisconnect {
+  readonly error: Error | undefined;
+  /** False: the attempt to connect failed. */
+  readonly wasConnected: boolean;
+  /** It ended by `reconnect()`: the next attempt is made at once. */
+  readonly planned: boolean;
+}
+
+export interface RpcClientOptions {
+  readonly platform: Pick<Platform, 'network' | 'timers' | 'clock'>;
+  readonly log: Logger;
+  /** For logs: the xlator's name. */
+  readonly name: string;
+  /** Where every attempt begins. */
+  readonly address: Address;
+  readonly socket?: SocketOptions;
+  /** Where to go instead, asked before each attempt that `reconnect` didn't direct. */
+  readonly remap?: () => Promise<Address | undefined>;
+  /** A call older than this fails with ENOTCONN. Seconds; default 1800; 0: never. */
+  readonly frameTimeoutS?: number;
+  /** T of the ping cycle (spec/rpc-wire.md, §14.1). Seconds; default 0: no pings. */
+  readonly pingTimeoutS?: number;
+  /** Pause before the next attempt; default 3000. Undefined reconnects forever; `false` never. */
+  readonly reconnectDelayMs?: number | false;
+  readonly callbacks?: readonly RpcCallbacks[];
+  /** The credential form at the start of each connection; default v2. */
+  readonly auth?: AuthForm;
+  onConnect?(client: RpcClient): void;
+  onDisconnect?(client: RpcClient, reason: RpcDisconnect): void;
+}
+
+export interface CallOptions {
+  /** Who calls; default: pid, uid, gid 0. */
+  readonly frame?: Caller | undefined;
+  /** Raw bytes after the arguments; borrowed, the transport takes its own reference. */
+  readonly payload?: IoVec | undefined;
+  /** Instead of the client's frame timeout. */
+  readonly timeoutMs?: number;
+  /** Instead of the client's current form. */
+  readonly auth?: AuthForm;
+}
+
+/** An accepted reply. Its record is handed over: call `release()`, or hand on the payload, which carries the record's references. */
+export class RpcReply {
+  /** At the result; what was decoded is behind it. */
+  readonly reader: XdrReader;
+  readonly record: IoVec;
+
+  constructor(reader: XdrReader, record: IoVec) {
+    this.reader = reader;
+    this.record = record;
+  }
+
+  /** The bytes from where the reader stands to the end of the record: READ's data. */
+  payload(): IoVec {
+    return this.record.slice(this.reader.position);
+  }
+
+  release(): void {
+    this.record.unref();
+  }
+}
+
+interface SavedFrame {
+  readonly what: string;
+  readonly sentAt: number;
+  readonly timeoutMs: number;
+  resolve(reply: RpcReply): void;
+  reject(error: Error): void;
+}
+
+/**
+ * One connection to a server, made anew whenever it breaks, and the calls that wait on it. Calls made while it is down fail at
+ * once with ENOTCONN (spec/rpc-wire.md, §14.3).
+ */
+export class RpcClient {
+  readonly options: RpcClientOptions;
+  /** The credential form of further calls on this connection. */
+  auth: AuthForm;
+  readonly #writer = new XdrWriter();
+  readonly #saved = new Map<number, SavedFrame>();
+  readonly #bailed = new Set<number>();
+  readonly #callbacks = new Map<number, RpcCallbacks>();
+  readonly #ping: PingCycle | undefined;
+  #transport: Transport | undefined;
+  #connected = false;
+  #wanted = false;
+  #planned = false;
+  #next: Address | undefined;
+  #xid = FIRST_XID;
+  #reconnectTimer: Timer | undefined;
+  #bailTimer: Timer | undefined;
+
+  constructor(options: RpcClientOptions) {
+    this.options = options;
+    this.auth = options.auth ?? 'v2';
+    for (const callbacks of options.callbacks ?? []) this.#callbacks.set(callbacks.program.number, callbacks);
+    const timeoutS = options.pingTimeoutS ?? 0;
+    if (timeoutS > 0) {
+      this.#ping = new PingCycle(options.platform, timeoutS * 1000, {
+        outstanding: () => this.#saved.size,
+        send: () => this.#sendPing(),
+        expired: () => {
+          options.log.error(0, `server ${this.peer} has not responded in the last ${timeoutS} seconds, disconnecting.`);
+          this.#transport?.destroy(new FopError(Errno.ETIMEDOUT));
+        },
+      });
+    }
+  }
+
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  /** `host:port` of the server, empty when there is no connection. */
+  get peer(): string {
+    return this.#transport?.peer ?? '';
+  }
+
+  /** `host:port` of this end. */
+  get local(): string {
+    return this.#transport?.local ?? '';
+  }
+
+  /** Calls that wait for their replies. */
+  get outstanding(): number {
+    return this.#saved.size;
+  }
+
+  /** Starts connecting, and goes on doing so whenever the connection breaks, until `disconnect()`. */
+  connect(): void {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#attempt();
+  }
+
+  /** Ends the connection, if there is one, and connects at once; to `address`, for this one attempt, if given. */
+  reconnect(address?: Address): void {
+    this.#wanted = true;
+    this.#next = address;
+    if (this.#transport) {
+      this.#planned = true;
+      this.#transport.destroy();
+      return;
+    }
+    this.#reconnectTimer?.cancel();
+    this.#attempt();
+  }
+
+  /** Ends the connection; the next attempt follows after the usual pause. For a server that refused. */
+  drop(error?: Error): void {
+    this.#transport?.destroy(error);
+  }
+
+  /** Ends the connection and stops connecting. */
+  disconnect(): void {
+    this.#wanted = false;
+    this.#reconnectTimer?.cancel();
+    this.#transport?.destroy();
+  }
+
+  /**
+   * Sends a call. Rejects with FopError(ENOTCONN) when there is no connection, it breaks, or the call waits too long; with
+   * {@link RpcRejected} when the server refuses it; with E2BIG for a lk_owner that no credential can hold.
+   */
+  call(procedure: Pick<RpcProcedure<never, unknown>, 'program' | 'number' | 'name'>, encode: (w: XdrWriter) => void, options: CallOptions = {}): Promise<RpcReply> {
+    return new Promise((resolve, reject) => {
+      this.#send(procedure, encode, options, resolve, reject);
+    });
+  }
+
+  /** Sends a call and decodes its result; bytes after it are dropped. Rejects as `call`, and with EINVAL when it doesn't decode. */
+  invoke<Request, Reply>(procedure: RpcProcedure<Request, Reply>, request: Request, options: CallOptions = {}): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      this.#send(
+        procedure,
+        (w) => procedure.encodeRequest(w, request),
+        options,
+        (reply) => {
+          try {
+            resolve(procedure.decodeReply(reply.reader));
+          } catch (error) {
+            reject(error instanceof XdrError ? new FopError(Errno.EINVAL, undefined, `${procedure.name}: ${error.message}`) : error);
+          } finally {
+            reply.release();
+          }
+        },
+        reject,
+      );
+    });
+  }
+
+  /** Sends a call that the server is known not to answer; nobody waits. Dropped without a connection. */
+  notify<Request>(procedure: RpcProcedure<Request, unknown>, request: Request, options: CallOptions = {}): void {
+    const transport = this.#transport;
+    if (!this.#connected || !transport) return;
+    const xid = this.#nextXid();
+    // Should it be answered after all, that is no crime.
+    this.#forgive(xid);
+    const w = this.#writer;
+    w.rewind();
+    writeCallHeader(w, xid, procedure.program, procedure.number, options.auth ?? this.auth, options.frame ?? NOBODY);
+    procedure.encodeRequest(w, request);
+    transport.send(w.finish(), options.payload);
+  }
+
+  #send(
+    procedure: Pick<RpcProcedure<never, unknown>, 'program' | 'number' | 'name'>,
+    encode: (w: XdrWriter) => void,
+    options: CallOptions,
+    resolve: (reply: RpcReply) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const transport = this.#transport;
+    if (!this.#connected || !transport) {
+      reject(new FopError(Errno.ENOTCONN));
+      return;
+    }
+    const xid = this.#nextXid();
+    const w = this.#writer;
+    w.rewind();
+    try {
+      writeCallHeader(w, xid, procedure.program, procedure.number, options.auth ?? this.auth, options.frame ?? NOBODY);
+      encode(w);
+    } catch (error) {
+      w.rewind();
+      reject(error);
+      return;
+    }
+    const timeoutMs = options.timeoutMs ?? (this.options.frameTimeoutS ?? FRAME_TIMEOUT_S) * 1000;
+    this.#saved.set(xid, { what: procedure.name, sentAt: this.options.platform.clock.monotonic(), timeoutMs, resolve, reject });
+    transport.send(w.finish(), options.payload);
+    if (timeoutMs > 0) this.#watch(timeoutMs);
+    this.#ping?.onSend();
+  }
+
+  #nextXid(): number {
+    const xid = this.#xid;
+    this.#xid = (this.#xid + 1) >>> 0;
+    return xid;
+  }
+
+  #sendPing(): void {
+    this.invokePing().then(
+      () => this.#ping?.onReply(),
+      () => {},
+    );
+  }
+
+  /** GF-DUMP's PING. */
+  invokePing(): Promise<unknown> {
+    return this.invoke(GlusterDump.PING, undefined);
+  }
+
+  #attempt(): void {
+    this.#reconnectTimer = undefined;
+    const address = this.#next;
+    this.#next = undefined;
+    if (address || !this.options.remap) {
+      this.#open(address ?? this.options.address);
+      return;
+    }
+    this.options.remap().then(
+      (mapped) => {
+        if (this.#wanted && !this.#transport) this.#open(mapped ?? this.options.address);
+      },
+      (error: unknown) => {
+        this.options.log.warning(0, `no address to connect to: ${String(error)}`);
+        this.#again(false);
+      },
+    );
+  }
+
+  #open(address: Address): void {
+    this.#transport = this.options.platform.network.connect(
+      address,
+      {
+        onConnect: () => this.#onConnect(),
+        onRecord: (record, transport) => this.#onRecord(record, transport),
+        onClose: (error) => this.#onClose(error),
+      },
+      this.options.socket,
+    );
+  }
+
+  #onConnect(): void {
+    this.#connected = true;
+    this.auth = this.options.auth ?? 'v2';
+    this.options.onConnect?.(this);
+  }
+
+  #onClose(error: Error | undefined): void {
+    const wasConnected = this.#connected;
+    const planned = this.#planned;
+    this.#connected = false;
+    this.#planned = false;
+    this.#transport = undefined;
+    this.#ping?.stop();
+    this.#bailTimer?.cancel();
+    this.#bailTimer = undefined;
+    this.#bailed.clear();
+    const failed = [...this.#saved.values()];
+    this.#saved.clear();
+    for (const frame of failed) frame.reject(new FopError(Errno.ENOTCONN, undefined, `${frame.what}: the connection broke`));
+    this.options.onDisconnect?.(this, { error, wasConnected, planned });
+    this.#again(planned);
+  }
+
+  #again(atOnce: boolean): void {
+    if (!this.#wanted || this.#transport || this.#reconnectTimer) return;
+    const delay = this.options.reconnectDelayMs ?? RECONNECT_DELAY_MS;
+    if (atOnce) this.#attempt();
+    else if (delay === false) this.#wanted = false;
+    else this.#reconnectTimer = this.options.platform.timers.after(delay, () => this.#attempt());
+  }
+
+  #onRecord(record: IoVec, transport: Transport): void {
+    this.#ping?.onReceive();
+    const [first] = record.chunks;
+    const reader = new XdrReader(first ?? new Uint8Array(0));
+    try {
+      const xid = reader.u32();
+      const type = reader.u32();
+      if (type === MessageType.REPLY) this.#onReply(xid, reader, record);
+      else if (type === MessageType.CALL) this.#onCallback(reader, record);
+      else {
+        if (type === MessageType.TOO_OLD) this.options.log.error(0, `${transport.peer} is too old a peer`);
+        else throw new XdrError(`message type ${type}`);
+        record.unref();
+      }
+    } catch (error) {
+      record.unref();
+      if (!(error instanceof XdrError)) throw error;
+      this.options.log.warning(0, `bad record from ${transport.peer}, disconnecting: ${error.message}`);
+      transport.destroy(error);
+    }
+  }
+
+  #onReply(xid: number, reader: XdrReader, record: IoVec): void {
+    const frame = this.#saved.get(xid);
+    if (!frame) {
+      if (!this.#bailed.delete(xid)) throw new XdrError(`a reply to a call that nobody made, xid ${xid}`);
+      record.unref();
+      return;
+    }
+    const stat = readReplyHeader(reader);
+    this.#saved.delete(xid);
+    if (stat === AcceptStat.SUCCESS) {
+      frame.resolve(new RpcReply(reader, record));
+      return;
+    }
+    record.unref();
+    frame.reject(new RpcRejected(frame.what, stat));
+  }
+
+  #onCallback(reader: XdrReader, record: IoVec): void {
+    const header = readCallHeader(reader);
+    const callbacks = this.#callbacks.get(header.program);
+    try {
+      if (callbacks?.program.version === header.version) callbacks.handle(header.procedure, reader, this);
+      else this.options.log.debug(0, `callback of program ${header.program}/${header.version} ignored`);
+    } catch (error) {
+      this.options.log.warning(0, `callback ${header.procedure} of program ${header.program} failed: ${String(error)}`);
+    }
+    record.unref();
+  }
+
+  /** Looks for calls that wait too long, while there are any. */
+  #watch(timeoutMs: number): void {
+    if (this.#bailTimer) return;
+    this.#bailTimer = this.options.platform.timers.after(Math.min(BAIL_INTERVAL_MS, timeoutMs), () => this.#bail(), { background: true });
+  }
+
+  #bail(): void {
+    this.#bailTimer = undefined;
+    const now = this.options.platform.clock.monotonic();
+    let shortest = Infinity;
+    for (const [xid, frame] of [...this.#saved]) {
+      if (frame.timeoutMs <= 0) continue;
+      if (now - frame.sentAt < frame.timeoutMs) {
+        shortest = Math.min(shortest, frame.timeoutMs);
+        continue;
+      }
+      this.#saved.delete(xid);
+      this.#forgive(xid);
+      this.options.log.error(0, `bailing out frame ${frame.what} xid = 0x${xid.toString(16)} sent ${Math.round((now - frame.sentAt) / 1000)} s ago to ${this.peer}`);
+      frame.reject(new FopError(Errno.ENOTCONN, undefined, `${frame.what} was not answered in time`));
+    }
+    if (shortest !== Infinity) this.#watch(shortest);
+  }
+
+  #forgive(xid: number): void {
+    this.#bailed.add(xid);
+    if (this.#bailed.size <= BAILED_MAX) return;
+    const [oldest] = this.#bailed;
+    if (oldest !== undefined) this.#bailed.delete(oldest);
+  }
+}
