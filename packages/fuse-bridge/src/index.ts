@@ -1,6 +1,10 @@
 /**
- * mount/fuse: the kernel’s requests to fops.
+ * mount/fuse: the kernel's requests to fops. See docs/fuse.md.
  *
  * @packageDocumentation
  */
-export {};
+export type { MountGraph } from './active-graph.js';
+export { type FuseBody, type FuseHeader, FuseProtocolError, type FuseRequest, decodeRequest } from './decode.js';
+export { type FuseMountInit, FuseMount, type MountEnd } from './fuse-mount.js';
+export { type DirectIoMode, type FuseOptions, type FuseOptionsInit, fuseOptions } from './options.js';
+export { mountCall, mountData } from './mount-point.js';

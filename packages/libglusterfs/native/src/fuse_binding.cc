@@ -2,6 +2,8 @@
 #include <napi.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include <string>
@@ -15,12 +17,62 @@ namespace {
 constexpr int kVectorMax = 1024;
 constexpr int kRequestInts = 4;
 
+// A system call on a thread of libuv's pool; the promise resolves with 0 or -errno.
+class ThreadCall : public Napi::AsyncWorker {
+ public:
+  ThreadCall(Napi::Env env, std::string bytes) : Napi::AsyncWorker(env), bytes_(std::move(bytes)), deferred_(Napi::Promise::Deferred::New(env)) {}
+  Napi::Promise Start() {
+    Napi::Promise promise = deferred_.Promise();
+    Queue();
+    return promise;
+  }
+
+ protected:
+  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), result_)); }
+  std::string bytes_;
+  int result_ = 0;
+
+ private:
+  Napi::Promise::Deferred deferred_;
+};
+
+// The kernel may hold a notification until a request that we have yet to answer is done.
+class NotifyCall : public ThreadCall {
+ public:
+  NotifyCall(Napi::Env env, int fd, std::string message) : ThreadCall(env, std::move(message)), fd_(fd) {}
+  void Execute() override {
+    if (write(fd_, bytes_.data(), bytes_.size()) < 0) result_ = -errno;
+    close(fd_);
+  }
+
+ private:
+  int fd_;
+};
+
+// Unmounting writes dirty pages back, through us.
+class UmountCall : public ThreadCall {
+ public:
+  UmountCall(Napi::Env env, std::string target, int flags) : ThreadCall(env, std::move(target)), flags_(flags) {}
+  void Execute() override {
+    if (umount2(bytes_.c_str(), flags_) < 0) result_ = -errno;
+  }
+
+ private:
+  int flags_;
+};
+
+std::string BytesOf(const Napi::Value& value) {
+  auto buffer = value.As<Napi::Buffer<char>>();
+  return std::string(buffer.Data(), buffer.Length());
+}
+
 class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "FuseChannel",
                        {
                            InstanceMethod<&FuseChannel::Write>("write"),
+                           InstanceMethod<&FuseChannel::Notify>("notify"),
                            InstanceMethod<&FuseChannel::Pause>("pause"),
                            InstanceMethod<&FuseChannel::Resume>("resume"),
                            InstanceMethod<&FuseChannel::Close>("close"),
@@ -115,6 +167,17 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
     return Napi::Number::New(env_, fuse_channel_write(channel_, vector, static_cast<int>(count)));
   }
 
+  // notify(message) → promise of 0 or -errno
+  Napi::Value Notify(const Napi::CallbackInfo& info) {
+    int fd = channel_ ? fuse_channel_dup(channel_) : -ENODEV;
+    if (fd < 0) {
+      auto deferred = Napi::Promise::Deferred::New(env_);
+      deferred.Resolve(Napi::Number::New(env_, fd));
+      return deferred.Promise();
+    }
+    return (new NotifyCall(env_, fd, BytesOf(info[0])))->Start();
+  }
+
   void Pause(const Napi::CallbackInfo&) {
     if (poll_) uv_poll_stop(poll_);
   }
@@ -147,23 +210,28 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
   uv_poll_t* poll_ = nullptr;
 };
 
-// fuseFusermount(argv: string[]) → fd or -errno
+// fuseFusermount(argv: Buffer[], stay) → fd or -errno
 Napi::Value Fusermount(const Napi::CallbackInfo& info) {
   auto list = info[0].As<Napi::Array>();
   std::vector<std::string> words;
   std::vector<char*> argv;
   for (uint32_t i = 0; i < list.Length(); i++) {
-    auto word = list.Get(i).As<Napi::Buffer<char>>();
-    words.emplace_back(word.Data(), word.Length());
+    words.push_back(BytesOf(list.Get(i)));
   }
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  return Napi::Number::New(info.Env(), fuse_channel_fusermount(argv.data()));
+  return Napi::Number::New(info.Env(), fuse_channel_fusermount(argv.data(), info[1].As<Napi::Boolean>().Value() ? 1 : 0));
+}
+
+// fuseUmount(target, flags) → promise of 0 or -errno
+Napi::Value Umount(const Napi::CallbackInfo& info) {
+  return (new UmountCall(info.Env(), BytesOf(info[0]), info[1].As<Napi::Number>().Int32Value()))->Start();
 }
 
 }  // namespace
 
 void BindFuse(Napi::Env env, Napi::Object exports) {
   exports.Set("FuseChannel", FuseChannel::Define(env));
+  exports.Set("fuseUmount", Napi::Function::New<Umount>(env, "fuseUmount"));
   exports.Set("fuseFusermount", Napi::Function::New<Fusermount>(env, "fuseFusermount"));
 }

@@ -145,6 +145,11 @@ int fuse_channel_write(struct fuse_channel *channel, const struct iovec *vector,
   }
 }
 
+int fuse_channel_dup(const struct fuse_channel *channel) {
+  int fd = fcntl(channel->fd, F_DUPFD_CLOEXEC, 0);
+  return fd < 0 ? -errno : fd;
+}
+
 static int receive_fd(int socket) {
   struct pollfd wait = {.fd = socket, .events = POLLIN};
   int ready;
@@ -164,7 +169,7 @@ static int receive_fd(int socket) {
   return fd;
 }
 
-int fuse_channel_fusermount(char *const argv[]) {
+int fuse_channel_fusermount(char *const argv[], int stay) {
   int pair[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
   size_t count = 0;
@@ -192,12 +197,11 @@ int fuse_channel_fusermount(char *const argv[]) {
   free(environment);
   close(pair[0]);
   int fd = error ? -error : receive_fd(pair[1]);
+  // Whoever stays watches the socket: it unmounts when our end closes, which is when this process ends.
+  if (stay && fd >= 0) return fd;
   close(pair[1]);
-  int status;
-  if (!error && fd < 0)
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  if (!error)
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
     }
-  else if (!error)
-    waitpid(pid, &status, WNOHANG);  // with auto_unmount it stays, and watches the socket
   return fd;
 }

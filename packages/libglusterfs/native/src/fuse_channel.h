@@ -39,8 +39,12 @@ int32_t fuse_channel_spare_page(struct fuse_channel *channel);
 // One message. 0 or -errno.
 int fuse_channel_write(struct fuse_channel *channel, const struct iovec *vector, int count);
 
-// Runs `argv` (fusermount3 …) with a socket in _FUSE_COMMFD, and returns the fd that it sends, or -errno.
-int fuse_channel_fusermount(char *const argv[]);
+// Another fd of the same device, for a message sent from a thread. Or -errno.
+int fuse_channel_dup(const struct fuse_channel *channel);
+
+// Runs `argv` (fusermount3 …) with a socket in _FUSE_COMMFD, and returns the fd that it sends, or -errno. With `stay` it
+// goes on running after that (auto_unmount); else it is waited for.
+int fuse_channel_fusermount(char *const argv[], int stay);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,8 @@ export interface FuseDeviceHandlers {
 export interface FuseDevice {
   /** Sends one message, a reply or a notification, in one writev. 0, or −errno: −ENOENT when the request was interrupted. */
   write(chunks: readonly Uint8Array[]): number;
+  /** Sends a notification from a thread, for the kernel may hold it until another request was answered. 0, or −errno. */
+  notify(message: Uint8Array): Promise<number>;
   pause(): void;
   resume(): void;
   /** Closes it: a file system that is still mounted answers ENOTCONN from now on. */
@@ -30,6 +32,7 @@ export interface FuseDevice {
 
 interface NativeFuseChannel {
   write(chunks: readonly Uint8Array[]): number;
+  notify(message: Uint8Array): Promise<number>;
   pause(): void;
   resume(): void;
   close(): void;
@@ -43,7 +46,8 @@ interface FuseAddon {
     allocPage: (size: number) => Uint8Array,
     pageIndex: Int32Array,
   ) => NativeFuseChannel;
-  fuseFusermount?: (argv: readonly Uint8Array[]) => number;
+  fuseFusermount?: (argv: readonly Uint8Array[], stay: boolean) => number;
+  fuseUmount?: (target: Uint8Array, flags: number) => Promise<number>;
 }
 
 const REQUEST_INTS = 4;
@@ -52,9 +56,9 @@ let loaded: FuseAddon | undefined;
 
 function addon(): Required<FuseAddon> {
   loaded ??= load();
-  const { FuseChannel, fuseFusermount } = loaded;
-  if (!FuseChannel || !fuseFusermount) throw new FopError(Errno.EOPNOTSUPP, undefined, 'mounting needs the native addon: install cmake, g++ and make, then run `node tools/build-native.mjs`');
-  return { FuseChannel, fuseFusermount };
+  const { FuseChannel, fuseFusermount, fuseUmount } = loaded;
+  if (!FuseChannel || !fuseFusermount || !fuseUmount) throw new FopError(Errno.EOPNOTSUPP, undefined, 'mounting needs the native addon: install cmake, g++ and make, then run `node tools/build-native.mjs`');
+  return { FuseChannel, fuseFusermount, fuseUmount };
 }
 
 function load(): FuseAddon {
@@ -75,10 +79,16 @@ export function fuseDeviceAvailable(): boolean {
 
 /**
  * Mounts through fusermount3, as a user who may not call mount(2). Blocks until it has answered (30 seconds at most).
+ * @param stay fusermount3 goes on running, and unmounts when this process ends (auto_unmount)
  * @returns the device, or −errno
  */
-export function fusermountDevice(argv: readonly Bytes[]): number {
-  return addon().fuseFusermount(argv.map((word) => toBuffer(word)));
+export function fusermountDevice(argv: readonly Bytes[], stay: boolean): number {
+  return addon().fuseFusermount(argv.map((word) => toBuffer(word)), stay);
+}
+
+/** Unmounts from a thread: the kernel writes back through the very process that asks. 0, or −errno. */
+export function umountFuse(target: Bytes, flags: number): Promise<number> {
+  return addon().fuseUmount(toBuffer(target), flags);
 }
 
 /**
@@ -119,6 +129,7 @@ export function openFuseDevice(fd: number, payloadMax: number, iobufs: IobufPool
   const channel = new FuseChannel(fd, payloadMax, onBatch, allocPage, pageIndex);
   return {
     write: (chunks) => channel.write(chunks),
+    notify: (message) => channel.notify(message),
     pause: () => channel.pause(),
     resume: () => channel.resume(),
     close: () => channel.close(),

@@ -1,0 +1,54 @@
+import type { GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
+import { CtxSlot } from '@glusterts/libglusterfs';
+
+/** What mount/fuse needs of a graph; `Graph` has it all. */
+export interface MountGraph {
+  readonly id: number;
+  readonly platform: Platform;
+  /** Where fops go in: the graph's top, with every fop bound. */
+  readonly topSubvolume: Subvolume;
+  readonly inodeTable: InodeTable;
+  newCtxIndex(): number;
+  /** Resolves when the graph's top has said CHILD_UP or CHILD_DOWN. */
+  whenSettled?(): Promise<unknown>;
+  /** Events of the top: AUTH_FAILED ends the mount. */
+  onTopEvent?(listener: (event: GfEvent, data?: unknown) => void): unknown;
+}
+
+/** A graph while it serves requests. */
+export class ActiveGraph {
+  readonly graph: MountGraph;
+  readonly top: Subvolume;
+  readonly table: InodeTable;
+  /** Requests that are being served in it. */
+  winds = 0;
+  readonly #known: CtxSlot<true>;
+  #idle: (() => void) | undefined;
+
+  constructor(graph: MountGraph) {
+    this.graph = graph;
+    this.top = graph.topSubvolume;
+    this.table = graph.inodeTable;
+    this.#known = new CtxSlot<true>(graph.newCtxIndex());
+    this.markKnown(this.table.root);
+  }
+
+  /** The layers below have seen a LOOKUP of the inode: fops may go to it (spec/client.md, §6.5, "Needs lookup"). */
+  isKnown(inode: Inode): boolean {
+    return this.#known.get(inode) === true;
+  }
+
+  markKnown(inode: Inode): void {
+    this.#known.set(inode, true);
+  }
+
+  done(): void {
+    if (--this.winds === 0) this.#idle?.();
+  }
+
+  /** Resolves when the last request that it serves has ended. */
+  drained(): Promise<void> {
+    if (this.winds === 0) return Promise.resolve();
+    return new Promise((resolve) => (this.#idle = resolve));
+  }
+}

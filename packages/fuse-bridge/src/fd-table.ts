@@ -1,0 +1,55 @@
+import { type Bytes, Errno, type Fd, FopError } from '@glusterts/libglusterfs';
+
+/** An open file or directory as the kernel knows it, by its fh. */
+export interface OpenFile {
+  readonly fh: number;
+  readonly nodeid: number;
+  readonly directory: boolean;
+  /** Its incarnation in the graph that it was last used in. */
+  fd: Fd;
+  /** It could not be opened in a new graph: EBADF for ever (spec/client.md, §6.12). */
+  lost: boolean;
+  /** A lock was taken through it, by these owners: they move along with it. */
+  readonly lockOwners: Set<Bytes>;
+  /** FOPEN_DIRECT_IO was answered. */
+  readonly directIo: boolean;
+}
+
+/** Open files by fh. Each entry holds one reference of its fd. */
+export class FdTable {
+  readonly #files = new Map<number, OpenFile>();
+  #next = 1;
+
+  get size(): number {
+    return this.#files.size;
+  }
+
+  values(): Iterable<OpenFile> {
+    return this.#files.values();
+  }
+
+  /** Takes over the caller's reference. */
+  add(fd: Fd, init: { nodeid: number; directory: boolean; directIo: boolean }): OpenFile {
+    const file: OpenFile = { fh: this.#next++, fd, lost: false, lockOwners: new Set(), ...init };
+    this.#files.set(file.fh, file);
+    return file;
+  }
+
+  /** Throws EBADF. */
+  get(fh: number): OpenFile {
+    const file = this.#files.get(fh);
+    if (!file || file.lost) throw new FopError(Errno.EBADF);
+    return file;
+  }
+
+  remove(fh: number): void {
+    const file = this.#files.get(fh);
+    if (!file) return;
+    this.#files.delete(fh);
+    file.fd.unref();
+  }
+
+  clear(): void {
+    for (const fh of [...this.#files.keys()]) this.remove(fh);
+  }
+}

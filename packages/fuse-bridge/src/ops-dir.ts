@@ -1,0 +1,98 @@
+import { type Direntp, type Dirent, Fd, type Inode } from '@glusterts/libglusterfs';
+import type { FuseBridge } from './bridge.js';
+import type { BodyOf } from './dispatch.js';
+import { NOT_VALID, direntSize, encodeOpen, writeDirent, writeEntry } from './encode.js';
+import { fileOf } from './ops-file.js';
+import { ENTRY_OUT_SIZE } from './protocol.js';
+import type { ReplyBody, Request } from './request.js';
+import { inodeLoc, resolveInode, staleIfAbsent } from './resolve.js';
+
+/** An entry of READDIRPLUS is about this many times as large for the kernel as for the layers below. */
+const PLUS_FACTOR = 4;
+const READDIR_SIZE_MIN = 4096;
+const EMPTY = Buffer.alloc(0);
+
+export async function opendir(bridge: FuseBridge, request: Request, flags: number): Promise<ReplyBody> {
+  const { frame, graph, header } = request;
+  let fd: Fd | undefined;
+  try {
+    const inode = await resolveInode(bridge, request, header.nodeid);
+    fd = new Fd(inode, { flags, pid: header.pid });
+    await graph.top.opendir(frame, inodeLoc(request, inode), fd, undefined);
+    fd.bind();
+    const file = bridge.files.add(fd, { nodeid: header.nodeid, directory: true, directIo: false });
+    request.undo = () => bridge.files.remove(file.fh);
+    return encodeOpen(file.fh, 0);
+  } catch (error) {
+    fd?.unref();
+    throw staleIfAbsent(error);
+  }
+}
+
+export async function fsyncdir(bridge: FuseBridge, request: Request, fh: number, datasync: boolean): Promise<ReplyBody> {
+  await request.graph.top.fsyncdir(request.frame, await fileOf(bridge, request, fh), datasync, undefined);
+  return undefined;
+}
+
+/** As many entries as fit: the kernel asks again from the last one's offset. */
+function fitting<E extends Dirent>(entries: readonly E[], size: number, extra: number): { count: number; bytes: number } {
+  let bytes = 0;
+  let count = 0;
+  for (const entry of entries) {
+    const next = bytes + extra + direntSize(entry.name);
+    if (next > size) break;
+    bytes = next;
+    count++;
+  }
+  return { count, bytes };
+}
+
+export async function readdir(bridge: FuseBridge, request: Request, body: BodyOf<'readdir'>): Promise<ReplyBody> {
+  const fd = await fileOf(bridge, request, body.fh);
+  const { entries } = await request.graph.top.readdir(request.frame, fd, body.size, body.offset, undefined);
+  const { count, bytes } = fitting(entries, body.size, 0);
+  if (count === 0) return EMPTY;
+  const out = Buffer.allocUnsafe(bytes);
+  let at = 0;
+  for (const entry of entries.slice(0, count)) at = writeDirent(out, at, entry, bridge.options['enable-ino32']);
+  return out;
+}
+
+export async function readdirplus(bridge: FuseBridge, request: Request, body: BodyOf<'readdirplus'>): Promise<ReplyBody> {
+  const fd = await fileOf(bridge, request, body.fh);
+  const asked = Math.max(READDIR_SIZE_MIN, Math.floor(body.size / PLUS_FACTOR));
+  const { entries } = await request.graph.top.readdirp(request.frame, fd, asked, body.offset, undefined);
+  const { count, bytes } = fitting(entries, body.size, ENTRY_OUT_SIZE);
+  if (count === 0) return EMPTY;
+  const ino32 = bridge.options['enable-ino32'];
+  const out = Buffer.alloc(bytes);
+  const told: number[] = [];
+  request.undo = () => {
+    for (const id of told) bridge.nodes.forget(id, 1);
+  };
+  let at = 0;
+  for (const entry of entries.slice(0, count)) {
+    const inode = entryInode(request, fd.inode, entry);
+    if (inode) {
+      const node = bridge.nodes.lookup(inode);
+      told.push(node.id);
+      // Without a ctime nobody below vouches for the attributes.
+      const attr = entry.stat.ia_ctime === 0 ? NOT_VALID : bridge.attrValid;
+      writeEntry(out, at, { nodeid: node.id, entry: bridge.entryValid, attr, stat: entry.stat }, ino32);
+    }
+    at = writeDirent(out, at + ENTRY_OUT_SIZE, entry, ino32);
+  }
+  return out;
+}
+
+/** The inode of an entry, linked; undefined for those that the kernel must look up itself. */
+function entryInode(request: Request, parent: Inode, entry: Direntp): Inode | undefined {
+  if (entry.name === '.' || entry.name === '..' || entry.stat.ia_type === 0) return undefined;
+  const { table } = request.graph;
+  const inode = entry.inode ?? table.find(entry.stat.ia_gfid) ?? table.create();
+  try {
+    return request.hold(table.link(inode, parent, entry.name, entry.stat));
+  } catch {
+    return undefined;
+  }
+}

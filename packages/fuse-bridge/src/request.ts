@@ -1,0 +1,48 @@
+import { type Bytes, type Fd, type Frame, type Inode, type IoVec } from '@glusterts/libglusterfs';
+import type { ActiveGraph } from './active-graph.js';
+import type { FuseHeader } from './decode.js';
+import type { FdTable, OpenFile } from './fd-table.js';
+
+/** What stands behind the header of a reply; an IoVec is unref'd when it was sent. */
+export type ReplyBody = Buffer | IoVec | undefined;
+
+/** One request of the kernel while it is served, with what it holds for that time. */
+export class Request {
+  readonly header: FuseHeader;
+  readonly graph: ActiveGraph;
+  readonly frame: Frame;
+  /** Takes back what the reply would have told the kernel, when the kernel no longer wants it. */
+  undo: (() => void) | undefined;
+  readonly #held: (Inode | Fd)[] = [];
+
+  constructor(header: FuseHeader, graph: ActiveGraph, frame: Frame) {
+    this.header = header;
+    this.graph = graph;
+    this.frame = frame;
+    graph.winds++;
+  }
+
+  /** Keeps an inode or fd for the length of the request. */
+  hold<T extends Inode | Fd>(thing: T): T {
+    thing.ref();
+    this.#held.push(thing);
+    return thing;
+  }
+
+  /** The open file of an fh, its fd held. Throws EBADF. */
+  file(files: FdTable, fh: number): OpenFile {
+    const file = files.get(fh);
+    this.hold(file.fd);
+    return file;
+  }
+
+  /** As a lock owner's: the frame carries it from now on. */
+  ownedBy(owner: Bytes): void {
+    if (owner.length > 0) this.frame.lk_owner = owner;
+  }
+
+  end(): void {
+    for (const thing of this.#held) thing.unref();
+    this.graph.done();
+  }
+}

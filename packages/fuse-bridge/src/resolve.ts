@@ -1,0 +1,117 @@
+import { type Bytes, Dict, Errno, FopError, type Gfid, type Iatt, type Inode, Loc, type LookupReply, NULL_GFID, gfidPath } from '@glusterts/libglusterfs';
+import type { FuseBridge } from './bridge.js';
+import type { Request } from './request.js';
+
+/** ENOENT of an inode's own operation makes the VFS give up; ESTALE makes it look the name up anew (spec/client.md, §6.5). */
+export function staleIfAbsent(error: unknown): unknown {
+  return error instanceof FopError && error.errno === Errno.ENOENT ? new FopError(Errno.ESTALE, error.xdata) : error;
+}
+
+/** xdata of fops that may make an inode: the gfid that it shall have. */
+export function gfidRequest(bridge: FuseBridge): Dict {
+  return new Dict().setGfid('gfid-req', bridge.platform.random.uuid());
+}
+
+/** The inode of a node id in the request's graph, held; looked up by gfid when the graph doesn't know it yet. */
+export async function resolveInode(bridge: FuseBridge, request: Request, nodeid: number): Promise<Inode> {
+  const node = bridge.nodes.get(nodeid);
+  if (!node) throw new FopError(Errno.ESTALE);
+  const { graph } = request;
+  if (node.inode?.table === graph.table && graph.isKnown(node.inode)) return request.hold(node.inode);
+  if (nodeid === 1) {
+    bridge.nodes.move(node, graph.table.root);
+    return request.hold(graph.table.root);
+  }
+  const found = graph.table.find(node.gfid);
+  if (found && graph.isKnown(found)) {
+    bridge.nodes.move(node, found);
+    return request.hold(found);
+  }
+  const inode = await lookupGfid(request, node.gfid, found);
+  // Meanwhile the kernel may have forgotten it.
+  if (bridge.nodes.get(nodeid) === node) bridge.nodes.move(node, inode);
+  return inode;
+}
+
+/** A LOOKUP without a name. Throws ESTALE when the file is gone. */
+export async function lookupGfid(request: Request, gfid: Gfid, known?: Inode): Promise<Inode> {
+  const { graph } = request;
+  const inode = request.hold(known ?? graph.table.create());
+  try {
+    const loc = new Loc({ inode, gfid, path: known ? (graph.table.path(known) ?? gfidPath(gfid)) : gfidPath(gfid) });
+    const reply = await graph.top.lookup(request.frame, loc, undefined);
+    const linked = request.hold(graph.table.link(reply.inode, undefined, '' as Bytes, reply.stat));
+    graph.markKnown(linked);
+    return linked;
+  } catch (error) {
+    throw staleIfAbsent(error);
+  }
+}
+
+/** Where a name is: its directory, held, and what the graph knows to be there. */
+export interface Entry {
+  readonly parent: Inode;
+  readonly name: Bytes;
+  readonly child: Inode | undefined;
+}
+
+export async function resolveEntry(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Promise<Entry> {
+  const parent = await resolveInode(bridge, request, nodeid);
+  const child = request.graph.table.grep(parent, name);
+  if (child) request.hold(child);
+  return { parent, name, child };
+}
+
+/** The inode under a name that shall exist; looked up when the graph doesn't know it. Throws ENOENT. */
+export async function resolveExisting(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Promise<{ parent: Inode; inode: Inode }> {
+  const entry = await resolveEntry(bridge, request, nodeid, name);
+  if (entry.child && request.graph.isKnown(entry.child)) return { parent: entry.parent, inode: entry.child };
+  const { inode } = await lookupEntry(bridge, request, entry);
+  return { parent: entry.parent, inode };
+}
+
+/** A loc by name. */
+export function entryLoc(request: Request, parent: Inode, name: Bytes, inode: Inode): Loc {
+  return new Loc({ inode, parent, name, path: pathOf(request, parent, name) });
+}
+
+/** A loc of a file that is known. */
+export function inodeLoc(request: Request, inode: Inode): Loc {
+  return new Loc({ inode, path: pathOf(request, inode) });
+}
+
+function pathOf(request: Request, inode: Inode, name?: Bytes): Bytes {
+  const path = request.graph.table.path(inode, name);
+  if (path === undefined) throw new FopError(Errno.ENAMETOOLONG);
+  return path;
+}
+
+/**
+ * LOOKUP: revalidates what is known under the name; when that fails, asks once more as for an unknown name
+ * (spec/client.md, §6.5). The inode that it resolves with is linked and held.
+ */
+export async function lookupEntry(bridge: FuseBridge, request: Request, entry: Entry): Promise<{ inode: Inode; stat: Iatt }> {
+  const { parent, name, child } = entry;
+  const { graph } = request;
+  if (child) {
+    try {
+      return finish(request, entry, await graph.top.lookup(request.frame, entryLoc(request, parent, name, child), undefined));
+    } catch (error) {
+      if (error instanceof FopError && error.errno === Errno.ENOENT) graph.table.unlink(child, parent, name);
+    }
+  }
+  const fresh = request.hold(graph.table.create());
+  return finish(request, entry, await graph.top.lookup(request.frame, entryLoc(request, parent, name, fresh), gfidRequest(bridge)));
+}
+
+function finish(request: Request, entry: Entry, reply: LookupReply): { inode: Inode; stat: Iatt } {
+  return { inode: linkNew(request, entry.parent, entry.name, reply), stat: reply.stat };
+}
+
+/** Links what a LOOKUP or a creation answered, holds it and marks it known. Throws EIO for a null gfid. */
+export function linkNew(request: Request, parent: Inode, name: Bytes, reply: { inode: Inode; stat: Iatt }): Inode {
+  if (reply.stat.ia_gfid === NULL_GFID) throw new FopError(Errno.EIO, undefined, 'an entry without a gfid');
+  const linked = request.hold(request.graph.table.link(reply.inode, parent, name, reply.stat));
+  request.graph.markKnown(linked);
+  return linked;
+}
