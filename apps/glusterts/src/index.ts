@@ -1,6 +1,0 @@
-/**
- * npm start: a whole volume on this machine.
- *
- * @packageDocumentation
- */
-export {};
