@@ -1,0 +1,58 @@
+import { Errno } from './errno.js';
+import { FopError } from './fop-error.js';
+import { FOP_NAMES, type FopName, type Fops } from './fops.js';
+import type { Subvolume, Xlator } from './xlator.js';
+
+/** Sees every fop that passes a link while it is installed: the xlator that answers, the fop, and its promise. */
+export type Instrument = (xlator: Xlator, fop: FopName, reply: Promise<unknown>) => void;
+
+type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
+
+/** The xlator at or below `xlator` that defines a fop: first children all the way down. */
+function definer(xlator: Xlator, fop: FopName): Xlator | undefined {
+  for (let at: Xlator | undefined = xlator; at; at = at.children[0]?.xlator) if (at[fop] !== undefined) return at;
+  return undefined;
+}
+
+/**
+ * A parent's link to a child. Bound once the graph stands; until then every fop is refused, so that an xlator that
+ * winds from its constructor is found out.
+ */
+export class Link {
+  readonly xlator: Xlator;
+  readonly subvolume: Subvolume;
+  readonly #fops: Record<FopName, AnyFop>;
+
+  constructor(xlator: Xlator) {
+    this.xlator = xlator;
+    const fops: Partial<Record<FopName, AnyFop>> = {};
+    for (const fop of FOP_NAMES) fops[fop] = refuse(fop);
+    this.#fops = fops as Record<FopName, AnyFop>;
+    this.subvolume = Object.assign(this.#fops as object as Fops, { xlator, name: xlator.name });
+  }
+
+  bind(instrument: Instrument | undefined): void {
+    for (const fop of FOP_NAMES) {
+      const at = definer(this.xlator, fop);
+      const method: unknown = at?.[fop];
+      if (!at || typeof method !== 'function') {
+        this.#fops[fop] = refuse(fop);
+        continue;
+      }
+      const bound: AnyFop = method.bind(at);
+      this.#fops[fop] = instrument === undefined ? bound : instrumented(bound, at, fop, instrument);
+    }
+  }
+}
+
+function refuse(fop: FopName): AnyFop {
+  return () => Promise.reject(new FopError(Errno.EOPNOTSUPP, undefined, `no xlator answers ${fop}`));
+}
+
+function instrumented(bound: AnyFop, xlator: Xlator, fop: FopName, instrument: Instrument): AnyFop {
+  return (...args) => {
+    const reply = bound(...args);
+    instrument(xlator, fop, reply);
+    return reply;
+  };
+}

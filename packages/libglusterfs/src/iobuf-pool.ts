@@ -1,0 +1,134 @@
+import type { Iobuf, IobufPool } from './iobuf.js';
+
+/** GlusterFS's size classes: bytes of a page, pages of an arena (spec/client.md, §17.4). */
+export const IOBUF_CLASSES: readonly { readonly size: number; readonly count: number }[] = [
+  { size: 128, count: 1024 }, { size: 512, count: 512 }, { size: 2 << 10, count: 512 }, { size: 8 << 10, count: 128 },
+  { size: 32 << 10, count: 64 }, { size: 128 << 10, count: 32 }, { size: 256 << 10, count: 8 }, { size: 1 << 20, count: 2 },
+];
+
+/** Where arenas come from: page-aligned memory of the addon, or plain ArrayBuffers. */
+export type ArenaSource = (bytes: number) => ArrayBuffer;
+
+interface Arena {
+  readonly class: SizeClass;
+  readonly free: Page[];
+  out: number;
+}
+
+class Page implements Iobuf {
+  readonly memory: Uint8Array;
+  readonly #arena: Arena;
+  readonly #pool: ArenaIobufPool;
+  refs = 0;
+
+  constructor(memory: Uint8Array, arena: Arena, pool: ArenaIobufPool) {
+    this.memory = memory;
+    this.#arena = arena;
+    this.#pool = pool;
+  }
+
+  ref(): void {
+    if (this.refs <= 0) throw new Error('a free iobuf was referenced');
+    this.refs++;
+  }
+
+  unref(): void {
+    if (this.refs <= 0) throw new Error('an iobuf was released twice');
+    if (--this.refs === 0) this.#pool.release(this, this.#arena);
+  }
+}
+
+class SizeClass {
+  readonly size: number;
+  readonly count: number;
+  readonly arenas = new Set<Arena>();
+  /** Arenas that have a free page; the last one is used first. */
+  readonly open: Arena[] = [];
+  hits = 0;
+
+  constructor(size: number, count: number) {
+    this.size = size;
+    this.count = count;
+  }
+}
+
+/** Reference-counted pages out of arenas, one free list an arena; an idle arena stays as long as it is the class's only one. */
+export class ArenaIobufPool implements IobufPool {
+  readonly #source: ArenaSource;
+  readonly #classes = IOBUF_CLASSES.map(({ size, count }) => new SizeClass(size, count));
+  active = 0;
+  /** Requests over the largest class: plain memory, for which nothing is pooled. */
+  misses = 0;
+
+  constructor(source: ArenaSource = (bytes) => new ArrayBuffer(bytes)) {
+    this.#source = source;
+  }
+
+  get(size: number): Iobuf {
+    for (const sizeClass of this.#classes) if (sizeClass.size >= size) return this.#take(sizeClass);
+    this.misses++;
+    return this.#plain(size);
+  }
+
+  /** For statedumps. */
+  stats(): { size: number; arenas: number; pages: number; active: number; hits: number }[] {
+    return this.#classes.map((c) => {
+      let active = 0;
+      for (const arena of c.arenas) active += arena.out;
+      return { size: c.size, arenas: c.arenas.size, pages: c.arenas.size * c.count, active, hits: c.hits };
+    });
+  }
+
+  release(page: Page, arena: Arena): void {
+    this.active--;
+    arena.out--;
+    arena.free.push(page);
+    const { open, arenas } = arena.class;
+    if (arena.free.length === 1) open.push(arena);
+    if (arena.out === 0 && arenas.size > 1) {
+      arenas.delete(arena);
+      open.splice(open.indexOf(arena), 1);
+    }
+  }
+
+  #take(sizeClass: SizeClass): Iobuf {
+    sizeClass.hits++;
+    let arena = sizeClass.open.at(-1);
+    if (!arena) {
+      arena = this.#newArena(sizeClass);
+      sizeClass.open.push(arena);
+    }
+    const page = arena.free.pop();
+    if (!page) throw new Error('an open arena has no page');
+    if (arena.free.length === 0) sizeClass.open.pop();
+    arena.out++;
+    this.active++;
+    page.refs = 1;
+    return page;
+  }
+
+  #newArena(sizeClass: SizeClass): Arena {
+    const memory = this.#source(sizeClass.size * sizeClass.count);
+    const arena: Arena = { class: sizeClass, free: [], out: 0 };
+    for (let i = sizeClass.count - 1; i >= 0; i--) arena.free.push(new Page(new Uint8Array(memory, i * sizeClass.size, sizeClass.size), arena, this));
+    sizeClass.arenas.add(arena);
+    return arena;
+  }
+
+  #plain(size: number): Iobuf {
+    const pool = this;
+    let refs = 1;
+    this.active++;
+    return {
+      memory: new Uint8Array(this.#source(size)),
+      ref: () => {
+        if (refs <= 0) throw new Error('a free iobuf was referenced');
+        refs++;
+      },
+      unref: () => {
+        if (refs <= 0) throw new Error('an iobuf was released twice');
+        if (--refs === 0) pool.active--;
+      },
+    };
+  }
+}

@@ -1,0 +1,107 @@
+import { randomBytes, randomFillSync, randomInt } from 'node:crypto';
+import { fromBuffer } from '../bytes.js';
+import type { Gfid } from '../gfid.js';
+import { ArenaIobufPool } from '../iobuf-pool.js';
+import { localStorage } from './local-storage.js';
+import { type NativeEventPoolConstructor, NativeNetwork } from './native-network.js';
+import { loadNative } from './native.js';
+import type { Network } from './network.js';
+import type { Clock, Platform, Random, Timer, Timers } from './platform.js';
+import { createPortableNetwork } from './portable-network.js';
+
+const NS_PER_SEC = 1_000_000_000n;
+/** The longest delay that Node's timers take; longer ones are set in pieces. */
+const DELAY_MAX_MS = 2 ** 31 - 1;
+
+const clock: Clock = {
+  wall: () => performance.timeOrigin + performance.now(),
+  realtime: () => {
+    const ns = realtimeNs();
+    return { sec: Number(ns / NS_PER_SEC), nsec: Number(ns % NS_PER_SEC) };
+  },
+  monotonic: () => performance.now(),
+};
+
+// Date.now() has milliseconds only. The offset between the two clocks is taken again now and then, since the wall clock may be set.
+let wallOffsetNs = 0n;
+let offsetTakenMs = -Infinity;
+const OFFSET_LIFE_MS = 1000;
+
+function realtimeNs(): bigint {
+  const now = performance.now();
+  if (now - offsetTakenMs > OFFSET_LIFE_MS) {
+    offsetTakenMs = now;
+    wallOffsetNs = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
+  }
+  return process.hrtime.bigint() + wallOffsetNs;
+}
+
+const timers: Timers = {
+  after: (delayMs, fire, options) => {
+    let fired = false;
+    let timer: NodeJS.Timeout;
+    const arm = (left: number): void => {
+      timer = setTimeout(() => {
+        if (left > DELAY_MAX_MS) return arm(left - DELAY_MAX_MS);
+        fired = true;
+        fire();
+      }, Math.min(Math.max(left, 0), DELAY_MAX_MS));
+      if (options?.background === true) timer.unref();
+    };
+    arm(delayMs);
+    const handle: Timer = {
+      cancel: () => {
+        if (fired) return false;
+        clearTimeout(timer);
+        return true;
+      },
+    };
+    return handle;
+  },
+  soon: (task) => void setImmediate(task),
+};
+
+const POOL_BYTES = 8192;
+let entropy = Buffer.alloc(0);
+let entropyUsed = 0;
+
+/** Random bytes from a buffer that is filled a few thousand at a time: gfids are made by the thousand. */
+function cheapBytes(count: number): Buffer {
+  if (count > POOL_BYTES / 8) return randomBytes(count);
+  if (entropyUsed + count > entropy.length) {
+    entropy = Buffer.alloc(POOL_BYTES);
+    randomFillSync(entropy);
+    entropyUsed = 0;
+  }
+  const bytes = entropy.subarray(entropyUsed, entropyUsed + count);
+  entropyUsed += count;
+  return bytes;
+}
+
+const random: Random = {
+  bytes: (count) => Uint8Array.from(cheapBytes(count)),
+  below: (limit) => randomInt(limit),
+  uuid: () => {
+    const bytes = cheapBytes(16);
+    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+    return fromBuffer(bytes) as string as Gfid;
+  },
+};
+
+/** The real world: this machine's clock, timers, entropy, network and disk; with the native addon when it is there. */
+export function createPlatform(): Platform {
+  const arenas = loadNative<{ mapArena(size: number): ArrayBuffer }>('mapArena');
+  const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)));
+  const portable: Network = createPortableNetwork();
+  const pool = loadNative<{ EventPool: NativeEventPoolConstructor }>('EventPool');
+  return {
+    clock,
+    timers,
+    random,
+    network: pool ? new NativeNetwork(pool.EventPool, iobufs, portable) : portable,
+    iobufs,
+    storage: localStorage(),
+    portable: pool === undefined,
+  };
+}
