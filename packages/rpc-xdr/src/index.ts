@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { fuzzOnce } from './fuzz.js';
 export * from './gluster-codecs.js';
 export { AuthFlavor, type AuthForm, CREDENTIAL_SIZE_MAX, type Caller, type RpcCredential } from './rpc-auth.js';
 export * from './rpc-call.js';

@@ -1,4 +1,4 @@
-import { type Address, Errno, FopError, type IoVec, type Logger, type Platform, type SocketOptions, type Timer, type Transport } from '@glusterts/libglusterfs';
+import { type Address, Errno, FopError, type IoVec, type Logger, type Platform, RecordMarkError, type SocketOptions, type Timer, type Transport } from '@glusterts/libglusterfs';
 import { GlusterDump } from './generated/dump.js';
 import type { AuthForm, Caller } from './rpc-auth.js';
 import { AcceptStat, MessageType, readCallHeader, readReplyHeader, writeCallHeader } from './rpc-message.js';
@@ -58,7 +58,7 @@ export interface RpcClientOptions {
   readonly frameTimeoutS?: number;
   /** T of the ping cycle (spec/rpc-wire.md, §14.1). Seconds; default 0: no pings. */
   readonly pingTimeoutS?: number;
-  /** Pause before the next attempt; default 3000. Undefined reconnects forever; `false` never. */
+  /** Pause before the next attempt; default 3000. `false`: one attempt, and none after a disconnect. */
   readonly reconnectDelayMs?: number | false;
   readonly callbacks?: readonly RpcCallbacks[];
   /** The credential form at the start of each connection; default v2. */
@@ -128,6 +128,7 @@ export class RpcClient {
   #xid = FIRST_XID;
   #reconnectTimer: Timer | undefined;
   #bailTimer: Timer | undefined;
+  #bailDue = 0;
 
   constructor(options: RpcClientOptions) {
     this.options = options;
@@ -266,9 +267,10 @@ export class RpcClient {
       return;
     }
     const timeoutMs = options.timeoutMs ?? (this.options.frameTimeoutS ?? FRAME_TIMEOUT_S) * 1000;
-    this.#saved.set(xid, { what: procedure.name, sentAt: this.options.platform.clock.monotonic(), timeoutMs, resolve, reject });
+    const sentAt = this.options.platform.clock.monotonic();
+    this.#saved.set(xid, { what: procedure.name, sentAt, timeoutMs, resolve, reject });
     transport.send(w.finish(), options.payload);
-    if (timeoutMs > 0) this.#watch(timeoutMs);
+    if (timeoutMs > 0) this.#watch(sentAt, timeoutMs);
     this.#ping?.onSend();
   }
 
@@ -337,6 +339,7 @@ export class RpcClient {
     this.#bailTimer?.cancel();
     this.#bailTimer = undefined;
     this.#bailed.clear();
+    if (error instanceof RecordMarkError) this.options.log.warning(0, `bad stream from the server, disconnecting: ${error.message}`);
     const failed = [...this.#saved.values()];
     this.#saved.clear();
     for (const frame of failed) frame.reject(new FopError(Errno.ENOTCONN, undefined, `${frame.what}: the connection broke`));
@@ -403,10 +406,13 @@ export class RpcClient {
     record.unref();
   }
 
-  /** Looks for calls that wait too long, while there are any. */
-  #watch(timeoutMs: number): void {
-    if (this.#bailTimer) return;
-    this.#bailTimer = this.options.platform.timers.after(Math.min(BAIL_INTERVAL_MS, timeoutMs), () => this.#bail(), { background: true });
+  /** Sees to it that calls are looked at no later than `timeoutMs` from now, or BAIL_INTERVAL_MS if that is sooner. */
+  #watch(now: number, timeoutMs: number): void {
+    const delay = Math.min(BAIL_INTERVAL_MS, timeoutMs);
+    if (this.#bailTimer && this.#bailDue <= now + delay) return;
+    this.#bailTimer?.cancel();
+    this.#bailDue = now + delay;
+    this.#bailTimer = this.options.platform.timers.after(delay, () => this.#bail(), { background: true });
   }
 
   #bail(): void {
@@ -415,8 +421,9 @@ export class RpcClient {
     let shortest = Infinity;
     for (const [xid, frame] of [...this.#saved]) {
       if (frame.timeoutMs <= 0) continue;
-      if (now - frame.sentAt < frame.timeoutMs) {
-        shortest = Math.min(shortest, frame.timeoutMs);
+      const left = frame.sentAt + frame.timeoutMs - now;
+      if (left > 0) {
+        shortest = Math.min(shortest, left);
         continue;
       }
       this.#saved.delete(xid);
@@ -424,7 +431,7 @@ export class RpcClient {
       this.options.log.error(0, `bailing out frame ${frame.what} xid = 0x${xid.toString(16)} sent ${Math.round((now - frame.sentAt) / 1000)} s ago to ${this.peer}`);
       frame.reject(new FopError(Errno.ENOTCONN, undefined, `${frame.what} was not answered in time`));
     }
-    if (shortest !== Infinity) this.#watch(shortest);
+    if (shortest !== Infinity) this.#watch(now, Math.ceil(shortest));
   }
 
   #forgive(xid: number): void {

@@ -1,4 +1,4 @@
-import { type IoVec, type Transport, type TransportHandlers } from '@glusterts/libglusterfs';
+import { type IoVec, RecordMarkError, type Transport, type TransportHandlers } from '@glusterts/libglusterfs';
 import type { Caller, RpcCredential } from './rpc-auth.js';
 import { RpcCall, type RpcHandler } from './rpc-call.js';
 import { AcceptStat, type CallHeader, MessageType, RPC_VERSION, readCallHeader, writeAuthError, writeCallHeader, writeReplyHeader, writeRpcMismatch } from './rpc-message.js';
@@ -97,6 +97,7 @@ export class RpcConnection implements TransportHandlers {
   onClose(error: Error | undefined): void {
     this.#gone = true;
     this.#abort?.abort();
+    if (error instanceof RecordMarkError) this.server.options.log.warning(0, `bad stream from ${this.peer}, disconnecting: ${error.message}`);
     if (this.server.connections.delete(this)) this.server.options.onDisconnect?.(this, error);
   }
 
