@@ -196,8 +196,10 @@ export class PortableTransport implements Transport {
   end(): void {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
-    if (this.connected && this.#pieces.length === 0) this.#socket?.end();
-    else if (!this.connected) this.destroy();
+    // With something queued, the flush ends it.
+    if (this.#pieces.length > 0) return;
+    if (this.connected) this.#socket?.end();
+    else this.destroy();
   }
 
   #close(error: Error | undefined): void {
