@@ -31,7 +31,7 @@ export default tseslint.config(
   {
     // The seam: everything in packages/, but not its tests, nor the platform itself, nor the parts that are processes.
     files: ['packages/*/src/**/*.ts'],
-    ignores: ['packages/libglusterfs/src/platform/**', 'packages/daemon/**', 'packages/xlator-compliance/**'],
+    ignores: ['packages/libglusterfs/src/platform/**', 'packages/glusterd/src/platform/**', 'packages/cli/src/platform/**', 'packages/daemon/**', 'packages/xlator-compliance/**'],
     rules: {
       'no-restricted-imports': ['error', outsideImports],
       'no-restricted-properties': ['error', ...seam],

@@ -3,4 +3,11 @@
  *
  * @packageDocumentation
  */
-export {};
+export * from './volume.js';
+export { VolumeStore } from './store/volume-store.js';
+export { NodeStore, MAX_OP_VERSION } from './store/node-store.js';
+export { StoreError } from './store/key-values.js';
+export type { StoreFiles } from './store/store-files.js';
+export { volumeVolfiles } from './volgen/volume-volfiles.js';
+export { VolgenError, type VolgenContext } from './volgen/cluster.js';
+export { localStoreFiles } from './platform/local-store-files.js';
