@@ -70,7 +70,7 @@ export class Locks extends CountingFops {
       this.table.settle(held);
       return this.#lockReply(xdata, gfid);
     }
-    await this.#awaitRemoval(frame, gfid, cmd === InodelkCmd.SETLKW);
+    while (this.#isBeingRemoved(frame, gfid)) await this.#awaitRemoval(frame, gfid, cmd === InodelkCmd.SETLKW);
     const locks = this.table.get(gfid);
     const now = this.table.now();
     const lock: InodeLock = { ...owner, ...range, type: flock.type, askedAt: now, grantedAt: 0, notifiedAt: undefined };
@@ -85,17 +85,18 @@ export class Locks extends CountingFops {
   }
 
   /** Strangers' new inodelks wait while the inode is being removed (spec/brick.md, §13.7). */
+  #isBeingRemoved(frame: Frame, gfid: Gfid): boolean {
+    const locks = this.table.find(gfid);
+    if (!locks || locks.removals === 0 || frame.pid < 0 || locks.removers.has(frame.client)) return false;
+    // Who holds something already must get on, or nobody would.
+    for (const domain of locks.inodelks.values()) if (domain.granted.some((lock) => lock.client === frame.client)) return false;
+    return true;
+  }
+
   async #awaitRemoval(frame: Frame, gfid: Gfid, wait: boolean): Promise<void> {
-    if (frame.pid < 0) return;
-    for (;;) {
-      const locks = this.table.find(gfid);
-      if (!locks || locks.removals === 0 || locks.removers.has(frame.client)) return;
-      // Who holds something already must get on, or nobody would.
-      for (const domain of locks.inodelks.values()) if (domain.granted.some((lock) => lock.client === frame.client)) return;
-      if (!wait) throw new FopError(Errno.EAGAIN);
-      await locks.changed();
-      if (frame.signal?.aborted) throw new FopError(Errno.EINTR);
-    }
+    if (!wait) throw new FopError(Errno.EAGAIN);
+    await this.table.find(gfid)?.changed();
+    if (frame.signal?.aborted) throw new FopError(Errno.EINTR);
   }
 
   // ---- entrylk (spec/brick.md, §13.4)

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import {
-  type Bytes, Dict, Fd, Frame, type FrameInit, type GfEvent, type Gfid, type GraphView, type Iatt, type Inode, InodeTable, type IobufPool, Loc, type Logger, type OptionSpec, type OptionValue, OptionValues,
-  type Platform, type StatedumpWriter, type Xdata, Xlator, type XlatorDefinition, localStorage, utf8,
+  type Bytes, Dict, Fd, Frame, type FrameInit, type GfEvent, type Gfid, Graph, type Iatt, type Inode, type InodeTable, Loc, type Logger, type StatedumpWriter, type Subvolume, type Xdata, type Xlator,
+  XlatorLoader, createPlatform, localStorage, utf8,
 } from '@glusterts/libglusterfs';
 import { xlators } from '../src/index.js';
 
@@ -28,45 +28,6 @@ const quiet: Logger = {
   domain: () => quiet,
 };
 
-class Pages implements IobufPool {
-  active = 0;
-  get(size: number): { memory: Uint8Array; ref(): void; unref(): void } {
-    let refs = 1;
-    this.active++;
-    return {
-      memory: new Uint8Array(Math.max(4096, size)),
-      ref: () => void refs++,
-      unref: () => {
-        if (--refs === 0) this.active--;
-        if (refs < 0) throw new Error('an iobuf was released twice');
-      },
-    };
-  }
-}
-
-function testPlatform(): Platform {
-  return {
-    clock: {
-      wall: () => Date.now(),
-      realtime: () => ({ sec: Math.floor(Date.now() / 1000), nsec: (Date.now() % 1000) * 1e6 }),
-      monotonic: () => performance.now(),
-    },
-    timers: {
-      after: (delayMs, fire, options) => {
-        const timer = setTimeout(fire, delayMs);
-        if (options?.background) timer.unref();
-        return { cancel: () => (clearTimeout(timer), true) };
-      },
-      soon: (task) => void setImmediate(task),
-    },
-    random: { bytes: (count) => randomBytes(count), below: (limit) => Math.floor(Math.random() * limit), uuid: newGfid },
-    network: { connect: () => { throw new Error('no network'); }, listen: () => Promise.reject(new Error('no network')) },
-    iobufs: new Pages(),
-    storage: localStorage(),
-    portable: false,
-  };
-}
-
 export function newGfid(): Gfid {
   const bytes = randomBytes(16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
@@ -74,59 +35,54 @@ export function newGfid(): Gfid {
   return bytes.toString('latin1') as Gfid;
 }
 
-function optionValues(specs: readonly OptionSpec[], given: Readonly<Record<string, string>>): OptionValues {
-  const values = new Map<string, OptionValue>();
-  for (const spec of specs) {
-    const key = String(Array.isArray(spec.key) ? spec.key[0] : spec.key);
-    const text = given[key] ?? spec.default;
-    if (text === undefined) continue;
-    values.set(key, spec.type === 'bool' ? ['on', 'yes', 'true'].includes(text) : ['int', 'percent', 'size', 'time', 'percent-or-size'].includes(spec.type) ? Number(text) : text);
-  }
-  return new OptionValues(values);
+const platform = createPlatform();
+
+/** A volfile's text: one volume over the other, the first at the bottom. */
+export function volfile(...volumes: readonly { type: string; options?: Readonly<Record<string, string>> }[]): string {
+  return volumes
+    .map(({ type, options = {} }, i) => {
+      const lines = Object.entries(options).map(([key, value]) => `    option ${key} ${value}`);
+      if (i > 0) lines.push(`    subvolumes v${i - 1}`);
+      return [`volume v${i}`, `    type ${type}`, ...lines, 'end-volume'].join('\n');
+    })
+    .join('\n\n');
 }
 
-/** One xlator alone in a graph, with a table; does what protocol/server does around a brick's fops. */
+/** A graph with storage/posix at its bottom; does what protocol/server does around a brick's fops. */
 export class TestBrick {
   readonly dir: string;
-  readonly xlator: Xlator;
-  readonly table: InodeTable;
-  readonly platform = testPlatform();
+  readonly #text: string;
+  readonly platform = platform;
   readonly events: GfEvent[] = [];
+  #graph: Graph | undefined;
 
-  constructor(options: Readonly<Record<string, string>> = {}, dir = mkdtempSync(path.join(os.tmpdir(), 'posix-brick-'))) {
+  /** @param above the xlators over posix */
+  constructor(options: Readonly<Record<string, string>> = {}, dir = mkdtempSync(path.join(os.tmpdir(), 'posix-brick-')), above: readonly { type: string; options?: Readonly<Record<string, string>> }[] = []) {
     this.dir = dir;
-    const definition = xlators.find(({ type }) => type === 'storage/posix') as XlatorDefinition;
-    let slots = 0;
-    const holder: { xlator?: Xlator; table?: InodeTable } = {};
-    const graph = {
-      id: 1, platform: this.platform, iobufs: this.platform.iobufs, processUuid: 'CTX_ID:test', volumeName: 'test', cmdArgs: new Map<string, string>(),
-      get inodeTable() { return holder.table; }, get top() { return holder.xlator; }, get xlators() { return [holder.xlator]; },
-      find: () => undefined, newCtxIndex: () => slots++,
-    } as unknown;
-    this.xlator = definition.create({
-      name: 'test-posix', type: 'storage/posix', volfileOptions: new Map(), options: optionValues(definition.options, { directory: dir, ...options }), children: [],
-      graph: graph as GraphView, log: quiet,
-    });
-    this.table = new InodeTable('test', { forget: (inode) => this.xlator.forget?.(inode), release: (fd) => this.xlator.release?.(fd) }, { lruLimit: 0 });
-    holder.xlator = this.xlator;
-    holder.table = this.table;
-    const { events } = this;
-    class Recorder extends Xlator {
-      override notify(event: GfEvent): void {
-        events.push(event);
-      }
-    }
-    this.xlator.parents.push(new Recorder({ name: 'top', type: 'test/top', volfileOptions: new Map(), options: new OptionValues(new Map()), children: [], graph: this.xlator.graph, log: quiet }));
+    this.#text = volfile({ type: 'storage/posix', options: { directory: dir, 'health-check-interval': '0', ...options } }, ...above);
   }
 
   async start(): Promise<this> {
-    await this.xlator.init();
+    const graph = await Graph.load(this.#text, { platform, loader: new XlatorLoader().add(...xlators), log: quiet, inodeTable: { lruLimit: 0 } });
+    graph.onTopEvent((event) => this.events.push(event));
+    await graph.activate();
+    this.#graph = graph;
     return this;
   }
 
   async stop(): Promise<void> {
-    await this.xlator.fini();
+    await this.#graph?.fini();
+    this.#graph = undefined;
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  get graph(): Graph {
+    if (!this.#graph) throw new Error('the brick is not started');
+    return this.#graph;
+  }
+
+  get table(): InodeTable {
+    return this.graph.inodeTable;
   }
 
   get root(): Inode {
@@ -156,8 +112,8 @@ export class TestBrick {
     return this.table.link(loc.inode, loc.parent, loc.name, reply.stat).ref();
   }
 
-  get fops(): Required<Xlator> {
-    return this.xlator as Required<Xlator>;
+  get fops(): Subvolume {
+    return this.graph.topSubvolume;
   }
 
   /** The location of something that exists, its inode linked. */
