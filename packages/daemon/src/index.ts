@@ -1,6 +1,16 @@
 /**
- * What glusterd, glusterfsd and glusterfs share: arguments, log and pid files, daemonising, volfiles, signals, statedumps.
+ * What glusterfs, glusterfsd and glusterd share: arguments, log and pid files, daemonising, volfiles, signals, statedumps.
  *
  * @packageDocumentation
  */
-export {};
+export * from './arguments.js';
+export * from './brick-operations.js';
+export * from './daemonise.js';
+export * from './glusterfs-process.js';
+export * from './log-file.js';
+export * from './main-program.js';
+export * from './paths.js';
+export * from './pid-file.js';
+export * from './process-name.js';
+export * from './statedump.js';
+export * from './volfile-server.js';

@@ -266,8 +266,9 @@ export class Graph implements GraphView {
   #applyXlatorOptions(planned: readonly Planned[]): void {
     for (const text of this.#options.xlatorOptions ?? []) {
       const equals = text.indexOf('=');
-      const dot = text.indexOf('.');
-      if (dot <= 0 || equals < dot) throw new FopError(Errno.EINVAL, undefined, `--xlator-option takes VOLUME.KEY=VALUE, not ${text}`);
+      // spec/cli.md, §9: the last dot before `=` separates.
+      const dot = text.lastIndexOf('.', equals);
+      if (equals < 0 || dot <= 0) throw new FopError(Errno.EINVAL, undefined, `--xlator-option takes VOLUME.KEY=VALUE, not ${text}`);
       const pattern = text.slice(0, dot);
       const key = text.slice(dot + 1, equals);
       for (const plan of planned) if (fnmatch(pattern, plan.volume.name)) plan.options.set(key, text.slice(equals + 1));

@@ -1,6 +1,0 @@
-/**
- * glusterfs: a mount.
- *
- * @packageDocumentation
- */
-export {};

@@ -1,6 +1,0 @@
-/**
- * glusterfsd: a brick.
- *
- * @packageDocumentation
- */
-export {};

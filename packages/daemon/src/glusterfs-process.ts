@@ -1,0 +1,289 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import path from 'node:path';
+import {
+  type Bytes, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, type Platform, type StatedumpWriter, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
+} from '@glusterts/libglusterfs';
+import { type Arguments, logLevelOf } from './arguments.js';
+import { listenForBrickOperations } from './brick-operations.js';
+import { tellParent } from './daemonise.js';
+import { LogFile } from './log-file.js';
+import { PidFile } from './pid-file.js';
+import { writeStatedump } from './statedump.js';
+import { VolfileServer } from './volfile-server.js';
+import { LOG_DIRECTORY, RUN_DIRECTORY, VERSION } from './paths.js';
+
+/** A mount as the process sees it; packages/fuse-bridge makes it. */
+export interface Mount {
+  /** Options for the inode tables of the graphs that it will be given. */
+  readonly inodeTable: InodeTableOptions;
+  /** The first graph, or one to switch to. */
+  setGraph(graph: Graph): Promise<void>;
+  /** Resolves when the file system is gone. */
+  readonly done: Promise<string>;
+  unmount(): void | Promise<void>;
+  dump(writer: StatedumpWriter): void;
+}
+
+export interface ProcessHooks {
+  /** Makes the mount of a client process; throws when it can't. */
+  mount?(args: Arguments, platform: Platform, log: Logger): Mount;
+}
+
+/** The default log file's name (spec/cli.md, §13). */
+export function defaultLogFile(args: Arguments): string {
+  const dashed = (file: string): string => file.replace(/^\/+/, '').replaceAll('/', '-');
+  if (args.mountpoint !== undefined) return path.join(LOG_DIRECTORY, `${dashed(path.resolve(args.mountpoint))}.log`);
+  const volfile = args.get('volfile');
+  if (volfile !== undefined) return path.join(LOG_DIRECTORY, `${dashed(volfile)}.log`);
+  return path.join(LOG_DIRECTORY, `${args.get('volfile-server') ?? args.program}-${dashed(args.get('volfile-id') ?? '')}-${process.pid}.log`);
+}
+
+/** One glusterfs or glusterfsd process: its volfile, its graph, its sockets, its end (spec/client.md, §1; spec/brick.md, §1.2). */
+export class GlusterfsProcess {
+  readonly #args: Arguments;
+  readonly #hooks: ProcessHooks;
+  readonly #platform: Platform;
+  readonly #logFile: LogFile;
+  readonly #log: GlusterLogger;
+  readonly #loader: XlatorLoader;
+  readonly #processUuid: string;
+  #pidFile: PidFile | undefined;
+  #server: VolfileServer | undefined;
+  #graph: Graph | undefined;
+  #mount: Mount | undefined;
+  #ending = false;
+  #changes: Promise<void> = Promise.resolve();
+
+  /** Throws ArgumentError for bad values, and whatever keeps the log file from being opened. */
+  constructor(args: Arguments, hooks: ProcessHooks = {}) {
+    this.#args = args;
+    this.#hooks = hooks;
+    const level = logLevelOf(args);
+    this.#platform = createPlatform();
+    this.#logFile = new LogFile(args.has('debug') ? '/dev/stderr' : (args.get('log-file') ?? defaultLogFile(args)));
+    this.#log = GlusterLogger.create('glusterfs', { sink: this.#logFile.sink, clock: this.#platform.clock, level, msgIds: args.get('log-format') !== 'no-msg-id' });
+    this.#loader = new XlatorLoader({ xlatorPath: args.all('xlator-path').map((folder) => path.resolve(folder)) });
+    this.#processUuid = `CTX_ID:${gfidToString(this.#platform.random.uuid())}`;
+  }
+
+  /** Runs until the process ends; it never returns before. */
+  async run(): Promise<never> {
+    const { program } = this.#args;
+    this.#log.info(100030, 'Started running version', { arg: program, version: VERSION, cmdlinestr: this.#args.commandLine });
+    this.#log.info(0, `Pid of current running process is ${process.pid}`);
+    this.#handleSignals();
+    this.#raiseLimits();
+    const volfile = this.#args.get('volfile');
+    const volfilePath = volfile === undefined ? undefined : path.resolve(volfile);
+    try {
+      const pidFile = this.#args.get('pid-file');
+      if (pidFile !== undefined) this.#pidFile = PidFile.create(path.resolve(pidFile), this.#platform);
+      if (this.#args.mountpoint !== undefined && !this.#isServer) this.#startMount();
+      await this.#listenForOperations();
+      const text = volfilePath === undefined ? await this.#fetchVolfile() : fromBuffer(readFileSync(volfilePath));
+      await this.#startGraph(text);
+      await this.#signIn();
+    } catch (error) {
+      this.#log.error(error instanceof VolfileError ? error.msgid : 0, error instanceof Error ? error.message : String(error));
+      if (error instanceof VolfileError) this.#log.error(100026, 'failed to construct the graph', {});
+      return this.#end(error instanceof VolfileError ? 1 : errnoOf(error) || 1);
+    }
+    tellParent(0);
+    process.chdir('/');
+    const reason = this.#mount ? await this.#mount.done : await new Promise<string>(() => undefined);
+    this.#log.info(0, `unmounting ${this.#args.mountpoint ?? ''}: ${reason}`);
+    return this.#end(0);
+  }
+
+  get #isServer(): boolean {
+    return this.#args.program.startsWith('glusterfsd');
+  }
+
+  #startMount(): void {
+    if (!this.#hooks.mount) throw new FopError(Errno.EINVAL, undefined, `${this.#args.program} doesn't mount`);
+    this.#mount = this.#hooks.mount(this.#args, this.#platform, this.#log.domain('glusterfs-fuse'));
+  }
+
+  async #listenForOperations(): Promise<void> {
+    const socketFile = this.#args.get('socket-file');
+    if (socketFile === undefined) return;
+    await listenForBrickOperations({
+      platform: this.#platform,
+      log: this.#log,
+      socketFile,
+      graph: () => this.#graph,
+      onTerminate: (brick) => {
+        this.#log.info(0, `terminating brick ${brick}`);
+        void this.#end(15);
+      },
+    });
+  }
+
+  #fetchVolfile(): Promise<string> {
+    const volfileId = this.#args.get('volfile-id');
+    const servers = this.#args.all('volfile-server');
+    if (volfileId === undefined || servers.length === 0) throw new FopError(Errno.EINVAL, undefined, 'a volfile (-f), or a volfile server (-s) and an id (--volfile-id), is needed');
+    this.#server = new VolfileServer({
+      platform: this.#platform,
+      log: this.#log,
+      servers,
+      port: this.#args.number('volfile-server-port'),
+      unix: this.#args.get('volfile-server-transport') === 'unix',
+      volfileId,
+      client: !this.#isServer,
+      brickName: this.#args.get('brick-name'),
+      onVolfile: (text) => {
+        this.#changes = this.#changes.then(() => this.#volfileChanged(text)).catch((error: unknown) => this.#log.error(0, `the new volfile was not taken: ${String(error)}`));
+      },
+      onReconnect: () => void this.#signIn().catch((error: unknown) => this.#log.error(0, `portmap sign-in failed: ${String(error)}`)),
+    });
+    return this.#server.fetchFirst();
+  }
+
+  #graphOptions(): GraphOptions {
+    const args = this.#args;
+    const autoload: string[] = [];
+    if (args.has('worm')) autoload.push('features/worm');
+    if (args.has('acl')) autoload.push('system/posix-acl');
+    if (this.#mount) autoload.push('meta');
+    const cmdArgs = new Map(args.entries());
+    cmdArgs.set('cmdline', args.commandLine);
+    cmdArgs.set('log-file', this.#logFile.file);
+    cmdArgs.set('graph-uuid', graphUuid(this.#platform));
+    const volumeName = args.get('volume-name');
+    return {
+      platform: this.#platform,
+      loader: this.#loader,
+      log: this.#log,
+      processUuid: this.#processUuid,
+      cmdArgs,
+      xlatorOptions: args.all('xlator-option'),
+      autoload,
+      file: args.get('volfile') ?? args.get('volfile-id') ?? 'volfile',
+      ...(volumeName === undefined ? {} : { volumeName }),
+      ...(this.#mount ? { inodeTable: this.#mount.inodeTable } : {}),
+    };
+  }
+
+  async #startGraph(text: string): Promise<void> {
+    const graph = await Graph.load(text, this.#graphOptions());
+    // Failed authentication ends the process: there is nothing to wait for.
+    graph.onTopEvent((event) => {
+      if (event !== GfEvent.AUTH_FAILED || this.#ending) return;
+      this.#log.error(0, 'Server authenication failed. Shutting down.');
+      void this.#end(1);
+    });
+    await graph.activate();
+    this.#logVolfile(text);
+    const old = this.#graph;
+    this.#graph = graph;
+    await this.#mount?.setGraph(graph);
+    if (old && old !== graph) await old.fini();
+  }
+
+  #logVolfile(text: string): void {
+    const lines = text.split('\n').map((line, i) => `${String(i + 1).padStart(3)}: ${display(line as Bytes)}`);
+    const rule = `+${'-'.repeat(78)}+`;
+    this.#logFile.sink(`Final graph:\n${rule}\n${lines.join('\n')}\n${rule}\n`, this.#log.level);
+  }
+
+  async #volfileChanged(text: string): Promise<void> {
+    const graph = this.#graph;
+    if (!graph || this.#ending) return;
+    const result = await graph.reconfigure(text);
+    this.#log.info(0, result === 'reconfigured' ? 'graph reconfigured' : 'a new graph is needed');
+    if (result === 'reconfigured') return;
+    if (!this.#mount) {
+      this.#log.warning(0, 'the shape of a brick graph changes only when the brick is started again');
+      return;
+    }
+    await this.#startGraph(text);
+    this.#log.info(0, `switched to graph ${this.#graph?.id ?? 0}`);
+  }
+
+  /** A brick with a port tells glusterd (spec/rpc-wire.md, §11.4). */
+  async #signIn(): Promise<void> {
+    const brick = this.#args.get('brick-name');
+    const port = this.#brickPort;
+    if (brick !== undefined && port !== undefined && this.#graph) await this.#server?.signIn(brick, port);
+  }
+
+  get #brickPort(): number | undefined {
+    const port = Number(this.#args.get('brick-port')?.split(',')[0]);
+    return Number.isInteger(port) && port > 0 ? port : undefined;
+  }
+
+  #handleSignals(): void {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        const number = signal === 'SIGTERM' ? 15 : 2;
+        this.#log.warning(0, `received signum (${number}), shutting down`);
+        void this.#end(number);
+      });
+    }
+    process.on('SIGHUP', () => {
+      this.#logFile.reopen();
+      this.#server?.refresh();
+    });
+    process.on('SIGUSR1', () => this.#dump());
+    process.on('SIGPIPE', () => undefined);
+    process.on('uncaughtException', (error) => {
+      this.#log.error(0, `uncaught: ${error.stack ?? String(error)}`);
+      void this.#end(1);
+    });
+    process.on('unhandledRejection', (error) => this.#log.error(0, `unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
+  }
+
+  #dump(): void {
+    const brick = this.#args.get('brick-name');
+    try {
+      const file = writeStatedump({
+        graph: this.#graph,
+        name: brick === undefined ? 'glusterdump' : brick.replace(/^\//, '').replaceAll('/', '-'),
+        directory: RUN_DIRECTORY,
+        extra: (writer) => this.#mount?.dump(writer),
+      });
+      this.#log.info(0, `statedump written to ${file}`);
+    } catch (error) {
+      this.#log.error(0, `no statedump: ${String(error)}`);
+    }
+  }
+
+  /** As many open files as a brick of a million wants, or as many as the kernel gives. */
+  #raiseLimits(): void {
+    const RLIMIT_NOFILE = 7;
+    const { storage } = this.#platform;
+    if (!storage.available) return;
+    for (const limit of [1048576, 65536]) if (storage.setrlimit(RLIMIT_NOFILE, limit, limit) >= 0) break;
+    if (this.#isServer) storage.umask(0);
+  }
+
+  async #end(status: number): Promise<never> {
+    if (this.#ending) return new Promise<never>(() => undefined);
+    this.#ending = true;
+    // Whatever hangs must not keep the process: GlusterFS doesn't wait either.
+    const limit = setTimeout(() => process.exit(status), 5000);
+    try {
+      const brick = this.#args.get('brick-name');
+      const port = this.#brickPort;
+      if (brick !== undefined && port !== undefined && this.#graph) await this.#server?.signOut(brick, port).catch(() => undefined);
+      await this.#mount?.unmount();
+      await this.#graph?.fini();
+      this.#server?.stop();
+    } catch (error) {
+      this.#log.error(0, `on the way out: ${String(error)}`);
+    }
+    clearTimeout(limit);
+    this.#pidFile?.remove();
+    tellParent(status === 0 ? 1 : status);
+    process.exit(status);
+  }
+}
+
+/** `<hostname>-<pid>-<YYYY-MM-DD-HH:MM:SS>.<usec> +0000` (spec/client.md, §4.1). */
+function graphUuid(platform: Platform): string {
+  const { sec, nsec } = platform.clock.realtime();
+  const time = new Date(sec * 1000).toISOString().slice(0, 19).replace('T', '-');
+  return utf8(`${hostname()}-${process.pid}-${time}.${String(Math.floor(nsec / 1000)).padStart(6, '0')} +0000`);
+}
