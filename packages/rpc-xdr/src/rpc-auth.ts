@@ -79,7 +79,8 @@ export function writeCredential(w: XdrWriter, form: AuthForm, caller: Caller): v
 
 /**
  * Reads a credential's body, bounded by its own length; undefined when it must be denied: unknown flavor (a real server
- * would take it for root), too many groups of the old form, a lk_owner without room, or a body that doesn't decode.
+ * would take it for root), too many groups of the old form, groups and lk_owner that
+ * are more than their room together (no real client sends such), or a body that doesn't decode.
  */
 export function readCredential(flavor: number, body: XdrReader): RpcCredential | undefined {
   switch (flavor) {
@@ -90,7 +91,7 @@ export function readCredential(flavor: number, body: XdrReader): RpcCredential |
       body.str();
       const uid = body.u32();
       const gid = body.u32();
-      return { ...ANONYMOUS, flavor, uid, gid, groups: readGroups(body, OLD_GROUPS) };
+      return { ...ANONYMOUS, flavor, uid, gid, groups: readGroups(body) };
     }
     case AuthFlavor.GLUSTERFS: {
       const owner = body.fixed(8).reverse().toString('latin1') as Bytes;
@@ -125,19 +126,16 @@ export function readCredential(flavor: number, body: XdrReader): RpcCredential |
 
 const NO_GROUPS: readonly number[] = [];
 
-function readGroups(body: XdrReader, max: number): readonly number[] {
+function readGroups(body: XdrReader): readonly number[] {
   const count = body.count(4);
   if (count === 0) return NO_GROUPS;
   const groups: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const group = body.u32();
-    if (i < max) groups.push(group);
-  }
+  for (let i = 0; i < count; i++) groups.push(body.u32());
   return groups;
 }
 
 function withRoom(head: Omit<RpcCredential, 'groups' | 'lk_owner'>, body: XdrReader, room: number): RpcCredential | undefined {
-  const groups = readGroups(body, room);
+  const groups = readGroups(body);
   const lk_owner = body.str();
   if (lk_owner.length > room - groups.length) return undefined;
   return {

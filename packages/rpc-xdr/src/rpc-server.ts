@@ -16,7 +16,7 @@ export interface RpcLimits {
   readonly outstandingMax: number;
   /** Bytes of requests being served before reading stops. Default 256 MiB. */
   readonly outstandingBytesMax: number;
-  /** Bytes of replies that the peer doesn't take before reading stops. Default 64 MiB. */
+  /** Bytes of replies that the peer doesn't take before reading stops; above every transport's high-water mark, lest nobody resume. Default 64 MiB. */
   readonly queuedBytesMax: number;
   /** Connections; more are closed at once. Default 65536. */
   readonly connectionsMax: number;

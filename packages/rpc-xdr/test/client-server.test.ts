@@ -1,4 +1,4 @@
-import { type Address, Dict, Errno, FopError, Frame, Iatt, IoVec, ROOT_GFID, type Bytes, createMemoryNetwork } from '@glusterts/libglusterfs';
+import { type Address, Dict, Errno, FopError, Frame, Iatt, IoVec, ROOT_GFID, type Bytes, createMemoryNetwork, createPlatform } from '@glusterts/libglusterfs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import {
   RpcClient,
   type RpcClientOptions,
   type RpcConnection,
+  type RpcDisconnect,
   RpcRejected,
   RpcServer,
   type RpcServerOptions,
@@ -34,13 +35,29 @@ const dir = (): string => {
   return path;
 };
 
-const places: [string, () => ReturnType<typeof testPlatform>, () => Address][] = [
+// Arenas are for life: one platform for all tests.
+const real = createPlatform();
+if (real.portable) console.warn('the native network: skipped: no addon is built');
+
+type Place = [string, () => ReturnType<typeof testPlatform>, () => Address];
+const places: Place[] = [
   ['in memory', () => testPlatform(createMemoryNetwork({ soon: (task) => void setImmediate(task) })), () => ({ host: 'h', port: 24007 })],
   ['over TCP', portablePlatform, () => ({ host: '127.0.0.1', port: 0 })],
   ['over a unix socket', portablePlatform, () => ({ path: join(dir(), 's') })],
+  ...(real.portable ? [] : ([['over the native network', () => real, () => ({ host: '127.0.0.1', port: 0 })]] satisfies Place[])),
 ];
 
+async function until(done: () => boolean): Promise<void> {
+  while (!done()) await new Promise(setImmediate);
+}
+
 describe.each(places)('client and server %s', (_title, makePlatform, makeAddress) => {
+  /** One that isn't taken yet. */
+  const otherAddress = (): Address => {
+    const address = makeAddress();
+    return 'port' in address && address.port !== 0 ? { ...address, port: address.port + 1 } : address;
+  };
+
   async function start(serverOptions: Partial<RpcServerOptions> = {}, clientOptions: Partial<RpcClientOptions> = {}) {
     const platform = makePlatform();
     const log = new ListLogger();
@@ -211,7 +228,7 @@ describe.each(places)('client and server %s', (_title, makePlatform, makeAddress
   });
 
   it('many calls at once are all answered while reading stops and goes on', async () => {
-    const { server, client } = await start({ limits: { outstandingMax: 8, queuedBytesMax: 4096 } });
+    const { server, client } = await start({ limits: { outstandingMax: 8, queuedBytesMax: 8 << 20 } });
     let most = 0;
     let running = 0;
     server.register({
@@ -228,6 +245,47 @@ describe.each(places)('client and server %s', (_title, makePlatform, makeAddress
     const replies = await Promise.all(Array.from({ length: 2000 }, () => client.invoke(Glusterfs4.STAT, { gfid: ROOT_GFID, xdata: undefined })));
     expect(replies.every((reply) => reply.op_ret === 0)).toBe(true);
     expect(most).toBeGreaterThan(1);
+  });
+
+  it('calls marked exempt get through when all others wait for them', async () => {
+    const { server, client } = await start({ limits: { outstandingMax: 2 } });
+    let unlock: () => void = () => {};
+    const unlocked = new Promise<void>((resolve) => (unlock = resolve));
+    const done = { op_ret: 0, op_errno: 0, xdata: undefined };
+    const flock = { type: 1, whence: 0, start: 0n, len: 0n, pid: 1, owner: '' as Bytes } as const;
+    server.register({
+      ...Glusterfs4.program,
+      handlers: {
+        [Glusterfs4.INODELK.number]: serve(Glusterfs4.INODELK, async (request) => {
+          if (request.cmd === 2) await unlocked;
+          else unlock();
+          return done;
+        }, { exempt: true }),
+      },
+    });
+    const lock = (cmd: number): Promise<unknown> => client.invoke(Glusterfs4.INODELK, { gfid: ROOT_GFID, cmd, type: 1, flock, volume: 'd' as Bytes, xdata: undefined });
+    const waiting = Array.from({ length: 100 }, () => lock(2));
+    await client.invoke(GlusterDump.PING, undefined);
+    await lock(1);
+    await Promise.all(waiting);
+  });
+
+  it('reconnect goes at once to the address that it is given, for one attempt', async () => {
+    let reasons: RpcDisconnect[] = [];
+    const { server, client, platform } = await start({}, { onDisconnect: (_client, reason) => reasons.push(reason) });
+    const other = new RpcServer({ platform, log: new ListLogger(), name: 'other' });
+    other.register({ ...other.dumpProgram, name: 'other' });
+    const { address } = await other.listen(otherAddress());
+    cleanups.push(() => other.close());
+    client.reconnect(address);
+    await until(() => client.connected && reasons.length === 1);
+    expect((await client.invoke(GlusterDump.DUMP, { gfs_id: 0 })).prog[0]?.progname).toBe('other');
+    expect(reasons).toMatchObject([{ wasConnected: true, planned: true }]);
+    reasons = [];
+    for (const connection of other.connections) connection.disconnect();
+    await until(() => client.connected && reasons.length === 1);
+    expect((await client.invoke(GlusterDump.DUMP, { gfs_id: 0 })).prog[0]?.progname).toBe('GF-DUMP');
+    expect(server.connections.size).toBe(1);
   });
 
   it('a lk_owner that no credential can hold is refused before it is sent', async () => {

@@ -18,6 +18,7 @@ export function createMemoryNetwork(timers: Pick<Timers, 'soon'>): Network {
       const port = options.bind?.port !== undefined && options.bind.port > 0 ? options.bind.port : lastPort++;
       const near = new MemoryTransport(handlers, timers, options.bind?.host === undefined ? `client:${port}` : `${options.bind.host}:${port}`, keyOf(address));
       timers.soon(() => {
+        if (near.closing) return;
         const accept = listeners.get(keyOf(address)) ?? ('port' in address ? listeners.get(`0.0.0.0:${address.port}`) : undefined);
         if (!accept) {
           near.destroy(new FopError(Errno.ECONNREFUSED));
@@ -65,6 +66,7 @@ class MemoryTransport implements Transport {
   /** Records that came while paused. */
   #held: Uint8Array[] = [];
   #paused = false;
+  #finishing = false;
   #closed = false;
   #error: Error | undefined;
 
@@ -73,6 +75,11 @@ class MemoryTransport implements Transport {
     this.#timers = timers;
     this.local = local;
     this.peer = peer;
+  }
+
+  /** Destroyed before it was connected, or ended. */
+  get closing(): boolean {
+    return this.#finishing;
   }
 
   /** Connects two ends. */
@@ -118,7 +125,7 @@ class MemoryTransport implements Transport {
   }
 
   destroy(error?: Error): void {
-    if (this.#closed || this.#error !== undefined) return;
+    if (this.#finishing) return;
     this.#error = error;
     this.#finish();
     const far = this.#far;
@@ -130,10 +137,10 @@ class MemoryTransport implements Transport {
   }
 
   #finish(): void {
-    if (this.#closed) return;
+    if (this.#finishing) return;
+    this.#finishing = true;
     this.connected = false;
     this.#timers.soon(() => {
-      if (this.#closed) return;
       this.#closed = true;
       this.#held = [];
       this.handlers.onClose(this.#error, this);

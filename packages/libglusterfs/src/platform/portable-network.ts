@@ -18,7 +18,7 @@ export function createPortableNetwork(): Network {
 
 function connect(address: Address, handlers: TransportHandlers, options: SocketOptions = {}): Transport {
   const search = !('path' in address) && options.bind?.port === -1 ? new LocalPortSearch(options.bind.insecure ?? true, reservedPorts()) : undefined;
-  return PortableTransport.connecting(handlers, options, search, (localPort) => openSocket(address, options, localPort));
+  return PortableTransport.connecting(handlers, options, search, pathOf(address), (localPort) => openSocket(address, options, localPort));
 }
 
 function openSocket(address: Address, options: SocketOptions, localPort: number | undefined): net.Socket {
@@ -29,6 +29,10 @@ function openSocket(address: Address, options: SocketOptions, localPort: number 
   };
   const target = { host: address.host, port: address.port, ...bind };
   return options.tls ? tlsConnect(target, options.tls) : net.connect({ ...target, noDelay: true });
+}
+
+function pathOf(address: Address): string | undefined {
+  return 'path' in address ? address.path : undefined;
 }
 
 /** Ports that the kernel keeps for others: `ip_local_reserved_ports`, ranges as `[first, last]`. */
@@ -48,7 +52,7 @@ function reservedPorts(): [number, number][] {
 async function listen(address: Address, accept: (transport: Transport) => TransportHandlers, options: SocketOptions = {}): Promise<Listener> {
   const transports = new Set<PortableTransport>();
   const onSocket = (socket: net.Socket): void => {
-    PortableTransport.accepted(socket, options, transports, accept);
+    PortableTransport.accepted(socket, options, pathOf(address), transports, accept);
   };
   const server = options.tls && !('path' in address) ? tlsServer(options.tls, onSocket) : net.createServer({ noDelay: true }, onSocket);
   if ('path' in address) removeStaleSocket(address.path);

@@ -46,7 +46,7 @@ export class PortableTransport implements Transport {
   }
 
   /** A connection to be made; `open` may be called again with another local port. */
-  static connecting(handlers: TransportHandlers, options: SocketOptions, search: LocalPortSearch | undefined, open: (localPort: number | undefined) => net.Socket): PortableTransport {
+  static connecting(handlers: TransportHandlers, options: SocketOptions, search: LocalPortSearch | undefined, path: string | undefined, open: (localPort: number | undefined) => net.Socket): PortableTransport {
     const transport = new PortableTransport(handlers, options);
     const attempt = (): void => {
       const localPort = search ? search.next() : options.bind?.port;
@@ -72,7 +72,7 @@ export class PortableTransport implements Transport {
         socket.off('error', onError);
         socket.removeAllListeners('close');
         if (transport.#closed) return;
-        transport.#attach(socket, options);
+        transport.#attach(socket, options, path);
         transport.handlers.onConnect?.(transport);
       });
     };
@@ -81,22 +81,21 @@ export class PortableTransport implements Transport {
   }
 
   /** A connection that a listener accepted. */
-  static accepted(socket: net.Socket, options: SocketOptions, all: Set<PortableTransport>, accept: (transport: Transport) => TransportHandlers): void {
+  static accepted(socket: net.Socket, options: SocketOptions, path: string | undefined, all: Set<PortableTransport>, accept: (transport: Transport) => TransportHandlers): void {
     const transport = new PortableTransport({ onRecord() {}, onClose() {} }, options);
     all.add(transport);
     socket.once('close', () => all.delete(transport));
-    transport.#attach(socket, options);
+    transport.#attach(socket, options, path);
     transport.handlers = accept(transport);
   }
 
-  #attach(socket: net.Socket, options: SocketOptions): void {
+  #attach(socket: net.Socket, options: SocketOptions, path: string | undefined): void {
     this.#socket = socket;
     this.connected = true;
-    const isUnix = socket.remoteAddress === undefined;
-    this.local = isUnix ? '' : `${socket.localAddress}:${socket.localPort}`;
-    this.peer = isUnix ? 'unix' : `${plainHost(socket.remoteAddress)}:${socket.remotePort}`;
+    this.local = path ?? `${plainHost(socket.localAddress)}:${socket.localPort}`;
+    this.peer = path ?? `${plainHost(socket.remoteAddress)}:${socket.remotePort}`;
     this.peerCommonName = peerCommonName(socket);
-    if (!isUnix) {
+    if (path === undefined) {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, (options.keepaliveTimeS ?? KEEPALIVE_TIME_S) * 1000);
     }
