@@ -42,6 +42,7 @@ export function volfile(...volumes: readonly { type: string; options?: Readonly<
   return volumes
     .map(({ type, options = {} }, i) => {
       const lines = Object.entries(options).map(([key, value]) => `    option ${key} ${value}`);
+      if (lines.length === 0 && i === 0) throw new Error('a volume needs an option or a subvolume');
       if (i > 0) lines.push(`    subvolumes v${i - 1}`);
       return [`volume v${i}`, `    type ${type}`, ...lines, 'end-volume'].join('\n');
     })
