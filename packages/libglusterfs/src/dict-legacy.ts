@@ -1,6 +1,6 @@
 import type { Bytes } from './bytes.js';
 import { type Dict, DictType, type DictValue, valueBytes } from './dict.js';
-import { fromNewestFirst } from './dict-typed.js';
+import { DICT_PAIRS_MAX, fromNewestFirst } from './dict-typed.js';
 import { encodeIattNative, encodeMdataNative } from './iatt-wire.js';
 import { WireFormatError, wireSource } from './wire-cursor.js';
 
@@ -43,7 +43,7 @@ export function decodeLegacyDict(data: Uint8Array): Dict | undefined {
   if (data.length < 4) throw new WireFormatError(`a dict of ${data.length} bytes`);
   const { bytes, view, end } = wireSource(data);
   const count = view.getInt32(0);
-  if (count < 0 || count * 9 > end - 4) throw new WireFormatError(`a dict of ${count} pairs in ${end} bytes`);
+  if (count < 0 || count > DICT_PAIRS_MAX || count * 9 > end - 4) throw new WireFormatError(`a dict of ${count} pairs in ${end} bytes`);
   const keys: Bytes[] = [];
   const values: DictValue[] = [];
   let at = 4;

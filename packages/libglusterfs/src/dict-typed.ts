@@ -8,6 +8,8 @@ const HEAD_SIZE = 12;
 /** The least that a pair takes: two lengths or a length and a type, and a value of 4 bytes. */
 const PAIR_SIZE_MIN = 12;
 const NO_DICT = -1;
+/** More pairs than any GlusterFS puts into a dict; an empty pair costs an attacker 12 bytes, and us ten times that. */
+export const DICT_PAIRS_MAX = 1 << 20;
 
 /**
  * Appends the typed encoding of v4's fops (spec/rpc-wire.md, §4.3): `xdr_size count npairs`, then the pairs, newest first.
@@ -112,7 +114,7 @@ export function readTypedDict(r: WireSource): Dict | undefined {
   const count = r.view.getInt32(head + 4);
   const npairs = r.view.getUint32(head + 8);
   if (npairs === 0) return count < 0 ? undefined : new Dict();
-  if (npairs * PAIR_SIZE_MIN > r.end - r.position) throw new WireFormatError(`a dict of ${npairs} pairs in ${r.end - r.position} bytes`);
+  if (npairs > DICT_PAIRS_MAX || npairs * PAIR_SIZE_MIN > r.end - r.position) throw new WireFormatError(`a dict of ${npairs} pairs in ${r.end - r.position} bytes`);
   const keys: Bytes[] = [];
   const values: DictValue[] = [];
   for (let i = 0; i < npairs; i++) {
