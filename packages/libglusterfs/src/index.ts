@@ -6,6 +6,7 @@
  */
 export * from './bytes.js';
 export * from './ctx-slot.js';
+export * from './d-off.js';
 export * from './dict.js';
 export * from './dict-legacy.js';
 export { readTypedDict, writeTypedDict } from './dict-typed.js';

@@ -2,7 +2,7 @@ import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type Client, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent,
   type GetxattrReply, type Gfid, IaType, type Iatt, type InodelkCmd, IoVec, type LkCmd, type LkReply, type Loc, type LookupReply, NULL_GFID, type OpenReply, OpenFlag, type PlainReply, type PrePostReply,
   type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, Seek, type SeekReply, SetAttr, type StatReply, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator,
-  type XlatorContext, type XattropOp, type XattropReply, defaultNotify, gfidToString, typeFromMode, valueBytes,
+  type XlatorContext, type XattropOp, type XattropReply, decodeDOff, defaultNotify, encodeDOff, gfidToString, graphLeaves, typeFromMode, valueBytes,
 } from '@glusterts/libglusterfs';
 import { type OpenDirectory, listDirectory } from './listing.js';
 import { BLOCK_BYTES, type MemoryNode, type Time, isLater } from './node.js';
@@ -26,6 +26,9 @@ export class Memory extends Xlator {
   readonly #open = this.newCtxSlot<OpenNode>();
   readonly #share: string | undefined;
   readonly #store: Store;
+  /** Its number among the graph's leaves, for d_off, as protocol/client's. */
+  #leaf = 0;
+  #leaves = 1;
 
   constructor(context: XlatorContext) {
     super(context);
@@ -38,6 +41,12 @@ export class Memory extends Xlator {
   /** For tests: what lies on the brick. */
   get store(): Store {
     return this.#store;
+  }
+
+  override init(): void {
+    const leaves = graphLeaves(this.graph.top);
+    this.#leaf = leaves.indexOf(this);
+    this.#leaves = leaves.length;
   }
 
   override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
@@ -539,7 +548,8 @@ export class Memory extends Xlator {
     const node = this.#fdNode(fd);
     if (!node.isDirectory) throw new FopError(Errno.ENOTDIR);
     const open = this.#open.get(fd) ?? { listing: undefined };
-    const { entries, eof } = listDirectory(open, node, size, offset, { iatt: (of) => this.#iatt(of), xdata: (of) => replyXdata(this.#store, of, xdata), noDirectories: xdata?.getBool('readdir-filter-directories') === true });
+    const { entries, eof } = listDirectory(open, node, size, decodeDOff(offset, this.#leaves), { iatt: (of) => this.#iatt(of), xdata: (of) => replyXdata(this.#store, of, xdata), noDirectories: xdata?.getBool('readdir-filter-directories') === true });
+    if (this.#leaves > 1) for (const entry of entries) entry.d_off = encodeDOff(entry.d_off, this.#leaf, this.#leaves);
     return { entries, eof, xdata: undefined };
   }
 
@@ -551,9 +561,8 @@ export class Memory extends Xlator {
     if (valid & SetAttr.GID) node.gid = stbuf.ia_gid;
     if (valid & SetAttr.MODE && node.type !== IaType.LNK) node.prot = stbuf.ia_prot;
     this.#touchNode(frame, node, Stamp.CTIME);
-    const now = frame.flags === 0 ? this.#now() : { sec: frame.ctime, nsec: frame.ctime_nsec };
-    if (valid & (SetAttr.ATIME | SetAttr.ATIME_NOW)) node.atime = valid & SetAttr.ATIME_NOW ? now : { sec: stbuf.ia_atime, nsec: stbuf.ia_atime_nsec };
-    if (valid & (SetAttr.MTIME | SetAttr.MTIME_NOW)) node.mtime = valid & SetAttr.MTIME_NOW ? now : { sec: stbuf.ia_mtime, nsec: stbuf.ia_mtime_nsec };
+    if (valid & SetAttr.ATIME) node.atime = { sec: stbuf.ia_atime, nsec: stbuf.ia_atime_nsec };
+    if (valid & SetAttr.MTIME) node.mtime = { sec: stbuf.ia_mtime, nsec: stbuf.ia_mtime_nsec };
     if (valid & SetAttr.CTIME) {
       const given = { sec: stbuf.ia_ctime, nsec: stbuf.ia_ctime_nsec };
       if (isLater(given, node.ctime)) node.ctime = given;
