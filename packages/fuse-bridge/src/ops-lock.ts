@@ -73,8 +73,8 @@ async function interruptible(bridge: FuseBridge, request: Request, fd: Fd, flock
 async function takeBack(request: Request, fd: Fd, flock: Flock): Promise<boolean> {
   try {
     const name = `glusterfs.intrlk.tposix.kblocked.${flock.whence},${flock.start}-${flock.len}` as Bytes;
-    await request.graph.top.fgetxattr(request.frame, fd, name, undefined);
-    return true;
+    const { dict } = await request.graph.top.fgetxattr(request.frame.derive({ signal: undefined }), fd, name, undefined);
+    return dict.has(name);
   } catch {
     return false;
   }
