@@ -1,78 +1,22 @@
-import { Dict, Errno, type Bytes } from '@glusterts/libglusterfs';
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { Dict, Errno, Frame, IoVec, ROOT_GFID, type Bytes, type Gfid } from '@glusterts/libglusterfs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { AcceptStat, GlusterCli, GlusterDump, GlusterHandshake, GlusterPortmap, Glusterfs4, RpcClient, RpcRejected } from '../src/index.js';
-import { ListLogger, portablePlatform } from './test-platform.js';
-
-function missing(): string | undefined {
-  if (process.getuid?.() !== 0) return 'not root';
-  if (spawnSync('glusterd', ['--version']).status !== 0) return 'no glusterd installed';
-  if (spawnSync('unshare', ['--net', '--mount', '--pid', '--fork', 'true']).status !== 0) return 'no namespaces';
-  return undefined;
-}
+import { AcceptStat, GlusterCli, GlusterDump, GlusterHandshake, GlusterPortmap, Glusterfs33, Glusterfs4, type RpcClient, RpcRejected } from '../src/index.js';
+import { HOST_ADDRESS, RealHost, missing } from './real-host.js';
 
 const reason = missing();
 if (reason !== undefined) console.warn(`real glusterd: skipped: ${reason}`);
 
-/** Its own network, mounts and processes; what it keeps is on tmpfs and goes with it. */
-const HOST = `
-  mount --make-rprivate / &&
-  for d in /var/lib/glusterd /var/log/glusterfs /run; do mkdir -p $d && mount -t tmpfs tmpfs $d || exit 1; done
-  mkdir -p /run/gluster /run/lock && ip link set lo up && exec glusterd -N`;
-
-/** From a unix socket that all see to glusterd's TCP port, which only its own network namespace sees. */
-const FORWARD = `
-  const net = require('net');
-  net.createServer((near) => {
-    const far = net.connect(24007, '127.0.0.1');
-    near.pipe(far).pipe(near);
-    near.on('error', () => far.destroy());
-    far.on('error', () => near.destroy());
-  }).listen(process.argv[1]);`;
-
 describe.skipIf(reason !== undefined)('a real glusterd', () => {
-  const dir = reason === undefined ? mkdtempSync(join(tmpdir(), 'rpc-glusterd-')) : '';
-  const children: ChildProcess[] = [];
-  const clients: RpcClient[] = [];
-  let pid = 0;
-
+  const host = new RealHost();
+  let tcp = '';
   beforeAll(async () => {
-    const host = spawn('unshare', ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', HOST], { stdio: 'ignore' });
-    children.push(host);
-    while (pid === 0) {
-      await new Promise(setImmediate);
-      pid = Number(readFileSync(`/proc/${host.pid}/task/${host.pid}/children`, 'latin1').trim());
-    }
-    children.push(spawn('nsenter', ['-t', String(pid), '-n', process.execPath, '-e', FORWARD, join(dir, 'tcp')], { stdio: 'ignore' }));
+    await host.start();
+    tcp = host.forward(24007);
   });
-
-  afterAll(() => {
-    for (const client of clients) client.disconnect();
-    for (const child of children.reverse()) child.kill('SIGKILL');
-    rmSync(dir, { recursive: true, force: true });
-  });
-
-  /** Connects again and again until the daemon answers DUMP. */
-  async function connected(path: string): Promise<RpcClient> {
-    return new Promise((resolve) => {
-      const client: RpcClient = new RpcClient({
-        platform: portablePlatform(), log: new ListLogger(), name: 'test', address: { path }, reconnectDelayMs: 50,
-        onConnect: (made) =>
-          void made.invoke(GlusterDump.PING, undefined).then(
-            () => resolve(made),
-            () => {},
-          ),
-      });
-      clients.push(client);
-      client.connect();
-    });
-  }
+  afterAll(() => host.stop());
 
   it('lists on TCP the programs of the specification', async () => {
-    const client = await connected(join(dir, 'tcp'));
+    const client = await host.connected(tcp);
     const { prog } = await client.invoke(GlusterDump.DUMP, { gfs_id: 0xcaed });
     expect(prog.map(({ progname, prognum, progver }) => `${progname} ${prognum}/${progver}`)).toEqual([
       'GF-DUMP 123451501/1', 'GlusterD svc peer 1238437/2', 'GlusterD svc cli read-only 1238463/2', 'GlusterD svc mgmt 1238433/2', 'GlusterD svc mgmt v3 1238433/3',
@@ -81,7 +25,7 @@ describe.skipIf(reason !== undefined)('a real glusterd', () => {
   });
 
   it('does not know the volume that it is asked for, nor its brick', async () => {
-    const client = await connected(join(dir, 'tcp'));
+    const client = await host.connected(tcp);
     const xdata = new Dict().setStr('min-op-version', '1').setStr('max-op-version', '100000');
     const spec = await client.invoke(GlusterHandshake.GETSPEC, { flags: 1, key: 'nosuch' as Bytes, xdata });
     expect(spec).toMatchObject({ op_ret: -1, op_errno: Errno.ENOENT, spec: '' });
@@ -89,16 +33,90 @@ describe.skipIf(reason !== undefined)('a real glusterd', () => {
   });
 
   it('refuses what it does not serve', async () => {
-    const client = await connected(join(dir, 'tcp'));
+    const client = await host.connected(tcp);
     const error: unknown = await client.invoke(Glusterfs4.NULL, undefined).catch((thrown: unknown) => thrown);
     expect(error instanceof RpcRejected && error.acceptStat).toBe(AcceptStat.PROG_UNAVAIL);
   });
 
   it('serves the command line on its unix socket', async () => {
-    const client = await connected(`/proc/${pid}/root/run/glusterd.socket`);
+    const client = await host.connected(`/proc/${host.pid}/root/run/glusterd.socket`);
     expect(await client.invoke(GlusterCli.GETWD, { unused: 0 })).toMatchObject({ op_ret: 0, wd: '/var/lib/glusterd' });
     const list = await client.invoke(GlusterCli.LIST_VOLUME, { dict: new Dict() });
     expect(list.op_ret).toBe(0);
     expect(list.dict?.getNumber('count')).toBe(0);
+  });
+
+  describe('and a brick of it', () => {
+    const GFID = '\x11'.repeat(16) as Gfid;
+    const frame = new Frame({ pid: 4242, lk_owner: 'someone!' as Bytes });
+    let brick: RpcClient;
+
+    beforeAll(async () => {
+      const glusterd = await host.connected(tcp);
+      host.run('gluster', '--mode=script', 'volume', 'create', 'one', `${HOST_ADDRESS}:/mnt/one`, 'force');
+      host.run('gluster', '--mode=script', 'volume', 'start', 'one');
+      let port = 0;
+      while (port === 0) port = (await glusterd.invoke(GlusterPortmap.PORTBYBRICK, { brick: '/mnt/one' as Bytes })).port;
+      brick = await host.connected(host.forward(port), { pingTimeoutS: 42 });
+    });
+
+    it('refuses fops before SETVOLUME, and takes them after', async () => {
+      const early: unknown = await brick.invoke(Glusterfs4.STAT, { gfid: ROOT_GFID, xdata: undefined }).catch((error: unknown) => error);
+      expect(early instanceof RpcRejected && early.acceptStat).toBe(AcceptStat.GARBAGE_ARGS);
+      brick.auth = 'v3';
+      const dict = new Dict().setStr('fops-version', '1298437').setStr('process-uuid', 'CTX_ID:rpc-xdr-test-GRAPH_ID:0-PID:1-HOST:t-PC_NAME:t-RECON_NO:-0').setStr('remote-subvolume', '/mnt/one');
+      let reply = await brick.invoke(GlusterHandshake.SETVOLUME, { dict });
+      // Its graph may not be up yet.
+      while (reply.op_ret < 0 && reply.op_errno === Errno.EAGAIN) reply = await brick.invoke(GlusterHandshake.SETVOLUME, { dict });
+      expect(reply.op_ret).toBe(0);
+      expect(reply.dict?.getStr('ERROR')).toBe('Success');
+      const { stat } = await brick.invoke(Glusterfs4.STAT, { gfid: ROOT_GFID, xdata: undefined }, { frame });
+      expect(stat).toMatchObject({ ia_gfid: ROOT_GFID, ia_ino: 1n, ia_type: 2 });
+    });
+
+    it('creates, writes, reads, lists', async () => {
+      const name = 'n\xe4me' as Bytes;
+      const xdata = new Dict().setGfid('gfid-req', GFID);
+      const created = await brick.invoke(Glusterfs4.CREATE, { pargfid: ROOT_GFID, flags: 2, mode: 0o100640, umask: 0, bname: name, xdata }, { frame });
+      expect(created).toMatchObject({ op_ret: 0, stat: { ia_gfid: GFID, ia_prot: 0o640, ia_size: 0 } });
+      const data = Buffer.alloc(200_001, 'payload ');
+      const write = await brick.call(
+        Glusterfs4.WRITE,
+        (w) => Glusterfs4.WRITE.encodeRequest(w, { gfid: GFID, fd: created.fd, offset: 7, size: data.length, flag: 2, xdata: undefined }),
+        { frame, payload: IoVec.from(data) },
+      );
+      expect(Glusterfs4.WRITE.decodeReply(write.reader)).toMatchObject({ op_ret: data.length, poststat: { ia_size: data.length + 7 } });
+      write.release();
+      const read = await brick.call(Glusterfs4.READ, (w) => Glusterfs4.READ.encodeRequest(w, { gfid: GFID, fd: -2, offset: 7, size: 300_000, flag: 0, xdata: undefined }), { frame });
+      expect(Glusterfs4.READ.decodeReply(read.reader)).toMatchObject({ op_ret: data.length, op_errno: Errno.ENOENT });
+      expect(Buffer.from(read.payload().toUint8Array()).equals(data)).toBe(true);
+      read.release();
+      const dir = await brick.invoke(Glusterfs4.OPENDIR, { gfid: ROOT_GFID, xdata: undefined }, { frame });
+      const list = await brick.invoke(Glusterfs4.READDIRP, { gfid: ROOT_GFID, fd: dir.fd, offset: 0n, size: 4096, xdata: new Dict().setUint('trusted.gfid', 0) }, { frame });
+      const entry = list.reply.find((each) => each.name === name);
+      expect(entry?.stat.ia_gfid).toBe(GFID);
+    });
+
+    it('keeps xattrs of every type as it says', async () => {
+      const dict = new Dict().setBin('user.bin', Buffer.from([0, 1, 255])).setStr('user.str', 'text').setInt('user.int', -42);
+      expect((await brick.invoke(Glusterfs4.SETXATTR, { gfid: GFID, flags: 0, dict, xdata: undefined }, { frame })).op_ret).toBe(0);
+      const { dict: got } = await brick.invoke(Glusterfs4.GETXATTR, { gfid: GFID, namelen: 0, name: '' as Bytes, xdata: undefined }, { frame });
+      expect([...(got?.getBin('user.bin') ?? [])]).toEqual([0, 1, 255]);
+      expect(got?.getStr('user.str')).toBe('text');
+      expect(got?.getInt('user.int')).toBe(-42n);
+    });
+
+    it('locks under the owner of the credential', async () => {
+      const flock = { type: 1, whence: 0, start: 0n, len: 0n, pid: -6, owner: '' as Bytes } as const;
+      const lock = { gfid: GFID, cmd: 1, type: 1, flock, volume: 'rpc-xdr' as Bytes, xdata: undefined };
+      expect((await brick.invoke(Glusterfs4.INODELK, lock, { frame })).op_ret).toBe(0);
+      expect(await brick.invoke(Glusterfs4.INODELK, lock, { frame: frame.derive({ lk_owner: 'other' as Bytes }) })).toMatchObject({ op_ret: -1, op_errno: Errno.EAGAIN });
+    });
+
+    it('speaks version 3.3 too', async () => {
+      const { stat, op_ret } = await brick.invoke(Glusterfs33.STAT, { gfid: GFID, xdata: undefined }, { frame, auth: 'v2' });
+      expect(op_ret).toBe(0);
+      expect(stat).toMatchObject({ ia_gfid: GFID, ia_size: 200_008 });
+    });
   });
 });
