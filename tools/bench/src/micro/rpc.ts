@@ -1,8 +1,9 @@
 /**
  * Micro-benchmark of rpc-xdr: codecs of the hot fops, and round trips between a client and a server in this process.
- * Bundle and run it: `npx esbuild tools/bench/src/micro/rpc.ts --bundle --platform=node --format=esm --conditions=@glusterts/source --outfile=/tmp/rpc.mjs && node /tmp/rpc.mjs`.
+ * Bundle and run it: `npx esbuild tools/bench/src/micro/rpc.ts --bundle --platform=node --format=esm --conditions=@glusterts/source
+ * --outfile=packages/libglusterfs/dist/rpc.mjs && node packages/libglusterfs/dist/rpc.mjs` (there the addon is found).
  */
-import { Dict, Iatt, IoVec, type Logger, type Network, type Platform, ROOT_GFID, type Bytes, Frame, createMemoryNetwork, createPortableNetwork } from '@glusterts/libglusterfs';
+import { Dict, Iatt, IoVec, type Logger, type Network, type Platform, ROOT_GFID, type Bytes, Frame, createMemoryNetwork, createPlatform, createPortableNetwork } from '@glusterts/libglusterfs';
 import {
   type GfxReadRsp,
   Glusterfs4,
@@ -115,6 +116,8 @@ async function roundTrips(name: string, network: Network, inFlight: number): Pro
   };
   await loop('LOOKUP', () => client.invoke(Glusterfs4.LOOKUP, lookupReq, { frame }));
   await loop('WRITE 4k', () => client.invoke(Glusterfs4.WRITE, writeReq, { frame, payload: data }));
+  const large = IoVec.from(Buffer.alloc(131072));
+  await loop('WRITE 128k', () => client.invoke(Glusterfs4.WRITE, writeReq, { frame, payload: large }));
   await loop('READ 4k', async () => {
     const reply = await client.call(Glusterfs4.READ, (w) => Glusterfs4.READ.encodeRequest(w, writeReq), { frame });
     decodeGfxReadRsp(reply.reader);
@@ -124,8 +127,10 @@ async function roundTrips(name: string, network: Network, inFlight: number): Pro
   await server.close();
 }
 
+const real = createPlatform();
 codecs();
 for (const inFlight of [1, 32]) {
   await roundTrips('memory', createMemoryNetwork({ soon: (task) => void setImmediate(task) }), inFlight);
   await roundTrips('portable', createPortableNetwork(), inFlight);
+  if (!real.portable) await roundTrips('native', real.network, inFlight);
 }
