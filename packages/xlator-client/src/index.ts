@@ -3,4 +3,8 @@
  *
  * @packageDocumentation
  */
-export {};
+import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { ClientXlator } from './client.js';
+import { options } from './options.js';
+
+export const xlators: XlatorDefinition[] = [{ type: 'protocol/client', options, create: (context) => new ClientXlator(context) }];

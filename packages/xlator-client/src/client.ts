@@ -1,0 +1,422 @@
+import {
+  type Bytes, type CopyFileRangeReply, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, Frame, type GetactivelkReply, type GetxattrReply,
+  GfEvent, Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
+  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply,
+} from '@glusterts/libglusterfs';
+import { Glusterfs4, type RpcProcedure, decodeGfxReadRsp, decodeGfxCommon2iattRsp, encodeGfxReadReq, encodeGfxWriteReq } from '@glusterts/rpc-xdr';
+import { callbacksOf } from './callbacks.js';
+import { BrickConnection } from './connection.js';
+import { NO_FD, RemoteFds, type RemoteFd } from './fd-context.js';
+
+const O_DIRECT = 0o40000;
+const O_CREAT_EXCL_TRUNC = 0o100 | 0o200 | 0o1000;
+const EMPTY = '' as Bytes;
+/** Clients see the gfid's number, whatever the brick's own is. */
+const NOBODY = new Frame();
+
+interface Answer {
+  readonly op_ret: number;
+  readonly op_errno: number;
+  readonly xdata?: Xdata;
+}
+
+/** protocol/client: a brick at the other end of a connection. Every fop is one call (spec/rpc-wire.md, §5.4). */
+export class ClientXlator extends Xlator {
+  readonly #fds: RemoteFds;
+  #connection: BrickConnection | undefined;
+
+  constructor(context: XlatorContext) {
+    super(context);
+    this.#fds = new RemoteFds(this.newCtxSlot<RemoteFd>());
+  }
+
+  override init(): void {
+    if (this.children.length > 0) throw new FopError(Errno.EINVAL, undefined, 'FATAL: client protocol translator cannot have any subvolumes');
+    if (this.options.text('remote-subvolume') === undefined) throw new FopError(Errno.EINVAL, undefined, 'Remote-subvolume not given');
+    if (this.options.text('remote-host') === undefined && this.options.text('transport.socket.connect-path') === undefined) throw new FopError(Errno.EINVAL, undefined, 'Remote-host not given');
+    this.#connection = new BrickConnection({
+      name: this.name,
+      graph: this.graph,
+      log: this.log,
+      options: this.options,
+      volfileOptions: this.volfileOptions,
+      callbacks: callbacksOf(this, (up) => this.#connection?.setChildUp(up)),
+      reopen: () => this.#reopen(),
+      lost: () => this.#fds.lost(),
+      tell: (event, data) => super.notify(event, data),
+    });
+  }
+
+  override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    if (event === GfEvent.PARENT_UP) this.#connection?.start();
+    else if (event === GfEvent.PARENT_DOWN) {
+      this.#connection?.stop();
+    } else super.notify(event, data, from);
+  }
+
+  override reconfigure(options: OptionValues): void | 'new-graph' {
+    const moved = ['remote-host', 'remote-subvolume', 'remote-port'].some((key) => options.get(key) !== this.options.get(key));
+    if (moved) return 'new-graph';
+    this.options = options;
+    return undefined;
+  }
+
+  override fini(): void {
+    this.#connection?.stop();
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    writer.section(`xlator.protocol.client.${this.name}.priv`);
+    let number = 0;
+    for (const remote of this.#fds.saved) writer.write(`fd.${number++}.remote_fd`, remote.number);
+    writer.write('connecting', this.#connection?.ready === true ? 0 : 1);
+    writer.write('connected', this.#connection?.ready === true ? 1 : 0);
+    writer.write('total_calls_outstanding', this.#connection?.rpc.outstanding ?? 0);
+  }
+
+  get #link(): BrickConnection {
+    if (!this.#connection) throw new FopError(Errno.ENOTCONN);
+    return this.#connection;
+  }
+
+  /** One call; an answer that says no is thrown. */
+  async #call<Request, Reply extends Answer>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<Reply> {
+    const reply = await this.#link.invoke(procedure, request, this.#caller(frame));
+    if (reply.op_ret < 0) throw new FopError(reply.op_errno === 0 ? Errno.EIO : reply.op_errno, reply.xdata);
+    return reply;
+  }
+
+  #caller(frame: Frame): Frame {
+    return frame.groups.length === 0 || this.options.bool('send-gids') ? frame : frame.derive({ groups: [] });
+  }
+
+  #gfid(loc: Loc): Loc['gfid'] {
+    const gfid = loc.targetGfid;
+    if (gfid === NULL_GFID) throw new FopError(Errno.EINVAL, undefined, 'a location without a gfid');
+    return gfid;
+  }
+
+  #parent(loc: Loc): Loc['gfid'] {
+    const gfid = loc.parentGfid;
+    if (gfid === NULL_GFID) throw new FopError(Errno.EINVAL, undefined, 'a location without a parent');
+    return gfid;
+  }
+
+  #openFlags(flags: number): number {
+    return this.options.bool('filter-O_DIRECT') ? flags & ~O_DIRECT : flags;
+  }
+
+  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    const named = loc.name !== '' && loc.parentGfid !== NULL_GFID;
+    if (!named && loc.targetGfid === NULL_GFID) throw new FopError(Errno.EINVAL);
+    const reply = await this.#call(Glusterfs4.LOOKUP, { gfid: loc.targetGfid, pargfid: named ? loc.parentGfid : NULL_GFID, flags: 0, bname: named ? loc.name : EMPTY, xdata }, frame);
+    // Another file under the name than the one that the inode stands for: the inode must not be used on.
+    if (loc.inode.gfid !== NULL_GFID && reply.prestat.ia_gfid !== loc.inode.gfid) throw new FopError(Errno.ESTALE, reply.xdata);
+    return { inode: loc.inode, stat: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+  }
+
+  override async stat(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
+    return this.#call(Glusterfs4.STAT, { gfid: this.#gfid(loc), xdata }, frame);
+  }
+
+  override async fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    return this.#call(Glusterfs4.FSTAT, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame);
+  }
+
+  override async truncate(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.TRUNCATE, { gfid: this.#gfid(loc), offset, xdata }, frame);
+  }
+
+  override async ftruncate(frame: Frame, fd: Fd, offset: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.FTRUNCATE, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, xdata }, frame);
+  }
+
+  override async access(frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {
+    const reply = await this.#call(Glusterfs4.ACCESS, { gfid: this.#gfid(loc), mask, xdata }, frame);
+    return { xdata: reply.xdata };
+  }
+
+  override async readlink(frame: Frame, loc: Loc, size: number, xdata: Xdata): Promise<ReadlinkReply> {
+    const reply = await this.#call(Glusterfs4.READLINK, { gfid: this.#gfid(loc), size, xdata }, frame);
+    return { path: reply.path, stat: reply.buf, xdata: reply.xdata };
+  }
+
+  override async mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
+    const reply = await this.#call(Glusterfs4.MKNOD, { pargfid: this.#parent(loc), dev: rdev, mode, umask, bname: loc.name, xdata }, frame);
+    return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  }
+
+  override async mkdir(frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply> {
+    const reply = await this.#call(Glusterfs4.MKDIR, { pargfid: this.#parent(loc), mode, umask, bname: loc.name, xdata }, frame);
+    return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  }
+
+  override async unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    const reply = await this.#call(Glusterfs4.UNLINK, { pargfid: this.#parent(loc), bname: loc.name, xflags, xdata }, frame);
+    return { preparent: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+  }
+
+  override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+    const reply = await this.#call(Glusterfs4.RMDIR, { pargfid: this.#parent(loc), xflags: flags, bname: loc.name, xdata }, frame);
+    return { preparent: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+  }
+
+  override async symlink(frame: Frame, linkpath: Bytes, loc: Loc, umask: number, xdata: Xdata): Promise<EntryReply> {
+    const reply = await this.#call(Glusterfs4.SYMLINK, { pargfid: this.#parent(loc), bname: loc.name, umask, linkname: linkpath, xdata }, frame);
+    return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  }
+
+  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    return this.#call(Glusterfs4.RENAME, { oldgfid: this.#parent(oldloc), newgfid: this.#parent(newloc), oldbname: oldloc.name, newbname: newloc.name, xdata }, frame);
+  }
+
+  override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+    const reply = await this.#call(Glusterfs4.LINK, { oldgfid: this.#gfid(oldloc), newgfid: this.#parent(newloc), newbname: newloc.name, xdata }, frame);
+    return { inode: oldloc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  }
+
+  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    const reply = await this.#call(Glusterfs4.CREATE, { pargfid: this.#parent(loc), flags: this.#openFlags(flags), mode, umask, bname: loc.name, xdata }, frame);
+    this.#fds.opened(fd, reply.fd, flags, false);
+    return { fd, inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  }
+
+  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    const reply = await this.#call(Glusterfs4.OPEN, { gfid: this.#gfid(loc), flags: this.#openFlags(flags), xdata }, frame);
+    this.#fds.opened(fd, reply.fd, flags, false);
+    return { fd, xdata: reply.xdata };
+  }
+
+  override async opendir(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    const reply = await this.#call(Glusterfs4.OPENDIR, { gfid: this.#gfid(loc), xdata }, frame);
+    this.#fds.opened(fd, reply.fd, fd.flags, true);
+    return { fd, xdata: reply.xdata };
+  }
+
+  override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
+    const reply = await this.#link.call(Glusterfs4.READ, (w) => encodeGfxReadReq(w, request), { frame: this.#caller(frame) });
+    try {
+      const answer = decodeGfxReadRsp(reply.reader);
+      if (answer.op_ret < 0) throw new FopError(answer.op_errno === 0 ? Errno.EIO : answer.op_errno, answer.xdata);
+      // The data goes up in the pages that it came in: its references are the receiver's now.
+      const vector = reply.payload();
+      if (vector.size < answer.op_ret) throw new FopError(Errno.EIO, undefined, 'a READ reply with less data than it says');
+      return { vector: vector.slice(0, answer.op_ret), stat: answer.stat, eof: answer.op_errno === Errno.ENOENT, xdata: answer.xdata };
+    } catch (error) {
+      reply.release();
+      throw error;
+    }
+  }
+
+  override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size: vector.size, flag: flags, xdata };
+    const reply = await this.#link.call(Glusterfs4.WRITE, (w) => encodeGfxWriteReq(w, request), { frame: this.#caller(frame), payload: vector });
+    try {
+      const answer = decodeGfxCommon2iattRsp(reply.reader);
+      if (answer.op_ret < 0) throw new FopError(answer.op_errno === 0 ? Errno.EIO : answer.op_errno, answer.xdata);
+      return { prestat: answer.prestat, poststat: answer.poststat, written: answer.op_ret, xdata: answer.xdata };
+    } finally {
+      reply.release();
+    }
+  }
+
+  override async flush(frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
+    const remote = this.#fds.get(fd);
+    const reply = await this.#call(Glusterfs4.FLUSH, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame);
+    // A close drops the owner's locks there.
+    if (remote) remote.locks = 0;
+    return { xdata: reply.xdata };
+  }
+
+  override async fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.FSYNC, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), data: datasync ? 1 : 0, xdata }, frame);
+  }
+
+  override async fsyncdir(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.FSYNCDIR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), data: datasync ? 1 : 0, xdata }, frame);
+  }
+
+  async #plain<Request, Reply extends Answer & { xdata: Xdata }>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<PlainReply> {
+    const reply = await this.#call(procedure, request, frame);
+    return { xdata: reply.xdata };
+  }
+
+  override async statfs(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatfsReply> {
+    return this.#call(Glusterfs4.STATFS, { gfid: this.#gfid(loc), xdata }, frame);
+  }
+
+  override async setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.SETXATTR, { gfid: this.#gfid(loc), flags, dict, xdata }, frame);
+  }
+
+  override async fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.FSETXATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), flags, dict, xdata }, frame);
+  }
+
+  override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    const reply = await this.#call(Glusterfs4.GETXATTR, { gfid: this.#gfid(loc), namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, xdata }, frame);
+    return { dict: reply.dict ?? new Dict(), xdata: reply.xdata };
+  }
+
+  override async fgetxattr(frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    const reply = await this.#call(Glusterfs4.FGETXATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, xdata }, frame);
+    return { dict: reply.dict ?? new Dict(), xdata: reply.xdata };
+  }
+
+  override async removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.REMOVEXATTR, { gfid: this.#gfid(loc), name, xdata }, frame);
+  }
+
+  override async fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.FREMOVEXATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), name, xdata }, frame);
+  }
+
+  override async lk(frame: Frame, fd: Fd, cmd: LkCmd, flock: Flock, xdata: Xdata): Promise<LkReply> {
+    const reply = await this.#call(Glusterfs4.LK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), cmd, type: flock.type, flock, xdata }, frame);
+    const remote = this.#fds.get(fd);
+    if (remote && (cmd === LkCmd.SETLK || cmd === LkCmd.SETLKW)) {
+      if (flock.type !== LkType.UNLCK) remote.locks++;
+      else if (flock.start === 0n && flock.len === 0n) remote.locks = 0;
+    }
+    return { flock: reply.flock, xdata: reply.xdata };
+  }
+
+  override async inodelk(frame: Frame, volume: Bytes, loc: Loc, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.INODELK, { gfid: this.#gfid(loc), cmd, type: flock.type, flock, volume, xdata }, frame);
+  }
+
+  override async finodelk(frame: Frame, volume: Bytes, fd: Fd, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.FINODELK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), cmd, type: flock.type, flock, volume, xdata }, frame);
+  }
+
+  override async entrylk(frame: Frame, volume: Bytes, loc: Loc, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.ENTRYLK, { gfid: this.#gfid(loc), cmd, type, namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, volume, xdata }, frame);
+  }
+
+  override async fentrylk(frame: Frame, volume: Bytes, fd: Fd, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.FENTRYLK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), cmd, type, namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, volume, xdata }, frame);
+  }
+
+  override async readdir(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
+    const reply = await this.#call(Glusterfs4.READDIR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size, xdata }, frame);
+    return { entries: reply.reply, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
+  }
+
+  override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
+    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size, xdata }, frame);
+    const entries = reply.reply.map(({ d_ino, d_off, d_type, name, stat, dict }): Direntp => ({ d_ino, d_off, d_type, name, stat, dict, inode: this.#entryInode(stat) }));
+    return { entries, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
+  }
+
+  #entryInode(stat: Iatt): Inode | undefined {
+    if (stat.ia_gfid === NULL_GFID) return undefined;
+    return this.graph.inodeTable.find(stat.ia_gfid) ?? this.graph.inodeTable.create();
+  }
+
+  override async xattrop(frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    const reply = await this.#call(Glusterfs4.XATTROP, { gfid: this.#gfid(loc), flags, dict, xdata }, frame);
+    return { dict: reply.dict, xdata: reply.xdata };
+  }
+
+  override async fxattrop(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    const reply = await this.#call(Glusterfs4.FXATTROP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), flags, dict, xdata }, frame);
+    return { dict: reply.dict, xdata: reply.xdata };
+  }
+
+  override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
+    const reply = await this.#call(Glusterfs4.RCHECKSUM, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, len, flags: 0, xdata }, frame);
+    return { weak: reply.weak_checksum, strong: reply.strong_checksum, xdata: reply.xdata };
+  }
+
+  override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.SETATTR, { gfid: this.#gfid(loc), stbuf, valid, xdata }, frame);
+  }
+
+  override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.FSETATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), stbuf, valid, xdata }, frame);
+  }
+
+  override async fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.FALLOCATE, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), flags: keep_size ? 1 : 0, offset, size: len, xdata }, frame);
+  }
+
+  override async discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.DISCARD, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size: len, xdata }, frame);
+  }
+
+  override async zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#call(Glusterfs4.ZEROFILL, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size: len, xdata }, frame);
+  }
+
+  override async ipc(frame: Frame, op: number, xdata: Xdata): Promise<PlainReply> {
+    return this.#plain(Glusterfs4.IPC, { op, xdata }, frame);
+  }
+
+  override async seek(frame: Frame, fd: Fd, offset: number, what: Seek, xdata: Xdata): Promise<SeekReply> {
+    const reply = await this.#call(Glusterfs4.SEEK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, what, xdata }, frame);
+    return { offset: reply.offset, xdata: reply.xdata };
+  }
+
+  override async lease(frame: Frame, loc: Loc, lease: Lease, xdata: Xdata): Promise<LeaseReply> {
+    const reply = await this.#call(Glusterfs4.LEASE, { gfid: this.#gfid(loc), lease, xdata }, frame);
+    return { lease: reply.lease, xdata: reply.xdata };
+  }
+
+  override async getactivelk(frame: Frame, loc: Loc, xdata: Xdata): Promise<GetactivelkReply> {
+    const reply = await this.#call(Glusterfs4.GETACTIVELK, { gfid: this.#gfid(loc), xdata }, frame);
+    return { locks: reply.reply, xdata: reply.xdata };
+  }
+
+  override async setactivelk(frame: Frame, loc: Loc, locks: readonly LockMigrationInfo[], xdata: Xdata): Promise<PlainReply> {
+    // A null xdata has been seen to crash 10.3 bricks (spec/rpc-wire.md, §5.4).
+    return this.#plain(Glusterfs4.SETACTIVELK, { gfid: this.#gfid(loc), request: [...locks], xdata: xdata ?? new Dict() }, frame);
+  }
+
+  override async copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
+    const request = { gfid1: fd_in.inode.gfid, gfid2: fd_out.inode.gfid, fd_in: this.#fds.number(fd_in, true), fd_out: this.#fds.number(fd_out, true), off_in, off_out, size: len, flag: flags, xdata };
+    const reply = await this.#call(Glusterfs4.COPY_FILE_RANGE, request, frame);
+    return { written: reply.op_ret, stat: reply.stat, prestat: reply.preparent, poststat: reply.postparent, xdata: reply.xdata };
+  }
+
+  override release(fd: Fd): void {
+    this.#release(fd, Glusterfs4.RELEASE);
+  }
+
+  override releasedir(fd: Fd): void {
+    this.#release(fd, Glusterfs4.RELEASEDIR);
+  }
+
+  /** Nobody waits for the answer. */
+  #release(fd: Fd, procedure: typeof Glusterfs4.RELEASE): void {
+    const remote = this.#fds.forget(fd);
+    if (!remote || remote.number === NO_FD || this.#connection?.ready !== true) return;
+    this.#sendRelease(procedure, fd.inode.gfid, remote.number);
+  }
+
+  #sendRelease(procedure: typeof Glusterfs4.RELEASE, gfid: Loc['gfid'], number: number): void {
+    this.#link.invoke(procedure, { gfid, fd: number, xdata: undefined }, NOBODY).catch(() => undefined);
+  }
+
+  /** Opens again what was open before the connection broke (spec/rpc-wire.md, §14.4). Failures leave it closed there. */
+  async #reopen(): Promise<void> {
+    const strict = this.options.bool('strict-locks');
+    await Promise.all([...this.#fds.saved].filter((remote) => remote.number === NO_FD && !(strict && remote.locks > 0)).map((remote) => this.#reopenOne(remote)));
+  }
+
+  async #reopenOne(remote: RemoteFd): Promise<void> {
+    const gfid = remote.fd.inode.gfid;
+    remote.reopening = true;
+    try {
+      const reply = remote.directory
+        ? await this.#call(Glusterfs4.OPENDIR, { gfid, xdata: undefined }, NOBODY)
+        : await this.#call(Glusterfs4.OPEN, { gfid, flags: remote.flags & ~O_CREAT_EXCL_TRUNC, xdata: undefined }, NOBODY);
+      if (remote.released) this.#sendRelease(remote.directory ? Glusterfs4.RELEASEDIR : Glusterfs4.RELEASE, gfid, reply.fd);
+      else remote.number = reply.fd;
+    } catch (error) {
+      this.log.warning(114031, 'remote operation failed. fd could not be opened again', { reason: String(error) });
+    } finally {
+      remote.reopening = false;
+    }
+  }
+}
