@@ -1,6 +1,6 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, Frame, type GetactivelkReply, type GetxattrReply,
-  GfEvent, Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
+  GfEvent, type Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
   type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply,
 } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcProcedure, decodeGfxReadRsp, decodeGfxCommon2iattRsp, encodeGfxReadReq, encodeGfxWriteReq } from '@glusterts/rpc-xdr';
