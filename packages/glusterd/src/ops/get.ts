@@ -1,0 +1,74 @@
+import type { Dict } from '@glusterts/libglusterfs';
+import type { Glusterd } from '../glusterd.js';
+import { OpError } from '../op-error.js';
+import { didYouMean } from '../options/option-hint.js';
+import { completeKey, optionKeys, recordsOf } from '../options/option-lookup.js';
+import { isGlobal } from '../options/option-record.js';
+import { MAX_OP_VERSION } from '../store/node-store.js';
+import { type Volume, VolumeType } from '../volume.js';
+
+/** The cluster-wide keys, in the order of `get all all`, with what unset ones show. */
+const globalKeys: readonly (readonly [string, string])[] = [
+  ['cluster.server-quorum-ratio', '51'], ['cluster.enable-shared-storage', 'disable'], ['cluster.op-version', ''], ['cluster.max-op-version', ''], ['cluster.brick-multiplex', 'disable'],
+  ['cluster.max-bricks-per-process', '250'], ['glusterd.vol_count_per_thread', '100'], ['cluster.localtime-logging', 'disable'], ['cluster.daemon-log-level', 'INFO'],
+  ['cluster.brick-graceful-cleanup', 'disable'],
+];
+/** To the byte: the continuation lines' indentation is in the original's string. */
+const GLOBAL_WARNING = ['Warning: support to get', 'global option value using volume get', '<volname>` will be deprecated from', 'next release. Consider using `volume', 'get all` instead for global options'].join(' '.repeat(41));
+
+/** `volume get` (spec/cli.md, §6.6). */
+export function getOptions(glusterd: Glusterd, request: Dict): Dict {
+  const name = request.getStr('volname') ?? '';
+  const given = request.getStr('key') ?? 'all';
+  const dict = request.clone();
+  const pairs = name === 'all' ? globalPairs(glusterd, given) : volumePairs(glusterd, name, given, dict);
+  pairs.forEach(([key, value], at) => dict.setStr(`key${at + 1}`, key).setStr(`value${at + 1}`, value));
+  return dict.setInt('count', pairs.length);
+}
+
+function globalPairs(glusterd: Glusterd, given: string): [string, string][] {
+  if (given === 'all') return globalKeys.map(([key]) => [key, globalValue(glusterd, key)]);
+  const key = globalKeys.some(([name]) => name === given) ? given : completeKey(given);
+  if (key === undefined) throw new OpError(didYouMean(given), 0);
+  if (!globalKeys.some(([name]) => name === key)) throw new OpError('Not a valid option for all volumes', 0);
+  return [[key, globalValue(glusterd, key)]];
+}
+
+function globalValue(glusterd: Glusterd, key: string): string {
+  if (key === 'cluster.op-version') return String(glusterd.node.opVersion);
+  if (key === 'cluster.max-op-version') return String(MAX_OP_VERSION);
+  return glusterd.node.options.get(key) ?? `${globalKeys.find(([name]) => name === key)?.[1] ?? '(null)'} (DEFAULT)`;
+}
+
+function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict): [string, string][] {
+  const volume = glusterd.find(name);
+  if (!volume) throw new OpError(`Volume ${name} does not exist`, 0);
+  if (given === 'all') {
+    const listed = optionKeys.flatMap((key): [string, string][] => {
+      const shown = volumeValue(glusterd, volume, key);
+      return shown === undefined ? [] : [[key, shown]];
+    });
+    const own = [...volume.options].reverse().filter(([key]) => key.startsWith('user.'));
+    return [...listed, ...own];
+  }
+  if (given.startsWith('user.')) {
+    const value = volume.options.get(given);
+    return [[given, value ?? '(null)']];
+  }
+  const key = completeKey(given);
+  if (key === undefined) throw new OpError(didYouMean(given), 0);
+  if (recordsOf(key).some(isGlobal)) dict.setStr('warning', GLOBAL_WARNING);
+  return [[key, volumeValue(glusterd, volume, key) ?? `${recordsOf(key)[0]?.default ?? '(null)'} (DEFAULT)`]];
+}
+
+/** Undefined: not listed. */
+function volumeValue(glusterd: Glusterd, volume: Volume, key: string): string | undefined {
+  const records = recordsOf(key);
+  const listed = records.find((record) => record.shown !== undefined);
+  const set = volume.options.get(key) ?? (records.some(isGlobal) ? glusterd.node.options.get(key) : undefined);
+  if (!listed) return undefined;
+  if (set !== undefined) return set;
+  if (volume.type === VolumeType.DISPERSE && listed.shownDisperse !== undefined) return listed.shownDisperse;
+  if (volume.type === VolumeType.REPLICATE && volume.replicaCount > 2 && listed.shownReplica3 !== undefined) return listed.shownReplica3;
+  return listed.shown;
+}

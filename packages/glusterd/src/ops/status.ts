@@ -1,0 +1,84 @@
+import type { Bytes, Dict } from '@glusterts/libglusterfs';
+import type { Glusterd } from '../glusterd.js';
+import { MgmtErrno, OpError } from '../op-error.js';
+import type { Brick, Volume } from '../volume.js';
+import { brickName, VolumeStatus, VolumeType } from '../volume.js';
+import { busyText, type OpResult } from './operation.js';
+
+/** Bits of `cmd` (spec/glusterd.md, §11.5). */
+export const StatusCmd = {
+  MEM: 1, CLIENTS: 2, INODE: 4, FD: 8, CALLPOOL: 0x10, DETAIL: 0x20, TASKS: 0x40, CLIENT_LIST: 0x80, VOLUME: 0x100, ALL: 0x200, BRICK: 0x400, NFS: 0x800, SHD: 0x1000, QUOTAD: 0x2000, SNAPD: 0x4000,
+  BITD: 0x8000, SCRUB: 0x10000,
+} as const;
+const NEEDS_BRICKS = StatusCmd.MEM | StatusCmd.CLIENTS | StatusCmd.INODE | StatusCmd.FD | StatusCmd.CALLPOOL | StatusCmd.CLIENT_LIST;
+const DAEMONS = StatusCmd.NFS | StatusCmd.QUOTAD | StatusCmd.SNAPD | StatusCmd.BITD | StatusCmd.SCRUB;
+
+/** `volume status`: which bricks run, and where. */
+export async function volumeStatus(glusterd: Glusterd, request: Dict): Promise<OpResult> {
+  const cmd = request.getNumber('cmd') ?? 0;
+  const dict = request.clone();
+  if (cmd & StatusCmd.ALL) {
+    glusterd.volumes.forEach((volume, at) => dict.setStr(`vol${at}`, volume.name));
+    return { dict: dict.setInt('vol_count', glusterd.volumes.length) };
+  }
+  const volume = glusterd.need(request.getStr('volname') ?? '');
+  return glusterd.locked(volume.name, busyText(volume.name), async () => {
+    dict.setStr('vol-id', volume.id);
+    if (volume.status !== VolumeStatus.STARTED) throw new OpError(`Volume ${volume.name} is not started`);
+    if (cmd & NEEDS_BRICKS) throw new OpError('Status of bricks beyond detail is not supported', MgmtErrno.NOT_SUPPORTED);
+    if (cmd & DAEMONS) refuseDaemon(volume, cmd);
+    if (cmd & StatusCmd.TASKS) return { dict: dict.setInt('tasks', 0) };
+    describe(glusterd, volume, request, dict, cmd);
+    return { dict };
+  });
+}
+
+function refuseDaemon(volume: Volume, cmd: number): never {
+  if (cmd & StatusCmd.QUOTAD) throw new OpError(`Volume ${volume.name} does not have quota enabled`);
+  if (cmd & StatusCmd.SNAPD) throw new OpError(`Volume ${volume.name} does not have uss enabled`);
+  if (cmd & (StatusCmd.BITD | StatusCmd.SCRUB)) throw new OpError(`Volume ${volume.name} does not have bitrot enabled`);
+  throw new OpError(`NFS server is disabled for volume ${volume.name}`);
+}
+
+function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict, cmd: number): void {
+  const onlyShd = (cmd & StatusCmd.SHD) !== 0;
+  const hasShd = volume.type === VolumeType.REPLICATE || volume.type === VolumeType.DISPERSE;
+  if (onlyShd && !hasShd) throw new OpError(`Volume ${volume.name} is not Replicate or Disperse volume`);
+  let bricks = onlyShd ? [] : volume.bricks.map((brick, at): [Brick, number] => [brick, at]);
+  if (cmd & StatusCmd.BRICK) {
+    const wanted = request.getStr('brick') ?? '';
+    bricks = bricks.filter(([brick]) => brickName(brick) === wanted);
+    if (bricks.length === 0) throw new OpError(`No brick ${wanted} in volume ${volume.name}`);
+  }
+  const plain = (cmd & 0xff) === 0;
+  const withShd = hasShd && plain && !(cmd & StatusCmd.BRICK);
+  dict.setInt('brick-index-max', onlyShd ? -1 : volume.bricks.length - 1).setInt('type', -1);
+  for (const [brick, at] of bricks) describeBrick(glusterd, volume, brick, dict, `brick${at}`, cmd);
+  if (withShd) describeShd(glusterd, dict, `brick${onlyShd ? 0 : volume.bricks.length}`);
+  dict.setInt('count', bricks.length + (withShd ? 1 : 0)).setInt('other-count', withShd ? 1 : 0).setInt('hot_brick_count', -1);
+  if (plain && !onlyShd && !(cmd & StatusCmd.BRICK)) dict.setInt('tasks', 0);
+}
+
+function describeBrick(glusterd: Glusterd, volume: Volume, brick: Brick, dict: Dict, key: string, cmd: number): void {
+  const online = glusterd.bricks.isOnline(volume, brick);
+  dict.setStr(`${key}.hostname`, brick.hostname).setStr(`${key}.path`, brick.path).setStr(`${key}.peerid`, brick.uuid);
+  dict.setInt(`${key}.port`, brick.port).setInt(`${key}.rdma_port`, 0);
+  dict.setInt(`${key}.pid`, glusterd.bricks.pid(volume, brick) ?? -1).setInt(`${key}.status`, online ? 1 : 0);
+  if (cmd & StatusCmd.DETAIL) describeSpace(glusterd, brick, dict, key);
+}
+
+function describeSpace(glusterd: Glusterd, brick: Brick, dict: Dict, key: string): void {
+  try {
+    const { bsize, frsize, bavail, blocks, files, ffree } = glusterd.platform.storage.statvfs(brick.path as Bytes);
+    dict.setInt(`${key}.block_size`, bsize).setUint(`${key}.free`, BigInt(bavail) * BigInt(frsize)).setUint(`${key}.total`, BigInt(blocks) * BigInt(frsize));
+    dict.setUint(`${key}.total_inodes`, files).setUint(`${key}.free_inodes`, ffree);
+  } catch {
+    // A brick whose disk is gone shows N/A.
+  }
+}
+
+/** The self-heal daemon is not started by this release: always offline. */
+function describeShd(glusterd: Glusterd, dict: Dict, key: string): void {
+  dict.setStr(`${key}.hostname`, 'Self-heal Daemon').setStr(`${key}.path`, 'localhost').setInt(`${key}.port`, 0).setInt(`${key}.pid`, -1).setInt(`${key}.status`, 0);
+  dict.setStr(`${key}.peerid`, glusterd.uuid);
+}

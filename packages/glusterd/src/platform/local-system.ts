@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { lookup } from 'node:dns/promises';
+import { accessSync, appendFileSync, constants, readFileSync, statSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { localStoreFiles } from './local-store-files.js';
+import type { System } from './system.js';
+
+/** This machine. */
+export const localSystem: System = {
+  files: localStoreFiles,
+  async isLocalHost(host) {
+    if (isIP(host)) return localSystem.isLocalAddress(host);
+    try {
+      const found = await lookup(host, { all: true });
+      return found.some(({ address }) => localSystem.isLocalAddress(address));
+    } catch {
+      return false;
+    }
+  },
+  isLocalAddress(address) {
+    const plain = address.replace(/^::ffff:/, '').replace(/^\[|\]$/g, '');
+    if (plain.startsWith('127.') || plain === '::1') return true;
+    return Object.values(networkInterfaces()).some((addresses) => addresses?.some((own) => own.address === plain));
+  },
+  run(command, environment) {
+    return new Promise((resolve) => {
+      const [program = '', ...words] = command;
+      // A daemon that the child leaves behind must not hold a pipe of ours.
+      const child = spawn(program, words, { stdio: 'ignore', detached: true, cwd: '/', env: { ...process.env, ...environment } });
+      child.on('error', () => resolve(127));
+      child.on('exit', (code) => resolve(code ?? 128));
+    });
+  },
+  isRunning(pid, words) {
+    try {
+      const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+      return words.every((word) => commandLine.includes(word)) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    } catch {
+      return false;
+    }
+  },
+  kill(pid, signal) {
+    try {
+      return process.kill(pid, signal);
+    } catch {
+      return false;
+    }
+  },
+  hookScripts(directory) {
+    return localStoreFiles.list(directory).filter((name) => {
+      if (!name.startsWith('S') || name.endsWith('.rpmsave') || name.endsWith('.rpmnew')) return false;
+      try {
+        accessSync(`${directory}/${name}`, constants.X_OK);
+        return statSync(`${directory}/${name}`).isFile();
+      } catch {
+        return false;
+      }
+    });
+  },
+  appendLine(path, line) {
+    try {
+      appendFileSync(path, `${line}\n`, { encoding: 'latin1', mode: 0o600 });
+    } catch {
+      // The history is for people; a full disk must not stop a command.
+    }
+  },
+};
