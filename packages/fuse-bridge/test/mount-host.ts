@@ -1,0 +1,81 @@
+// A process with one mount, for mount.test.ts, which bundles it and runs it in a mount namespace of its own. It is told what to do on
+// stdin, a JSON object a line, and answers each on stdout.
+import { createInterface } from 'node:readline';
+import { Graph, GlusterLogger, LogLevel, type StatedumpWriter, XlatorLoader, createPlatform, FOP_NAMES, type Subvolume } from '@glusterts/libglusterfs';
+import { xlators as memory } from '@glusterts/xlator-memory';
+import { xlators as meta } from '@glusterts/xlator-meta';
+import { FuseMount, type FuseOptions } from '../src/index.js';
+
+interface Setup {
+  readonly options: Partial<FuseOptions> & { readonly mountpoint: string };
+  readonly lruLimit?: number;
+  readonly meta?: boolean;
+  /** Serve only after the first `graph`. */
+  readonly late?: boolean;
+}
+
+const setup: Setup = JSON.parse(process.argv[2] ?? '{}');
+const platform = createPlatform();
+const log = GlusterLogger.create('fuse', { sink: (line) => process.stderr.write(line), clock: platform.clock, level: LogLevel.INFO });
+const loader = new XlatorLoader({ from: [] }).add(...memory, ...meta);
+const VOLFILE = 'volume brick\n type storage/memory\n option share one\nend-volume\n';
+const seen: Record<string, { count: number; largest: number; aligned: boolean }> = {};
+
+/** The graph's top, with what comes in noted. */
+function noting(top: Subvolume): Subvolume {
+  const noted: Record<string, unknown> = { xlator: top.xlator, name: top.name };
+  for (const fop of FOP_NAMES) {
+    noted[fop] = (...args: unknown[]): unknown => {
+      const note = (seen[fop] ??= { count: 0, largest: 0, aligned: true });
+      note.count++;
+      const size = fop === 'readv' ? Number(args[2]) : fop === 'writev' ? (args[2] as { size: number }).size : 0;
+      note.largest = Math.max(note.largest, size);
+      if (fop === 'writev' && size > 16384) for (const chunk of (args[2] as { chunks: Uint8Array[] }).chunks) note.aligned &&= chunk.byteOffset % 4096 === 0;
+      const call = top[fop] as (...given: unknown[]) => unknown;
+      return call.apply(top, args);
+    };
+  }
+  return noted as never;
+}
+
+const mount = FuseMount.mount(undefined, { fsname: 'host:vol', platform, log, ...setup.options });
+let graph: Graph | undefined;
+
+async function nextGraph(): Promise<void> {
+  const next = await Graph.load(VOLFILE, { platform, loader, log, inodeTable: mount.inodeTable(setup.lruLimit), ...(setup.meta ? { autoload: ['meta'] } : {}) });
+  await next.activate();
+  const top = noting(next.topSubvolume);
+  await mount.setGraph({
+    id: next.id, platform, topSubvolume: top, inodeTable: next.inodeTable, newCtxIndex: () => next.newCtxIndex(), whenSettled: () => next.whenSettled(), onTopEvent: (listener) => next.onTopEvent(listener),
+  });
+  await graph?.fini();
+  graph = next;
+}
+
+function statedump(): string[] {
+  const lines: string[] = [];
+  const writer: StatedumpWriter = { section: (title) => void lines.push(`[${title}]`), write: (key, value) => void lines.push(`${key}=${value}`) };
+  mount.dump(writer);
+  return lines;
+}
+
+function answer(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+if (!setup.late) await nextGraph();
+answer({ ready: process.pid });
+createInterface({ input: process.stdin }).on('line', (line) => {
+  const command = JSON.parse(line) as { do: 'stats' | 'graph' | 'unmount' };
+  const act = async (): Promise<unknown> => {
+    if (command.do === 'graph') await nextGraph();
+    if (command.do === 'unmount') await mount.unmount();
+    return { active: platform.iobufs.active, ioSize: mount.ioSize, seen, dump: statedump(), inodes: graph?.inodeTable.size, lru: graph?.inodeTable.lruSize };
+  };
+  act().then(answer, (error: unknown) => answer({ error: String(error) }));
+});
+process.on('SIGTERM', () => void mount.unmount());
+const end = await mount.done;
+await graph?.fini();
+answer({ end: end.reason, active: platform.iobufs.active });
+process.exit(0);
