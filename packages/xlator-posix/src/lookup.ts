@@ -1,5 +1,5 @@
 import {
-  type Bytes, Errno, FopError, type Frame, type Iatt, IaType, type Loc, type LookupReply, NULL_GFID, ROOT_GFID, type StatReply, type Xdata, gfidToBuffer,
+  type Bytes, Errno, FopError, type Frame, Iatt, IaType, type Loc, type LookupReply, NULL_GFID, ROOT_GFID, type StatReply, type Xdata, gfidToBuffer,
 } from '@glusterts/libglusterfs';
 import type { Brick } from './brick.js';
 import { changePgfid, makeHandle } from './handle.js';
@@ -30,13 +30,13 @@ function lookupGfid(brick: Brick, loc: Loc, xdata: Xdata): LookupReply {
   } catch (error) {
     if (!(error instanceof FopError)) throw error;
     const unlinked = brick.asked(xdata, Key.UNLINKED_LOOKUP) ? statUnlinked(brick, loc) : undefined;
-    if (unlinked) return { inode: loc.inode, stat: unlinked, postparent: unlinked, xdata: undefined };
+    if (unlinked) return { inode: loc.inode, stat: unlinked, postparent: new Iatt(), xdata: undefined };
     dropStaleHandle(brick, loc);
     throw error.errno === Errno.ESTALE ? new FopError(Errno.ENOENT) : error;
   }
   const reply = replyXdata(brick, path, stat, loc.inode, xdata);
   cleanWriteProtection(brick, path, xdata);
-  return { inode: loc.inode, stat, postparent: stat, xdata: reply };
+  return { inode: loc.inode, stat, postparent: new Iatt(), xdata: reply };
 }
 
 function statUnlinked(brick: Brick, loc: Loc): Iatt | undefined {

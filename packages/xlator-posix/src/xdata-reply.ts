@@ -28,7 +28,8 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
     }
     return listed;
   };
-  for (const key of xdata.keys()) {
+  // A decoded dict keeps the wire's order as newest first; the real brick's is the reverse of it, and so its replies are.
+  for (const key of xdata.keys().reverse()) {
     if (key === Key.LIST_XATTR || key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
     if (answerVirtual(brick, at, stat, inode, key, xdata, reply)) continue;
     const contri = CONTRI.exec(key);

@@ -1,0 +1,474 @@
+import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { type Bytes, Dict, Errno, Fd, FopError, GfEvent, type Iatt, IoVec, Loc, NULL_GFID, ROOT_GFID, Seek, SetAttr, XattropOp, gfidToString, localStorage, utf8 } from '@glusterts/libglusterfs';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { aclFromText, aclToText } from '../src/acl-text.js';
+import { globMatcher } from '../src/glob.js';
+import { handleName } from '../src/handle-path.js';
+import { timestamp } from '../src/health-check.js';
+import { xattropStep } from '../src/xattrop.js';
+import { TestBrick, newGfid, run, whyNot } from './brick-harness.js';
+
+const reason = whyNot();
+if (reason) console.warn(`skipped: ${reason}`);
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+const hex = (value: Uint8Array | undefined): string | undefined => value && Buffer.from(value).toString('hex');
+
+describe('pure parts', () => {
+  it('xattrop adds big-endian arrays, wraps, and reads with zeros', () => {
+    const step = (op: XattropOp, value: string, stored?: string): unknown => {
+      const { store, reply } = xattropStep(op, Buffer.from(value, 'hex'), stored === undefined ? undefined : Buffer.from(stored, 'hex'));
+      return [hex(store), hex(reply)];
+    };
+    expect(step(XattropOp.ADD_ARRAY, '00000001ffffffff', '0000000200000003')).toEqual(['0000000300000002', '0000000300000002']);
+    expect(step(XattropOp.ADD_ARRAY, '0000000100000001', '00000002')).toEqual(['0000000300000001', '0000000300000001']);
+    expect(step(XattropOp.ADD_ARRAY, '00000000', undefined)).toEqual([undefined, '00000000']);
+    expect(step(XattropOp.ADD_ARRAY64, '0000000000000001ffffffffffffffff', '00000000ffffffff0000000000000000')).toEqual(['0000000100000000ffffffffffffffff', '0000000100000000ffffffffffffffff']);
+    expect(step(XattropOp.GET_AND_SET, 'abcd', undefined)).toEqual(['abcd', undefined]);
+    expect(step(XattropOp.GET_AND_SET, 'abcd', '0102')).toEqual(['abcd', '0102']);
+    expect(step(XattropOp.ADD_ARRAY_WITH_DEFAULT, '0000000100000005', undefined)).toEqual(['00000006', '00000006']);
+    expect(step(XattropOp.ADD_ARRAY_WITH_DEFAULT, '0000000100000005', '00000002')).toEqual(['00000003', '00000003']);
+    expect(() => step(XattropOp.ADD_ARRAY, '00000001', '0000000200000003')).toThrow(FopError);
+    expect(() => step(XattropOp.OR_ARRAY, '00000001')).toThrow(FopError);
+    expect(step(XattropOp.OR_ARRAY, '00000000', '00000007')).toEqual([undefined, '00000007']);
+  });
+
+  it('ACLs go to short text and back', () => {
+    const text = 'u::rwx,u:1001:rwx,g::r-x,m::rwx,o::r-x';
+    const acl = aclFromText(text);
+    expect(acl && aclToText(acl)).toBe(text);
+    expect(acl?.slice(0, 12)).toEqual(new Uint8Array([2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255]));
+    expect(aclFromText('u::nonsense')).toBeUndefined();
+  });
+
+  it('globs match as fnmatch does', () => {
+    expect(globMatcher('trusted.ec.*')('trusted.ec.version')).toBe(true);
+    expect(globMatcher('trusted.ec.*')('trusted.afr.x')).toBe(false);
+    expect(globMatcher('a?c[!x-z]')('abcd')).toBe(true);
+    expect(globMatcher('a\\*')('a*')).toBe(true);
+    expect(globMatcher('a\\*')('ab')).toBe(false);
+  });
+
+  it('the health check’s time stamp has 25 characters', () => {
+    expect(timestamp(1795229231)).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}$/);
+    expect(timestamp(1795229231)).toHaveLength(25);
+  });
+});
+
+describe.skipIf(reason)('storage/posix', () => {
+  let brick: TestBrick;
+  beforeAll(async () => {
+    brick = await new TestBrick().start();
+  });
+  afterAll(() => brick.stop());
+  const read = async (fd: Fd, size = 1000, offset = 0): Promise<string> => {
+    const { vector } = await brick.fops.readv(brick.frame(), fd, size, offset, 0, undefined);
+    const text = Buffer.from(vector.toUint8Array()).toString();
+    vector.unref();
+    return text;
+  };
+  const write = (fd: Fd, text: string, offset = 0, xdata?: Dict, frame = brick.frame()) => brick.fops.writev(frame, fd, IoVec.from(bytes(text)), offset, 0, xdata);
+
+  it('tells its parents CHILD_UP', () => {
+    expect(brick.events).toContain(GfEvent.CHILD_UP);
+  });
+
+  it('tells ENOENT from ESTALE', async () => {
+    const lookup = (loc: Loc) => brick.fops.lookup(brick.frame(), loc, undefined);
+    const entry = (name: string, pargfid = ROOT_GFID) => new Loc({ inode: brick.table.create(), name: utf8(name), pargfid });
+    await expect(lookup(entry('absent'))).rejects.toMatchObject({ errno: Errno.ENOENT });
+    await expect(lookup(entry('x', newGfid()))).rejects.toMatchObject({ errno: Errno.ESTALE });
+    await expect(lookup(new Loc({ inode: brick.table.create(), gfid: newGfid() }))).rejects.toMatchObject({ errno: Errno.ENOENT });
+    await expect(lookup(entry('.glusterfs'))).rejects.toMatchObject({ errno: Errno.EPERM });
+    await expect(brick.mkdir('/.glusterfs')).rejects.toMatchObject({ errno: Errno.EPERM });
+    const { loc, fd } = await brick.create('/vanishes');
+    fd.unref();
+    await brick.unlink('/vanishes');
+    await expect(brick.fops.stat(brick.frame(), loc, undefined)).rejects.toMatchObject({ errno: Errno.ENOENT });
+  });
+
+  it('removes a stale handle at a failing nameless lookup, and no other', async () => {
+    const { loc, fd } = await brick.create('/nameless');
+    fd.unref();
+    run('rm', brick.backend('/nameless'));
+    // The data are still there under the handle: it resolves.
+    expect((await brick.fops.lookup(brick.frame(), new Loc({ inode: brick.table.create(), gfid: loc.inode.gfid }), undefined)).stat.ia_nlink).toBe(0);
+    const dir = await brick.mkdir('/gone');
+    run('rmdir', brick.backend('/gone'));
+    await expect(brick.fops.lookup(brick.frame(), new Loc({ inode: brick.table.create(), gfid: dir.inode.gfid }), undefined)).rejects.toMatchObject({ errno: Errno.ENOENT });
+    expect(existsSync(brick.backend(`.glusterfs/${handleName(dir.inode.gfid)}`))).toBe(false);
+  });
+
+  it('sets owner, group and mode as the frame and the parent say', async () => {
+    await brick.mkdir('/setgid', 0o2775);
+    localStorage().lchown(utf8(brick.backend('/setgid')), 5, 77);
+    chmodSync(brick.backend('/setgid'), 0o2775);
+    const frame = brick.frame({ uid: 1001, gid: 1002 });
+    const { fd } = await brick.create('/setgid/file', 0o6777, frame);
+    fd.unref();
+    const stat = lstatSync(brick.backend('/setgid/file'));
+    expect([stat.uid, stat.gid, (stat.mode & 0o7777).toString(8)]).toEqual([1001, 77, '777']);
+    await brick.mkdir('/setgid/dir', 0o755, frame);
+    expect((lstatSync(brick.backend('/setgid/dir')).mode & 0o7777).toString(8)).toBe('2755');
+  });
+
+  it('stores a creation’s xdata as xattrs, byte for byte', async () => {
+    const { xdata } = brick.request((dict) => dict.setStr('trusted.glusterfs.dht.linkto', 'v-client-0').setInt('glusterfs-internal-fop', 1).setBin('user.x', bytes('y')));
+    await brick.fops.mknod(brick.frame(), await brick.loc('/linkto'), 0o101000, 0n, 0, xdata);
+    expect(brick.onDisk('/linkto', 'trusted.glusterfs.dht.linkto')).toBe(hex(bytes('v-client-0\0')));
+    expect(brick.onDisk('/linkto', 'user.x')).toBe(hex(bytes('y')));
+    expect(brick.names('/linkto')).not.toContain('glusterfs-internal-fop');
+    await expect(brick.unlink('/linkto', new Dict().setInt('unlink-only-if-dht-linkto-file', 1))).resolves.toBeDefined();
+    await brick.create('/nolinkto').then(({ fd }) => fd.unref());
+    await expect(brick.unlink('/nolinkto', new Dict().setInt('unlink-only-if-dht-linkto-file', 1))).rejects.toMatchObject({ errno: Errno.EBUSY });
+  });
+
+  it('links by gfid when DHT makes a linkto of a file that is here', async () => {
+    const { loc, fd } = await brick.create('/here');
+    fd.unref();
+    const xdata = new Dict().setGfid('gfid-req', loc.inode.gfid).setInt('glusterfs-internal-fop', 1);
+    const reply = await brick.fops.mknod(brick.frame(), await brick.loc('/here-too'), 0o101000, 0n, 0, xdata);
+    expect(reply.stat.ia_gfid).toBe(loc.inode.gfid);
+    expect(lstatSync(brick.backend('/here-too')).ino).toBe(lstatSync(brick.backend('/here')).ino);
+  });
+
+  it('checks the parent’s xattr before mkdir and create', async () => {
+    localStorage().lsetxattr(utf8(brick.dir), utf8('trusted.glusterfs.dht'), bytes('layout'), 0);
+    const xdata = (value: string): Dict => brick.request((dict) => dict.setStr('glusterfs.preop.parent.key', 'trusted.glusterfs.dht').setBin('trusted.glusterfs.dht', bytes(value))).xdata;
+    const refused = await brick.mkdir('/pre', 0o755, brick.frame(), xdata('other!')).catch((error: unknown) => error);
+    expect(refused).toMatchObject({ errno: 0 });
+    expect((refused as FopError).xdata?.getNumber('glusterfs.preop.check.failed')).toBe(1);
+    await expect(brick.create('/pre', 0o644, brick.frame(), xdata('other!'))).rejects.toMatchObject({ errno: Errno.EIO });
+    await brick.mkdir('/pre', 0o755, brick.frame(), xdata('layout'));
+    expect(brick.names('/pre')).not.toContain('trusted.glusterfs.dht');
+  });
+
+  it('answers dont-unlink-for-open-fd with EBUSY, and get-link-count with the count before', async () => {
+    const { fd } = await brick.create('/busy');
+    await expect(brick.unlink('/busy', new Dict().setInt('dont-unlink-for-open-fd', 1))).rejects.toMatchObject({ errno: Errno.EBUSY });
+    fd.unref();
+    expect((await brick.unlink('/busy', new Dict().setInt('dont-unlink-for-open-fd', 1)))?.getNumber('get-link-count')).toBe(0);
+  });
+
+  it('appends in turn and says so', async () => {
+    const { fd } = await brick.create('/append');
+    const ask = (): Dict => new Dict().setInt('glusterfs.write-is-append', 1).setInt('glusterfs.open-fd-count', 0).setInt('glusterfs.open-active-fd-count', 0);
+    const replies = await Promise.all([write(fd, 'abc', 0, ask()), write(fd, 'def', 3, ask()), write(fd, 'x', 0, ask())]);
+    expect(replies.map(({ xdata }) => xdata?.getNumber('glusterfs.write-is-append'))).toEqual([1, 1, 0]);
+    expect(replies[0]?.xdata?.getNumber('glusterfs.open-fd-count')).toBe(1);
+    expect(await read(fd)).toBe('xbcdef');
+    fd.unref();
+  });
+
+  it('writes and reads large payloads through the pool', async () => {
+    const { fd } = await brick.create('/large');
+    const payload = Buffer.alloc(3 << 20, 'glusterts');
+    const chunks = Array.from({ length: 1500 }, (_, i) => payload.subarray(i * 2000, (i + 1) * 2000));
+    const { written } = await brick.fops.writev(brick.frame(), fd, new IoVec(chunks), 10, 0, undefined);
+    expect(written).toBe(3000000);
+    const reply = await brick.fops.readv(brick.frame(), fd, 3000000, 10, 0, undefined);
+    expect(Buffer.compare(reply.vector.toUint8Array(), payload.subarray(0, 3000000))).toBe(0);
+    reply.vector.unref();
+    expect(brick.graph.iobufs.active).toBe(0);
+    fd.unref();
+  });
+
+  it('reads: EINVAL for 0 bytes, nothing and the end beyond the file, in holes zeros', async () => {
+    const { fd } = await brick.create('/holes');
+    await write(fd, 'end', 100000);
+    await expect(brick.fops.readv(brick.frame(), fd, 0, 0, 0, undefined)).rejects.toMatchObject({ errno: Errno.EINVAL });
+    const beyond = await brick.fops.readv(brick.frame(), fd, 10, 200000, 0, undefined);
+    expect([beyond.vector.size, beyond.eof]).toEqual([0, true]);
+    expect(await read(fd, 3, 50000)).toBe('\0\0\0');
+    expect((await brick.fops.seek(brick.frame(), fd, 0, Seek.DATA, undefined)).offset).toBeGreaterThan(0);
+    expect((await brick.fops.seek(brick.frame(), fd, 0, Seek.HOLE, undefined)).offset).toBe(0);
+    await expect(brick.fops.seek(brick.frame(), fd, 200000, Seek.DATA, undefined)).rejects.toMatchObject({ errno: Errno.ENXIO });
+    fd.unref();
+  });
+
+  it('opens with O_DIRECT whatever memory the payload lies in', async () => {
+    const { fd } = await brick.create('/direct', 0o644, brick.frame(), brick.request().xdata, 0o40302);
+    const page = Buffer.alloc(4097, 'd').subarray(1);
+    expect((await brick.fops.writev(brick.frame(), fd, IoVec.from(page), 0, 0, undefined)).written).toBe(4096);
+    await expect(write(fd, 'short', 0)).rejects.toMatchObject({ errno: Errno.EINVAL });
+    expect(await read(fd, 4096)).toBe('d'.repeat(4096));
+    fd.unref();
+  });
+
+  it('truncates, allocates, punches and zeroes', async () => {
+    const { loc, fd } = await brick.create('/space');
+    const frame = brick.frame();
+    await write(fd, 'x'.repeat(10000));
+    expect((await brick.fops.truncate(frame, loc, 5000, undefined)).poststat.ia_size).toBe(5000);
+    expect((await brick.fops.ftruncate(frame, fd, 8192, undefined)).poststat.ia_size).toBe(8192);
+    expect((await brick.fops.fallocate(frame, fd, true, 0, 65536, undefined)).poststat.ia_size).toBe(8192);
+    expect((await brick.fops.fallocate(frame, fd, false, 0, 65536, undefined)).poststat.ia_size).toBe(65536);
+    await brick.fops.discard(frame, fd, 0, 4096, undefined);
+    expect(await read(fd, 2)).toBe('\0\0');
+    expect((await brick.fops.zerofill(frame, fd, 4096, 100000, undefined)).poststat.ia_size).toBe(104096);
+    expect(await read(fd, 2, 4500)).toBe('\0\0');
+    fd.unref();
+  });
+
+  it('copies ranges between files', async () => {
+    const [from, to] = [await brick.create('/from'), await brick.create('/to')];
+    await write(from.fd, '0123456789');
+    const reply = await brick.fops.copy_file_range(brick.frame(), from.fd, 2, to.fd, 0, 5, 0, undefined);
+    expect([reply.written, reply.prestat.ia_size, reply.poststat.ia_size]).toEqual([5, 0, 5]);
+    expect(await read(to.fd)).toBe('23456');
+    from.fd.unref();
+    to.fd.unref();
+  });
+
+  it('syncs, in batches without iatts', async () => {
+    const { fd } = await brick.create('/sync');
+    await write(fd, 'data');
+    expect((await brick.fops.fsync(brick.frame(), fd, true, undefined)).poststat.ia_size).toBe(4);
+    const batch = await Promise.all([1, 2, 3].map(() => brick.fops.fsync(brick.frame(), fd, false, new Dict().setInt('batch-fsync', 1))));
+    expect(batch.every(({ poststat }) => poststat.isNull)).toBe(true);
+    fd.unref();
+  });
+
+  describe('times', () => {
+    it('come from mdata once it exists, and never go back but by utimes', async () => {
+      const at = (sec: number, flags = 7) => brick.frame({ flags, ctime: sec, ctime_nsec: 1 });
+      const { loc, fd } = await brick.create('/times', 0o644, at(1000));
+      const times = async (): Promise<number[]> => {
+        const { stat } = await brick.fops.stat(brick.frame(), loc, undefined);
+        return [stat.ia_atime, stat.ia_mtime, stat.ia_ctime];
+      };
+      await write(fd, 'x', 0, undefined, at(2000, 3));
+      expect(await times()).toEqual([1000, 2000, 2000]);
+      await write(fd, 'x', 0, undefined, at(1500, 3));
+      await write(fd, 'x', 0, undefined, at(3000, 0));
+      expect(await times()).toEqual([1000, 2000, 2000]);
+      const wanted = (await brick.fops.stat(brick.frame(), loc, undefined)).stat.clone();
+      wanted.ia_mtime = 500;
+      await brick.fops.setattr(at(2500, 1), loc, wanted, SetAttr.MTIME, undefined);
+      expect(await times()).toEqual([1000, 500, 2500]);
+      await brick.fops.setxattr(brick.frame(), loc, new Dict().setMdata('set-ctime-mdata', { atime: 4000, atime_nsec: 0, mtime: 100, mtime_nsec: 0, ctime: 4000, ctime_nsec: 0 }), 0, undefined);
+      expect(await times()).toEqual([4000, 500, 4000]);
+      fd.unref();
+    });
+  });
+
+  describe('xattrs', () => {
+    let loc: Loc;
+    let fd: Fd;
+    beforeEach(async () => {
+      ({ loc, fd } = await brick.create('/x', 0o644, brick.frame({ flags: 7, ctime: 5 })));
+    });
+    afterEach(async () => {
+      fd.unref();
+      await brick.unlink('/x');
+    });
+    const get = async (name: string | undefined, pid = 0): Promise<Dict> => (await brick.fops.getxattr(brick.frame({ pid }), loc, name as Bytes | undefined, undefined)).dict;
+    const set = (key: string, value: string, flags = 0) => brick.fops.setxattr(brick.frame(), loc, new Dict().setBin(key, bytes(value)), flags, undefined);
+
+    it('are hidden as the filters say', async () => {
+      await set('user.a', '1');
+      expect((await get('trusted.gfid')).size).toBe(0);
+      const path = brick.names('/x').find((name) => name.startsWith('trusted.gfid2path')) ?? '';
+      await expect(get(path)).rejects.toMatchObject({ errno: Errno.ENODATA });
+      await expect(get('trusted.glusterfs.mdata')).rejects.toMatchObject({ errno: Errno.ENODATA });
+      expect((await get('trusted.glusterfs.mdata', -6)).size).toBe(1);
+      expect((await get(undefined)).keys()).toEqual(['user.a']);
+      expect((await brick.fops.fgetxattr(brick.frame(), fd, undefined, undefined)).dict.keys()).toContain(path);
+      await expect(get('user.absent')).rejects.toMatchObject({ errno: Errno.ENODATA });
+    });
+
+    it('are set and removed by the rules', async () => {
+      const reply = await set('user.a', '1');
+      expect(reply.xdata?.getIatt('virt-gf-poststat')?.ia_gfid).toBe(loc.inode.gfid);
+      await expect(set('user.a', '2', 1)).rejects.toMatchObject({ errno: Errno.EEXIST });
+      await expect(set('user.b', '2', 2)).rejects.toMatchObject({ errno: Errno.ENODATA });
+      await expect(set('nonsense', '2')).rejects.toMatchObject({ errno: Errno.EOPNOTSUPP });
+      await expect(set('trusted.gfid2path.0', '2')).rejects.toMatchObject({ errno: Errno.EOPNOTSUPP });
+      await expect(set('glusterfs.pathinfo', '2')).rejects.toMatchObject({ errno: Errno.EACCES });
+      await set('trusted.gfid', 'no gfid');
+      expect(brick.onDisk('/x', 'trusted.gfid')).toBe(Buffer.from(loc.inode.gfid, 'latin1').toString('hex'));
+      const remove = (name: string, xdata?: Dict) => brick.fops.removexattr(brick.frame(), loc, name as Bytes, xdata);
+      await expect(remove('trusted.gfid')).rejects.toMatchObject({ errno: Errno.EPERM });
+      await expect(remove('user.absent')).rejects.toMatchObject({ errno: Errno.ENODATA });
+      await set('user.c', '3');
+      await remove('', new Dict().setStr('user.a', '').setStr('user.absent', ''));
+      expect((await get(undefined)).keys()).toEqual(['user.c']);
+    });
+
+    it('of other names are answered: pathinfo, gfidtopath, ACL text, open-fd-count', async () => {
+      expect((await get('glusterfs.pathinfo')).getStr('glusterfs.pathinfo')).toBe(`<POSIX(${brick.dir}):${run('hostname').trim()}:${brick.dir}/x>`);
+      expect(hex((await get('glusterfs.gfidtopath')).getBin('glusterfs.gfidtopath'))).toBe(hex(bytes('/x')));
+      await set('glusterfs.posix.acl', 'u::rw-,u:1001:r--,g::r--,m::r--,o::---');
+      expect((await get('glusterfs.posix.acl')).getStr('glusterfs.posix.acl')).toBe('u::rw-,u:1001:r--,g::r--,m::r--,o::---');
+      expect((await get('glusterfs.open-fd-count')).getNumber('glusterfs.open-fd-count')).toBe(1);
+      const root = new Loc({ inode: brick.root });
+      expect((await brick.fops.getxattr(brick.frame(), root, 'glusterfs.get_real_filename:X' as Bytes, undefined)).dict.getStr('glusterfs.get_real_filename:X')).toBe('x');
+    });
+
+    it('are returned by name and by pattern when xdata asks', async () => {
+      await set('trusted.ec.version', 'v');
+      await set('trusted.ec.size', 's');
+      const xdata = new Dict().setInt('trusted.ec.*', 0).setInt('trusted.gfid', 0).setInt('user.absent', 0).setInt('get-size', 1).setInt('gfid-req', 1);
+      const reply = await brick.fops.lookup(brick.frame(), loc, xdata);
+      expect(reply.xdata?.keys().sort()).toEqual(['get-size', 'trusted.ec.size', 'trusted.ec.version', 'trusted.gfid']);
+    });
+
+    it('change atomically by xattrop, and stay after a later key’s failure', async () => {
+      const key = 'trusted.ec.dirty' as Bytes;
+      const one = Buffer.alloc(16);
+      one.writeBigUInt64BE(1n, 0);
+      await Promise.all(Array.from({ length: 50 }, () => brick.fops.fxattrop(brick.frame(), fd, XattropOp.ADD_ARRAY64, new Dict().setBin(key, one), undefined)));
+      expect(brick.onDisk('/x', key)).toBe('0000000000000032'.padEnd(32, '0'));
+      const reply = await brick.fops.xattrop(brick.frame(), loc, XattropOp.ADD_ARRAY64, new Dict().setBin(key, Buffer.alloc(16)), new Dict().setInt('dht-get-mode-in-xattr', 1));
+      expect(reply.dict?.getBin(key)?.[7]).toBe(50);
+      expect(reply.xdata?.getNumber('dht-get-mode-in-xattr')).toBe(0o100644);
+    });
+  });
+
+  describe('directories', () => {
+    it('are read in steps that the size allows, without .glusterfs, to the end mark', async () => {
+      await brick.mkdir('/many');
+      const names = Array.from({ length: 300 }, (_, i) => `entry-${i}`);
+      for (const name of names) writeFileSync(brick.backend(`/many/${name}`), '');
+      const fd = await brick.opendir('/many');
+      const found: string[] = [];
+      let calls = 0;
+      for (let offset = 0n, eof = false; !eof; calls++) {
+        const reply = await brick.fops.readdir(brick.frame(), fd, 4096, offset, undefined);
+        expect(reply.entries.length).toBeLessThanOrEqual(19);
+        for (const entry of reply.entries) {
+          offset = entry.d_off;
+          if (!entry.name.startsWith('.')) found.push(entry.name);
+        }
+        eof = reply.eof;
+      }
+      expect(found.sort()).toEqual(names.sort());
+      expect(calls).toBeGreaterThan(15);
+      // From the middle, on another fd: the cookies hold.
+      const first = await brick.fops.readdir(brick.frame(), fd, 4096, 0n, undefined);
+      const rest = await brick.fops.readdir(brick.frame(), await brick.opendir('/many'), 1 << 20, first.entries.at(-1)?.d_off ?? 0n, undefined);
+      expect(first.entries.length + rest.entries.length).toBe(302);
+      const tiny = await brick.fops.readdir(brick.frame(), fd, 100, 0n, undefined);
+      expect([tiny.entries.length, tiny.eof]).toEqual([0, false]);
+      fd.unref();
+      const root = await brick.opendir('/');
+      const all = await brick.fops.readdir(brick.frame(), root, 1 << 20, 0n, undefined);
+      expect(all.entries.map(({ name }) => name)).not.toContain('.glusterfs');
+      const files = await brick.fops.readdir(brick.frame(), root, 1 << 20, 0n, new Dict().setInt('readdir-filter-directories', 1));
+      expect(files.entries.every(({ d_type }) => d_type !== 4)).toBe(true);
+      root.unref();
+    });
+
+    it('with attributes: gfid-less entries have a null gfid, xdata is answered for each', async () => {
+      const dir = await brick.mkdir('/plus');
+      await brick.create('/plus/a').then(({ fd }) => fd.unref());
+      writeFileSync(brick.backend('/plus/raw'), 'r');
+      const fd = new Fd(dir.inode, { anonymous: true });
+      const reply = await brick.fops.readdirp(brick.frame(), fd, 1 << 20, 0n, new Dict().setInt('trusted.gfid', 0));
+      const byName = new Map(reply.entries.map((entry) => [String(entry.name), entry]));
+      expect(byName.get('raw')?.stat.ia_gfid).toBe(NULL_GFID);
+      expect(byName.get('a')?.d_ino).toBe(byName.get('a')?.stat.ia_ino);
+      expect(byName.get('a')?.dict?.getBin('trusted.gfid')).toHaveLength(16);
+      expect(byName.get('..')?.stat.ia_gfid).toBe(ROOT_GFID);
+      fd.unref();
+    });
+
+    it('deeper than the kernel follows symlinks still resolve by gfid', async () => {
+      let at = '';
+      for (let i = 0; i < 60; i++) at += `/d${i}`;
+      const names = at.slice(1).split('/');
+      for (let i = 1; i <= names.length; i++) await brick.mkdir(`/${names.slice(0, i).join('/')}`);
+      const deep = await brick.find(at);
+      const again = new Loc({ inode: brick.table.create(), gfid: deep.inode.gfid });
+      expect((await brick.fops.lookup(brick.frame(), again, undefined)).stat.ia_gfid).toBe(deep.inode.gfid);
+      const path = await brick.fops.getxattr(brick.frame(), deep, 'glusterfs.ancestry.path' as Bytes, undefined);
+      expect(path.dict.getStr('glusterfs.ancestry.path')).toBe(at);
+    });
+
+    it('are refused as rename targets when their gfid is not the resolved one', async () => {
+      await brick.mkdir('/r1');
+      await brick.mkdir('/r2');
+      const old = await brick.find('/r1');
+      const target = new Loc({ inode: brick.table.create(), parent: brick.root, name: utf8('r2') });
+      await expect(brick.fops.rename(brick.frame(), old, target, undefined)).rejects.toMatchObject({ errno: Errno.EEXIST });
+      await brick.rename('/r1', '/r2');
+      expect(existsSync(brick.backend('/r1'))).toBe(false);
+    });
+  });
+
+  it('drops the victim’s handle at a rename over a file', async () => {
+    const [a, b] = [await brick.create('/a'), await brick.create('/b')];
+    const frame = brick.frame();
+    await write(b.fd, 'victim');
+    await brick.rename('/a', '/b', frame);
+    expect(existsSync(brick.backend(`.glusterfs/${handleName(b.loc.inode.gfid)}`))).toBe(false);
+    expect(await read(b.fd)).toBe('victim');
+    expect(brick.names('/b').filter((name) => name.startsWith('trusted.gfid2path'))).toEqual([
+      `trusted.gfid2path.${localStorage().xxh64(utf8(`${gfidToString(ROOT_GFID)}/b`))}`,
+    ]);
+    a.fd.unref();
+    b.fd.unref();
+  });
+
+  it('limits hard links', async () => {
+    const small = await new TestBrick({ 'max-hardlinks': '2' }).start();
+    const { loc, fd } = await small.create('/f');
+    fd.unref();
+    const link = async (name: string) => small.fops.link(small.frame(), loc, await small.loc(name), undefined);
+    await link('/g');
+    await expect(link('/h')).rejects.toMatchObject({ errno: Errno.EMLINK });
+    await small.stop();
+  });
+
+  it('answers statfs with the reserve taken off', async () => {
+    const { statfs } = await brick.fops.statfs(brick.frame(), new Loc({ inode: brick.root }), undefined);
+    const raw = localStorage().statvfs(utf8(brick.dir));
+    expect(statfs.f_blocks).toBe(raw.blocks);
+    expect(Math.abs(statfs.f_bfree - (raw.bfree - Math.floor(raw.blocks / 100 + 0.5)))).toBeLessThan(raw.blocks / 1000);
+  });
+
+  it('refuses setattr of a symlink’s mode silently, and keeps times that aren’t given', async () => {
+    const loc = await brick.loc('/sym');
+    const made = await brick.fops.symlink(brick.frame(), '/etc/passwd' as Bytes, loc, 0, brick.request().xdata);
+    loc.inode = brick.table.link(loc.inode, brick.root, loc.name, made.stat).ref();
+    loc.gfid = loc.inode.gfid;
+    const before = lstatSync('/etc/passwd').mode;
+    const wanted: Iatt = made.stat.clone();
+    wanted.ia_prot = 0o777;
+    await brick.fops.setattr(brick.frame(), loc, wanted, SetAttr.MODE, undefined);
+    expect(lstatSync('/etc/passwd').mode).toBe(before);
+    await expect(brick.fops.open(brick.frame(), loc, 0, new Fd(loc.inode), undefined)).rejects.toMatchObject({ errno: Errno.ELOOP });
+    expect((await brick.fops.readlink(brick.frame(), loc, 4096, undefined)).path).toBe('/etc/passwd');
+  });
+});
+
+describe.skipIf(reason)('a full or read-only disk', () => {
+  it('gives ENOSPC and EROFS', async () => {
+    const dir = run('mktemp', '-d', '/tmp/posix-small-XXXXXX').trim();
+    run('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', dir);
+    try {
+      const brick = await new TestBrick({ 'mandate-attribute': 'off', reserve: '0' }, dir).start();
+      const { loc, fd } = await brick.create('/f');
+      const chunk = IoVec.from(new Uint8Array(1 << 20));
+      const fill = async (): Promise<void> => {
+        for (let i = 0; i < 8; i++) await brick.fops.writev(brick.frame(), fd, chunk, i << 20, 0, undefined).then(({ written }) => expect(written).toBeGreaterThan(0));
+      };
+      await expect(fill()).rejects.toMatchObject({ errno: Errno.ENOSPC });
+      await brick.fops.ftruncate(brick.frame(), fd, 0, undefined);
+      fd.unref();
+      run('mount', '-o', 'remount,ro', dir);
+      await expect(brick.mkdir('/d')).rejects.toMatchObject({ errno: Errno.EROFS });
+      await expect(brick.fops.truncate(brick.frame(), loc, 5, undefined)).rejects.toMatchObject({ errno: Errno.EROFS });
+      await brick.graph.fini();
+    } finally {
+      run('umount', '-l', dir);
+    }
+    expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(dir);
+  });
+
+  it('at its reserve refuses clients, but not GlusterFS’s own', async () => {
+    const brick = await new TestBrick({ reserve: '99' }).start();
+    await expect(brick.mkdir('/d')).rejects.toMatchObject({ errno: Errno.ENOSPC });
+    await brick.mkdir('/d', 0o755, brick.frame({ pid: -6 }));
+    await brick.stop();
+  });
+});
