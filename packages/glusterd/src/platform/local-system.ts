@@ -27,14 +27,16 @@ export const localSystem: System = {
     return new Promise((resolve) => {
       const [program = '', ...words] = command;
       // A daemon that the child leaves behind must not hold a pipe of ours.
-      const child = spawn(program, words, { stdio: 'ignore', detached: true, cwd: '/', env: { ...process.env, ...environment } });
+      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GLUSTERTS_STATUS')));
+      const child = spawn(program, words, { stdio: 'ignore', detached: true, cwd: '/', env: { ...env, ...environment } });
       child.on('error', () => resolve(127));
       child.on('exit', (code) => resolve(code ?? 128));
     });
   },
   isRunning(pid, words) {
     try {
-      const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
+      // Under Node a title written over argv has blanks where others have NULs.
+      const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split(/[\0 ]/);
       return words.every((word) => commandLine.includes(word)) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
     } catch {
       return false;

@@ -1,6 +1,0 @@
-/**
- * gluster: the command line.
- *
- * @packageDocumentation
- */
-export {};

@@ -1,6 +1,0 @@
-/**
- * glusterd.
- *
- * @packageDocumentation
- */
-export {};
