@@ -1,5 +1,5 @@
-import { execFile } from 'node:child_process';
-import { once } from 'node:events';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { on, once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { TestMount, hasCommand, removeBundle, whyNoMounts } from './test-mount.js';
@@ -12,6 +12,16 @@ if (!python) console.warn('tests with fcntl and mmap are skipped: python3 is not
 let mount: TestMount;
 
 afterAll(removeBundle);
+
+/** Resolves when a process has said this; throws when it ends without. */
+async function heard(child: ChildProcess, what: string): Promise<void> {
+  let said = '';
+  for await (const part of on(child.stdout?.setEncoding('utf8') ?? child, 'data', { close: ['end'] })) {
+    said += String(part);
+    if (said.endsWith(what)) return;
+  }
+  throw new Error(`it said only: ${said}`);
+}
 
 async function ends(): Promise<void> {
   expect(await mount.end()).toEqual({ end: 'unmounted', active: 0, code: 0 });
@@ -121,20 +131,18 @@ describe.skipIf(reason)('a mount', () => {
     await mount.sh('echo x > l');
     const holder = mount.spawn(`exec python3 -c 'import fcntl, sys, time
 f = open("l", "r+"); fcntl.lockf(f, fcntl.LOCK_EX); print("held", flush=True); time.sleep(60)'`);
-    await once(holder.stdout ?? holder, 'data');
+    await heard(holder, 'held\n');
     const blocked = mount.spawn(`exec python3 -c '${waiter}'`);
-    await once(blocked.stdout ?? blocked, 'data');
+    await heard(blocked, 'waiting\n');
     const before = (await mount.ask()).seen.lk?.count ?? 0;
     // Interrupted as soon as its request is waiting here.
     while (((await mount.ask()).seen.lk?.count ?? 0) < 2) expect(before).toBeLessThan(3);
     blocked.kill('SIGINT');
-    const [said] = await once(blocked.stdout ?? blocked, 'data');
-    expect(String(said)).toContain('interrupted');
+    await heard(blocked, 'interrupted\n');
     const next = mount.spawn(`exec python3 -c '${waiter}'`);
-    await once(next.stdout ?? next, 'data');
+    await heard(next, 'waiting\n');
     holder.kill('SIGKILL');
-    const [granted] = await once(next.stdout ?? next, 'data');
-    expect(String(granted)).toContain('granted');
+    await heard(next, 'granted\n');
     await once(next, 'close');
   });
 
