@@ -310,7 +310,8 @@ export class Brick {
     const file = this.fdSlot.get(fd);
     if (!file) return;
     this.fdSlot.delete(fd);
-    this.storage.close(file.fd);
+    if (this.files.get(file.gfid)?.unlinked) void this.storage.closeAsync(file.fd);
+    else this.storage.close(file.fd);
     if (file.buffered !== undefined) this.storage.close(file.buffered);
     const state = this.files.get(file.gfid);
     if (!state || --state.opens > 0) return;

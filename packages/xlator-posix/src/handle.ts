@@ -17,8 +17,12 @@ function withHashDirectories(brick: Brick, gfid: Gfid, make: () => number): numb
   const result = make();
   if (result !== -Errno.ENOENT) return result;
   const [first = '', second = ''] = handleName(gfid).split('/');
-  brick.storage.mkdir(`${brick.hidden}/${first}` as Bytes, 0o700);
-  brick.storage.mkdir(`${brick.hidden}/${first}/${second}` as Bytes, 0o700);
+  const inner = `${brick.hidden}/${first}/${second}` as Bytes;
+  // The outer ones exist since init.
+  if (brick.storage.mkdir(inner, 0o700) === -Errno.ENOENT) {
+    brick.storage.mkdir(`${brick.hidden}/${first}` as Bytes, 0o700);
+    brick.storage.mkdir(inner, 0o700);
+  }
   return make();
 }
 

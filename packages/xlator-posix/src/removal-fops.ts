@@ -8,6 +8,9 @@ import { Key } from './keys.js';
 
 /* unlink, rmdir, rename (spec/brick.md, §4.7, §4.9, §4.10). */
 
+/** A file with more bytes may take long to free. */
+const FREE_AT_ONCE_MAX = 16 * 1024 * 1024;
+
 export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): UnlinkReply {
   const { storage } = brick;
   const path = brick.entryPath(loc);
@@ -20,7 +23,9 @@ export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): Unli
 
   // To see the file after its last name is gone.
   const wantsIatt = xdata?.has(Key.IATT_IN_XATTR) === true && stat.ia_type === IaType.REG;
-  const held = wantsIatt ? storage.open(path, OpenFlag.RDWR | OpenFlag.NOFOLLOW, 0) : -1;
+  const large = stat.ia_type === IaType.REG && stat.ia_nlink === 1 && stat.ia_size > FREE_AT_ONCE_MAX;
+  // Of a large file the blocks are freed by the last close, on the pool.
+  const held = wantsIatt || large ? storage.open(path, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0) : -1;
   try {
     if (stat.ia_nlink > 1) {
       check(changePgfid(brick, path, loc.parentGfid, -1));
@@ -35,18 +40,18 @@ export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): Unli
     const postparent = brick.statParent(dir, loc);
     brick.touchParent(frame, dir, postparent, loc);
     const reply = new Dict().setUint(Key.GET_LINK_COUNT, xdata?.has(Key.GET_LINK_COUNT) ? stat.ia_nlink : 0);
-    addRemovalReplies(brick, reply, xdata, stat);
-    if (held >= 0) {
+    addRemovalReplies(reply, xdata, stat);
+    if (wantsIatt && held >= 0) {
       const after = brick.stat(held, gfid, undefined);
       reply.setIatt(Key.IATT_IN_XATTR, after).setIatt(Key.VIRT_POSTSTAT, after);
     }
     return { preparent, postparent, xdata: reply };
   } finally {
-    if (held >= 0) storage.close(held);
+    if (held >= 0) void (large ? storage.closeAsync(held) : storage.close(held));
   }
 }
 
-function addRemovalReplies(_brick: Brick, reply: Dict, xdata: Xdata, stat: Iatt): void {
+function addRemovalReplies(reply: Dict, xdata: Xdata, stat: Iatt): void {
   if (xdata?.has(Key.GET_BLOCK_COUNT)) reply.setUint(Key.GET_BLOCK_COUNT, stat.ia_blocks);
   if (xdata?.has(Key.REQUEST_LINK_COUNT)) reply.setUint(Key.RESPONSE_LINK_COUNT, stat.ia_nlink);
 }

@@ -67,6 +67,9 @@ static long run(struct gts_job *job) {
     case GTS_FTRUNCATE:
       result = ftruncate(job->fd, job->length);
       break;
+    case GTS_CLOSE:
+      result = close(job->fd);
+      break;
     default:
       return -EINVAL;
   }

@@ -140,6 +140,8 @@ export interface Storage {
   /** XXH64 with seed 0, as 16 lower-case hex digits, most significant byte first. */
   xxh64(bytes: Bytes): Bytes;
 
+  /** Closes where it may take long: the last close of a large file without a name frees all its blocks. */
+  closeAsync(fd: number): Promise<SysResult>;
   preadvAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
   pwritevAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
   fsync(fd: number): Promise<SysResult>;
