@@ -6,6 +6,7 @@ import { CLEAR_PREFIX, INTERRUPT_PREFIX, clearAnswer, clearLocks, parseClear } f
 import { CountingFops } from './counting-fops.js';
 import type { EntryLock, InodeLock } from './inode-locks.js';
 import { ownerOf, requireOwner, sameOwner } from './lock-owner.js';
+import { FdNumbers, LOCKINFO, lockinfoKey, lockinfoOf, moveLocks } from './lock-info.js';
 import { LockTable } from './lock-table.js';
 import { type PosixLock, flockOf } from './posix-locks.js';
 import { END, inodelkRange, posixRange } from './range.js';
@@ -18,6 +19,7 @@ const METADATA_SUFFIX = ':metadata';
 /** features/locks: posix locks, inodelks, entrylks (spec/brick.md, §13). */
 export class Locks extends CountingFops {
   readonly table: LockTable;
+  readonly #fdNumbers = new FdNumbers();
 
   constructor(context: XlatorContext) {
     super(context);
@@ -223,7 +225,16 @@ export class Locks extends CountingFops {
     const pathinfo = (): Promise<GetxattrReply> => this.child.fgetxattr(frame, fd, 'trusted.glusterfs.pathinfo' as Bytes, undefined);
     if (name?.startsWith(CLEAR_PREFIX)) return this.#clear(name, fd.inode.gfid, pathinfo);
     if (name?.startsWith(INTERRUPT_PREFIX) && frame.pid >= 0) return this.#interrupt(frame, name, fd.inode.gfid, pathinfo);
+    if (name === LOCKINFO) return { dict: lockinfoOf(this.table.find(fd.inode.gfid)?.posix, fd, this.#fdNumbers, lockinfoKey(await pathinfoText(pathinfo))), xdata: undefined };
     return super.fgetxattr(frame, fd, name, xdata);
+  }
+
+  override async fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    const info = dict.getBin(LOCKINFO);
+    if (!info) return super.fsetxattr(frame, fd, dict, flags, xdata);
+    const key = lockinfoKey(await pathinfoText(() => this.child.fgetxattr(frame, fd, 'trusted.glusterfs.pathinfo' as Bytes, undefined)));
+    if (!moveLocks(this.table.find(fd.inode.gfid)?.posix, info, key, fd, ownerOf(frame), this.#fdNumbers)) throw new FopError(Errno.EINVAL, undefined, 'no such locks');
+    return { xdata: undefined };
   }
 
   async #clear(name: Bytes, gfid: Gfid, pathinfo: () => Promise<GetxattrReply>): Promise<GetxattrReply> {

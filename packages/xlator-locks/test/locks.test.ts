@@ -1,5 +1,7 @@
-import { type Bytes, Dict, EntrylkCmd, EntrylkType, Errno, InodelkCmd, LkCmd, LkType } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, EntrylkCmd, EntrylkType, Errno, Fd, InodelkCmd, LkCmd, LkType } from '@glusterts/libglusterfs';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { FdNumbers, lockinfoKey, lockinfoOf, moveLocks } from '../src/lock-info.js';
+import { PosixLocks } from '../src/posix-locks.js';
 import { LockBrick, flock, owner, settled, testClient } from './lock-harness.js';
 
 const { RDLCK: RD, WRLCK: WR, UNLCK: UN } = LkType;
@@ -255,6 +257,22 @@ describe('commands and dumps', () => {
     expect(lines).toContain('lock-dump.domain.domain=dom1');
     expect(lines.find((line) => line.startsWith('inodelk.inodelk[0](ACTIVE)=type=WRITE, whence=0, start=0, len=0, pid = 1000, owner=0000000000000001'))).toBeDefined();
     expect(lines.find((line) => line.startsWith('posixlk.posixlk[0](ACTIVE)=type=READ, whence=0, start=5, len=5'))).toBeDefined();
+  });
+});
+
+describe('lockinfo', () => {
+  it('moves locks to another fd and its client', () => {
+    const numbers = new FdNumbers();
+    const locks = new PosixLocks();
+    const other = new Fd(brick.file.inode);
+    const key = lockinfoKey('<POSIX(/d/b1):host:/d/b1/wd/f>' as Bytes);
+    expect(key).toBe('<POSIX(/d/b1):host');
+    void locks.set(brick.frame(c1, 1), { client: c1, owner: owner(1), pid: 1, start: 0n, end: 9n, type: WR, mode: 0, fd: brick.fd, clientUid: 'c1', grantedAt: 0 }, false);
+    expect(lockinfoOf(locks, other, numbers, key).size).toBe(0);
+    const value = lockinfoOf(locks, brick.fd, numbers, key).getBin('trusted.glusterfs.lockinfo');
+    expect(value && moveLocks(locks, value, key, other, { client: c2, owner: owner(1), pid: 1 }, numbers)).toBe(true);
+    expect(locks.granted).toMatchObject([{ fd: other, client: c2, clientUid: 'c2' }]);
+    other.unref();
   });
 });
 
