@@ -5,6 +5,7 @@
  */
 export type { MountGraph } from './active-graph.js';
 export { type FuseBody, type FuseHeader, FuseProtocolError, type FuseRequest, decodeRequest } from './decode.js';
+export { fuzzRequest } from './fuzz.js';
 export { type FuseMountInit, FuseMount, type MountEnd } from './fuse-mount.js';
 export { type DirectIoMode, type FuseOptions, type FuseOptionsInit, fuseOptions } from './options.js';
 export { mountCall, mountData } from './mount-point.js';

@@ -1,4 +1,4 @@
-import { type Bytes, Errno, FopError, type Logger, OpenFlag, type Platform, fusermountDevice, umountFuse, utf8 } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, FopError, type Logger, OpenFlag, type Platform, fusermountDevice, umountFuse } from '@glusterts/libglusterfs';
 import type { FuseOptions } from './options.js';
 
 /** Flags of mount(2), and the words for them; `false`: the word clears the flag. */
@@ -36,12 +36,12 @@ export function mountCall(options: FuseOptions): MountCall {
     else if (word === 'auto_unmount') autoUnmount = true;
     else rest.push(word);
   }
-  return { source: utf8(options.fsname), flags, data: rest.join(','), autoUnmount };
+  return { source: options.fsname as Bytes, flags, data: rest.join(','), autoUnmount };
 }
 
 /** The `fd=…` and the rest of the string for mount(2). */
 export function mountData(call: MountCall, fd: number, uid: number, gid: number): Bytes {
-  return utf8(`${call.data},fd=${fd},rootmode=40000,user_id=${uid},group_id=${gid}`);
+  return (`${call.data},fd=${fd},rootmode=40000,user_id=${uid},group_id=${gid}`) as Bytes;
 }
 
 /**
@@ -51,7 +51,7 @@ export function mountData(call: MountCall, fd: number, uid: number, gid: number)
 export function mountFuse(platform: Platform, options: FuseOptions, log: Logger, ids: { uid: number; gid: number }): number {
   const { storage } = platform;
   const call = mountCall(options);
-  const target = utf8(options.mountpoint);
+  const target = options.mountpoint as Bytes;
   if (call.autoUnmount) return throughFusermount(options, call);
   const fd = storage.open('/dev/fuse' as Bytes, OpenFlag.RDWR, 0);
   if (fd >= 0) {
@@ -76,14 +76,14 @@ function throughFusermount(options: FuseOptions, call: MountCall): number {
     `fsname=${call.source.replaceAll(',', '\\,')}`,
     'subtype=glusterfs',
   ];
-  const fd = fusermountDevice(['fusermount3', '-o', words.join(','), '--', utf8(options.mountpoint)] as Bytes[], call.autoUnmount);
+  const fd = fusermountDevice(['fusermount3', '-o', words.join(','), '--', options.mountpoint] as Bytes[], call.autoUnmount);
   if (fd < 0) throw new FopError(-fd, undefined, `fusermount3 cannot mount on ${options.mountpoint}`);
   return fd;
 }
 
 /** Takes the mount point away at once; files that are open stay until they are closed. 0, or −errno. */
 export function unmountFuse(mountpoint: string): Promise<number> {
-  return umountFuse(utf8(mountpoint), MNT_DETACH);
+  return umountFuse(mountpoint as Bytes, MNT_DETACH);
 }
 
 /**
@@ -104,7 +104,7 @@ export function raiseReadahead(platform: Platform, options: FuseOptions): boolea
 /** `MAJOR:MINOR` of the last mount on a path, out of /proc/self/mountinfo. */
 export function mountDevice(mountinfo: string, mountpoint: string): string | undefined {
   let device: string | undefined;
-  const escaped = utf8(mountpoint).replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
+  const escaped = mountpoint.replace(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`);
   for (const line of mountinfo.split('\n')) {
     const words = line.split(' ');
     if (words[4] === escaped) device = words[2];

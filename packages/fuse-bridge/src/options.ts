@@ -5,9 +5,9 @@ export type DirectIoMode = 'auto' | 'enable' | 'disable';
 
 /** The command line's options of mount/fuse (spec/client.md, §2.1). Times in seconds, sizes in bytes. */
 export interface FuseOptions {
-  /** Absolute. Bytes outside ASCII as `utf8()` makes them. */
+  /** An absolute path, as a byte string: text goes through `utf8()`. */
   readonly mountpoint: string;
-  /** What stands first in /proc/mounts: `HOST:VOLUME`. */
+  /** What stands first in /proc/mounts: `HOST:VOLUME`. A byte string too, as is `fuse-mountopts`. */
   readonly fsname: string;
   readonly 'attribute-timeout': number;
   readonly 'entry-timeout': number;
