@@ -1,5 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
-import { type Errno, FopError, errnoMessage, errnoName, errnoOf } from '@glusterts/libglusterfs';
+import { type Errno, FopError, VolfileError, errnoMessage, errnoName, errnoOf } from '@glusterts/libglusterfs';
 
 /** What a path was given as. */
 export type PathLike = string | Buffer | Uint8Array;
@@ -34,12 +34,12 @@ function shown(path: PathLike): string {
   return typeof path === 'string' ? path : Buffer.from(path).toString('utf8');
 }
 
-/** Runs a part of an operation; what fops throw becomes a {@link GfapiError}. Programming errors pass unchanged. */
+/** Runs a part of an operation; what fops throw becomes a {@link GfapiError}. Errors of a volfile, and programming errors, pass unchanged. */
 export async function asSyscall<T>(syscall: string, path: PathLike | undefined, run: () => Promise<T>, dest?: PathLike): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    throw error instanceof FopError ? new GfapiError(errnoOf(error), syscall, path, dest, error) : error;
+    throw error instanceof FopError && !(error instanceof VolfileError) ? new GfapiError(errnoOf(error), syscall, path, dest, error) : error;
   }
 }
 
