@@ -4,6 +4,7 @@
  *
  * @packageDocumentation
  */
+export * from './address-network.js';
 export * from './bytes.js';
 export * from './ctx-slot.js';
 export * from './d-off.js';

@@ -1,6 +1,0 @@
-/**
- * protocol/server: offers a graph to clients.
- *
- * @packageDocumentation
- */
-export {};
