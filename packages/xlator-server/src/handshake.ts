@@ -1,0 +1,122 @@
+import { type Bytes, Dict, Errno, FopError, Frame, Loc, ROOT_GFID, type Subvolume, utf8 } from '@glusterts/libglusterfs';
+import { GlusterHandshake, type GfSetvolumeReq, type GfSetvolumeRsp, type RpcCall, type RpcConnection, type RpcService, serve } from '@glusterts/rpc-xdr';
+import { type AuthOptions, authenticate, isTrusted } from './authentication.js';
+import { BrickClient } from './brick-client.js';
+import type { ServerState } from './handlers.js';
+
+const FOPS_PROGRAM = 1298437;
+
+export interface HandshakeOwner extends ServerState {
+  readonly processUuid: string;
+  /** Graph up, and the brick's child too? The words of a refusal otherwise. */
+  brick(name: string): { readonly subvolume: Subvolume; readonly up: boolean } | 'not-up' | undefined;
+  volumeId(): string | undefined;
+  authOptions(): AuthOptions;
+  settings(): { readonly strict: boolean; readonly allowInsecure: boolean };
+  /** The client of this identity, if one is connected already. */
+  find(uid: string): BrickClient | undefined;
+  attach(client: BrickClient, connection: RpcConnection): void;
+}
+
+/** The handshake program of a brick (spec/rpc-wire.md, §11.2; spec/brick.md, §11). */
+export function handshakeService(owner: HandshakeOwner): RpcService {
+  const P = GlusterHandshake;
+  return {
+    ...P.program,
+    handlers: {
+      [P.SETVOLUME.number]: serve(P.SETVOLUME, (request: GfSetvolumeReq, call) => setVolume(owner, request, call)),
+      [P.GETSPEC.number]: serve(P.GETSPEC, () => ({ op_ret: -1, op_errno: Errno.ENOSYS, spec: '<this method is not in use, use glusterd for getspec>' as Bytes, xdata: undefined })),
+      [P.PING.number]: serve(P.PING, () => ({ op_ret: 0, op_errno: 0, xdata: undefined }), { exempt: true }),
+      [P.SET_LK_VER.number]: serve(P.SET_LK_VER, (request) => ({ op_ret: 0, op_errno: 0, lk_ver: request.lk_ver })),
+    },
+  };
+}
+
+class Refused extends FopError {
+  readonly words: string;
+
+  constructor(errno: number, words: string) {
+    super(errno);
+    this.words = words;
+  }
+}
+
+async function setVolume(owner: HandshakeOwner, request: GfSetvolumeReq, call: RpcCall): Promise<GfSetvolumeRsp> {
+  const answer = new Dict();
+  answer.setStr('clnt-lk-version', '0');
+  try {
+    const client = await admit(owner, request.dict ?? new Dict(), call);
+    owner.attach(client, call.connection);
+    answer.setStr('transport-ptr', '1');
+    answer.setStr('process-uuid', utf8(owner.processUuid));
+    answer.setStr('volume-id', utf8(owner.volumeId() ?? ''));
+    answer.setStr('child_up', '1');
+    answer.setStr('ERROR', 'Success');
+    // The real one leaves EINVAL here on success too.
+    return { op_ret: 0, op_errno: Errno.EINVAL, dict: answer };
+  } catch (error) {
+    if (!(error instanceof FopError)) throw error;
+    answer.setStr('process-uuid', utf8(owner.processUuid));
+    answer.setStr('ERROR', utf8(error instanceof Refused ? error.words : error.message));
+    owner.log.info(115029, `SETVOLUME of ${call.connection.peer} refused: ${error instanceof Refused ? error.words : error.message}`);
+    return { op_ret: -1, op_errno: error.errno, dict: answer };
+  }
+}
+
+/** Steps 2 to 11 of spec/brick.md, §11.2. */
+async function admit(owner: HandshakeOwner, dict: Dict, call: RpcCall): Promise<BrickClient> {
+  const name = dict.getStr('remote-subvolume');
+  if (name === undefined) throw new Refused(Errno.EINVAL, 'No remote-subvolume option specified');
+  const brick = owner.brick(name);
+  if (brick === 'not-up') throw new Refused(Errno.EAGAIN, 'xlator graph in server is not initialised yet. Try again later');
+  if (brick && !brick.up) throw new Refused(Errno.EAGAIN, 'Not received child_up for this xlator');
+  const uid = dict.getStr('process-uuid');
+  if (uid === undefined) throw new Refused(Errno.EINVAL, 'UUID not specified');
+  const volumeId = dict.getStr('volume-id');
+  const own = owner.volumeId();
+  if (volumeId !== undefined && own !== undefined && volumeId !== own) throw new Refused(Errno.EINVAL, 'Volume-ID different, possible case of same brick re-used in another volume');
+  const fops = dict.getNumber('fops-version');
+  if (fops !== FOPS_PROGRAM) throw new Refused(Errno.EINVAL, `version mismatch: client(${fops ?? 0}) - client-mgmt(${dict.getNumber('mgmt-version') ?? 0})`);
+  if (!brick) throw new Refused(Errno.ENOENT, 'Brick not found');
+  const peer = /^\[?(.*?)\]?(?::(\d+))?$/.exec(call.connection.peer);
+  const subdir = dict.getStr('subdir-mount');
+  const auth = {
+    brick: name,
+    address: peer?.[1] ?? '',
+    port: Number(peer?.[2] ?? 0),
+    username: dict.getStr('username'),
+    password: dict.getStr('password'),
+    sslName: call.connection.peerCommonName,
+    subdir: subdir ?? '/',
+  };
+  if (!authenticate(owner.authOptions(), auth, owner.settings())) throw new Refused(Errno.EACCES, 'Authentication failed');
+  const frame = new Frame();
+  const root = new Loc({ inode: owner.table.root, gfid: ROOT_GFID, path: '/' as Bytes });
+  // Its failure is ignored, as by the original: the fops will tell.
+  await brick.subvolume.lookup(frame, root, undefined).catch(() => undefined);
+  const known = owner.find(uid);
+  if (known) return known;
+  return new BrickClient({
+    uid,
+    bound: brick.subvolume,
+    trusted: isTrusted(owner.authOptions(), auth),
+    opVersion: dict.getNumber('opversion') ?? 0,
+    processName: dict.getStr('process-name') ?? 'unknown',
+    subdir: subdir === undefined || subdir === '/' ? undefined : await resolveSubdir(owner, brick.subvolume, subdir),
+  });
+}
+
+async function resolveSubdir(owner: HandshakeOwner, below: Subvolume, path: Bytes): Promise<BrickClient['subdir']> {
+  let parent = owner.table.root;
+  for (const name of path.split('/').filter((part) => part !== '')) {
+    const loc = new Loc({ inode: owner.table.create(), parent, name: name as Bytes, path });
+    try {
+      const reply = await below.lookup(new Frame(), loc, undefined);
+      parent = owner.table.link(loc.inode, parent, name as Bytes, reply.stat);
+    } catch (error) {
+      if (error instanceof FopError) throw new Refused(Errno.ENOENT, `subdirectory for mount "${path}" is not found`);
+      throw error;
+    }
+  }
+  return { path, gfid: parent.gfid };
+}
