@@ -65,6 +65,7 @@ export class Graph implements GraphView {
   readonly #links: Link[] = [];
   readonly #unknown: { xlator: string; key: string }[] = [];
   #top: Link | undefined;
+  #instrument: Instrument | undefined;
   #ctxCount = 0;
   #handlers = new Set<TopEventHandler>();
   #settled: GfEvent | undefined;
@@ -142,7 +143,7 @@ export class Graph implements GraphView {
   /** Init, binding, PARENT_UP. Throws what an xlator's init throws; what had been initialised is taken down again. */
   async activate(): Promise<void> {
     for (const { xlator, key } of this.#unknown) this.log.domain(xlator).warning(101174, `option '${key}' is not recognized`);
-    for (const link of this.#links) link.bind(undefined);
+    this.rebind();
     for (const xlator of [...this.#xlators].reverse()) {
       try {
         await xlator.init();
@@ -171,7 +172,13 @@ export class Graph implements GraphView {
 
   /** Puts an instrument into every link, or takes it out: nothing is paid while there is none. */
   setInstrument(instrument: Instrument | undefined): void {
-    for (const link of this.#links) link.bind(instrument);
+    this.#instrument = instrument;
+    this.rebind();
+  }
+
+  /** Binds every link anew: for an xlator whose set of fops has changed. Fops that are under way end as they began. */
+  rebind(): void {
+    for (const link of this.#links) link.bind(this.#instrument);
   }
 
   /**

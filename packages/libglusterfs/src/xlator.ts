@@ -49,6 +49,8 @@ export interface GraphView {
   /** All xlators, in the order of the volfile. */
   readonly xlators: readonly Xlator[];
   find(name: string): Xlator | undefined;
+  /** Binds every link anew: for an xlator whose set of fops has changed. */
+  rebind(): void;
   /** Reserves a cell in every inode and fd of this graph. */
   newCtxIndex(): number;
 }
