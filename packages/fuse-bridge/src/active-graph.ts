@@ -20,13 +20,16 @@ export class ActiveGraph {
   readonly graph: MountGraph;
   readonly top: Subvolume;
   readonly table: InodeTable;
+  /** The mount's first: whatever name the kernel knows was looked up here. In later ones a name may be known to the kernel alone. */
+  readonly isFirst: boolean;
   /** Requests that are being served in it. */
   winds = 0;
   readonly #known: CtxSlot<true>;
   #idle: (() => void) | undefined;
 
-  constructor(graph: MountGraph) {
+  constructor(graph: MountGraph, isFirst: boolean) {
     this.graph = graph;
+    this.isFirst = isFirst;
     this.top = graph.topSubvolume;
     this.table = graph.inodeTable;
     this.#known = new CtxSlot<true>(graph.newCtxIndex());

@@ -92,7 +92,7 @@ export class FuseMount {
       graph.onTopEvent?.((event) => {
         if (event === GfEvent.AUTH_FAILED) void this.#leave({ reason: 'auth-failed', detail: 'the volume refused the client' });
       });
-      await switchGraph(this.#bridge, new ActiveGraph(graph));
+      await switchGraph(this.#bridge, new ActiveGraph(graph, this.#bridge.active === undefined));
     });
     this.#switching = turn.catch(() => undefined);
     return turn;

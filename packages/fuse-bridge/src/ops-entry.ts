@@ -1,4 +1,4 @@
-import { type Bytes, type Dict, type EntryReply, Errno, FopError, type Iatt, type Inode, type Loc } from '@glusterts/libglusterfs';
+import { type Bytes, type Dict, type EntryReply, Errno, FopError, type Iatt, type Inode, type Loc, NULL_GFID } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
 import { type EntryOut, encodeEntry, encodeNegativeEntry, validity } from './encode.js';
@@ -73,13 +73,19 @@ export function symlink(bridge: FuseBridge, request: Request, name: Bytes, targe
   return make(bridge, request, name, (loc) => top.symlink(request.frame, target, loc, 0, gfidRequest(bridge)));
 }
 
+/** The attributes of a file that was known before: a layer that left the gfid out has said nothing wrong. */
+function identified(stat: Iatt, inode: Inode): Iatt {
+  return stat.ia_gfid === NULL_GFID ? stat.clone().setGfid(inode.gfid) : stat;
+}
+
 export async function link(bridge: FuseBridge, request: Request, oldnodeid: number, name: Bytes): Promise<ReplyBody> {
   try {
     const inode = await resolveInode(bridge, request, oldnodeid);
     const parent = await resolveInode(bridge, request, request.header.nodeid);
     const reply = await request.graph.top.link(request.frame, inodeLoc(request, inode), entryLoc(request, parent, name, inode), undefined);
-    const linked = linkNew(request, parent, name, { inode, stat: reply.stat });
-    return encodeEntry(entryOut(bridge, request, linked, reply.stat), bridge.options['enable-ino32']);
+    const stat = identified(reply.stat, inode);
+    const linked = linkNew(request, parent, name, { inode, stat });
+    return encodeEntry(entryOut(bridge, request, linked, stat), bridge.options['enable-ino32']);
   } catch (error) {
     throw staleIfAbsent(error);
   }
@@ -107,7 +113,7 @@ export async function rename(bridge: FuseBridge, request: Request, body: BodyOf<
     const oldloc = entryLoc(request, parent, body.name, inode);
     const newloc = entryLoc(request, target.parent, body.newname, target.inode);
     const reply = await top.rename(request.frame, oldloc, newloc, undefined);
-    table.rename(parent, body.name, target.parent, body.newname, inode, reply.stat);
+    table.rename(parent, body.name, target.parent, body.newname, inode, identified(reply.stat, inode));
     return undefined;
   } catch (error) {
     throw staleIfAbsent(error);
@@ -116,6 +122,11 @@ export async function rename(bridge: FuseBridge, request: Request, body: BodyOf<
 
 /** The inode that a rename replaces, or a fresh one. */
 async function renameTarget(bridge: FuseBridge, request: Request, newdir: number, newname: Bytes): Promise<{ parent: Inode; inode: Inode }> {
+  if (request.graph.isFirst) {
+    // The kernel has just looked it up: what is not known here is not there.
+    const { parent, child } = await resolveEntry(bridge, request, newdir, newname);
+    if (!child) return { parent, inode: request.hold(request.graph.table.create()) };
+  }
   try {
     return await resolveExisting(bridge, request, newdir, newname);
   } catch (error) {
