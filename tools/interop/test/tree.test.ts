@@ -1,0 +1,45 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { Cluster, DISPERSE_4_2, DISTRIBUTE_2, type Shape, type Side, treeScript, whyNot } from '../src/cluster.ts';
+
+const reason = whyNot(true);
+if (reason) console.warn(`interop of trees skipped: ${reason}`);
+
+let cluster: Cluster | undefined;
+
+afterEach(() => {
+  cluster?.stop();
+  cluster = undefined;
+});
+
+/** Copies with one side's mount, compares through both. */
+async function copyAndCompare(served: Side, copier: Side, shape: Shape): Promise<void> {
+  cluster = await Cluster.start(served);
+  const { host } = cluster;
+  cluster.createVolume('v', shape);
+  cluster.mount('ours', 'v', '/mnt/ours');
+  cluster.mount('real', 'v', '/mnt/real');
+  const files = Number(host.sh(treeScript('/run/tree')).trim().split('\n').at(-1));
+  expect(files).toBeGreaterThanOrEqual(5000);
+  host.sh(`cp -a /run/tree /mnt/${copier}/tree`);
+  host.sh('echo 3 >/proc/sys/vm/drop_caches');
+  for (const side of ['ours', 'real']) {
+    expect(host.sh(`diff -r --no-dereference /run/tree /mnt/${side}/tree`)).toBe('');
+    expect(host.sh(`cd /mnt/${side}/tree && find . -printf '%P %m %s %l\\n' | LC_ALL=C sort | grep -v '^[^ ]* 755 4096 $' | sed 's/ [0-9]* $/ /' | md5sum`)).toBe(
+      host.sh(`cd /run/tree && find . -printf '%P %m %s %l\\n' | LC_ALL=C sort | grep -v '^[^ ]* 755 4096 $' | sed 's/ [0-9]* $/ /' | md5sum`),
+    );
+  }
+  host.sh(`rm -rf /mnt/${copier}/tree`);
+  expect(host.sh('ls -A /mnt/ours /mnt/real | grep -v :').trim()).toBe('');
+}
+
+describe.skipIf(reason !== undefined)('a tree of 5,000 files and 200 MiB', () => {
+  it.each([
+    ['ours', 'real', 'distribute of 2', DISTRIBUTE_2],
+    ['ours', 'ours', 'disperse 4+2', DISPERSE_4_2],
+    ['ours', 'real', 'disperse 4+2', DISPERSE_4_2],
+    ['real', 'ours', 'distribute of 2', DISTRIBUTE_2],
+    ['real', 'ours', 'disperse 4+2', DISPERSE_4_2],
+  ] as const)('served by %s, copied in by the mount of %s, comes back byte for byte from both: %s', async (served, copier, _name, shape) => {
+    await copyAndCompare(served, copier, shape);
+  });
+});
