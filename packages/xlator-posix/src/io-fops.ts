@@ -26,7 +26,8 @@ export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd
   const path = brick.inodePath(loc);
   // A fifo would wait here for its other end.
   const wait = type === IaType.REG ? 0 : OpenFlag.NONBLOCK;
-  const wanted = backendFlags(brick, flags) | wait;
+  // By gfid nothing can be made: the name would be a handle.
+  const wanted = (backendFlags(brick, flags) & ~(OpenFlag.CREAT | OpenFlag.EXCL)) | wait;
   const opened = check(brick.storage.open(path, wanted, 0));
   brick.opened(fd, { fd: opened, gfid, flags: wanted });
   brick.touch(frame, opened, undefined, gfid, fd.inode);
