@@ -130,7 +130,7 @@ export abstract class CountingFops extends Xlator {
     if (!asked) return this.child.readdirp(frame, fd, size, offset, xdata);
     const reply = await this.child.readdirp(frame, fd, size, offset, asked.rest);
     for (const entry of reply.entries) if (entry.stat.ia_gfid !== NULL_GFID) entry.dict = addCounts(entry.dict, asked, [this.locksOf(entry.stat.ia_gfid)]);
-    return reply;
+    return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(fd.inode.gfid)]) };
   }
 
   // ---- I/O: mandatory locks (spec/brick.md, §13.9)

@@ -51,7 +51,7 @@ export function addCounts(reply: Xdata, asked: CountRequest, locks: readonly (In
   const most = (count: (locks: InodeLocks) => number): number => Math.max(0, ...locks.map((each) => (each ? count(each) : 0)));
   if (asked.parentEntrylk && parent) dict.setInt(PARENT_ENTRYLK, parent.locks?.holdsEntry(parent.name) ? 1 : 0);
   if (asked.entrylk) dict.setInt(ENTRYLK_COUNT, most((each) => each.entrylkCount()));
-  if (asked.inodelk || asked.domain !== undefined) dict.setInt(INODELK_COUNT, most((each) => each.inodelkCount(asked.domain)));
+  if (asked.inodelk || asked.domain !== undefined) dict.setInt(INODELK_COUNT, most((each) => each.inodelkCount(asked.inodelk ? undefined : asked.domain)));
   for (const key of asked.domains) dict.setInt(key, most((each) => each.inodelkCount(key.slice(DOM_PREFIX.length) as Bytes)));
   if (asked.posixlk) dict.setInt(POSIXLK_COUNT, most((each) => each.posix.count));
   return dict;

@@ -59,6 +59,7 @@ export class PosixLocks {
   /** Merges with the same owner's overlapping locks of the same type, and cuts its others (spec/brick.md, §13.2). */
   #insert(lock: PosixLock): void {
     let fresh = lock;
+    const right: PosixLock[] = [];
     for (;;) {
       const index = this.granted.findIndex((held) => sameOwner(held, fresh) && overlap(held, fresh));
       const [held] = index < 0 ? [] : this.granted.splice(index, 1);
@@ -68,9 +69,11 @@ export class PosixLocks {
         continue;
       }
       if (held.start < fresh.start) this.granted.push({ ...held, end: fresh.start - 1n });
-      if (held.end > fresh.end) this.granted.push({ ...held, start: fresh.end + 1n });
+      if (held.end > fresh.end) right.push({ ...held, start: fresh.end + 1n });
     }
+    // GETLK tells the first that conflicts: left rest, new lock, right rest, as the real one inserts them.
     if (fresh.type !== LkType.UNLCK) this.granted.push(fresh);
+    this.granted.push(...right);
   }
 
   /** Grants waiting requests, in order, that no granted lock overlaps. */

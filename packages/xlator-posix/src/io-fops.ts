@@ -22,7 +22,6 @@ export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd
   if (type === IaType.CHR || type === IaType.BLK) throw new FopError(Errno.EINVAL);
   if (flags & OpenFlag.CREAT) brick.checkSpace(frame, xdata);
   const gfid = loc.targetGfid;
-  if (brick.files.get(gfid)?.unlinked) throw new FopError(Errno.ESTALE);
   const path = brick.inodePath(loc);
   // A fifo would wait here for its other end.
   const wait = type === IaType.REG ? 0 : OpenFlag.NONBLOCK;

@@ -150,9 +150,8 @@ function statVictim(brick: Brick, path: Bytes): Iatt | undefined {
 }
 
 function renameReplies(xdata: Xdata, victim: Iatt | undefined): Xdata {
-  if (!xdata?.has(Key.GET_LINK_COUNT) && !xdata?.has(Key.REQUEST_LINK_COUNT)) return undefined;
   const reply = new Dict();
-  if (xdata.has(Key.GET_LINK_COUNT)) reply.setUint(Key.GET_LINK_COUNT, victim?.ia_nlink ?? 0);
-  if (victim && xdata.has(Key.REQUEST_LINK_COUNT)) reply.setUint(Key.RESPONSE_LINK_COUNT, victim.ia_nlink);
+  if (xdata?.has(Key.GET_LINK_COUNT)) reply.setUint(Key.GET_LINK_COUNT, victim?.ia_nlink ?? 0);
+  if (victim && xdata?.has(Key.REQUEST_LINK_COUNT)) reply.setUint(Key.RESPONSE_LINK_COUNT, victim.ia_nlink);
   return reply;
 }

@@ -18,10 +18,10 @@ export function virtualXattr(brick: Brick, subject: Subject, stat: Iatt, name: B
     case 'glusterfs.pathinfo' as Bytes:
       return dict.setStr(name, pathinfo(brick, subject, stat));
     case 'trusted.glusterfs.node-uuid' as Bytes:
-    case 'trusted.glusterfs.list-node-uuids' as Bytes:
-      return dict.setStr(name, brick.glusterdUuid);
+      return brick.glusterdUuid === '' ? undefined : dict.setStr(name, brick.glusterdUuid);
     case 'glusterfs.gfidtopath' as Bytes:
-      return dict.setBin(name, toBuffer(pathsOf(brick, subject, stat)));
+      // Only a directory's path is a string, with a NUL.
+      return stat.ia_type === IaType.DIR ? dict.setStr(name, pathsOf(brick, subject, stat)) : dict.setBin(name, toBuffer(pathsOf(brick, subject, stat)));
     case 'glusterfs.gfid2path' as Bytes: {
       const path = subject.inode.table.path(subject.inode);
       if (path === undefined) throw new FopError(Errno.ENAMETOOLONG);
@@ -36,6 +36,7 @@ export function virtualXattr(brick: Brick, subject: Subject, stat: Iatt, name: B
       return dict.setUint(name, brick.openCount(subject.gfid) > 0 ? 1 : 0);
     case Key.ACL_TEXT:
     case Key.ACL_DEFAULT_TEXT: {
+      if (name === Key.ACL_DEFAULT_TEXT && stat.ia_type !== IaType.DIR) throw new FopError(Errno.EACCES);
       const text = aclText(brick, subject.at, stat, name);
       if (text === undefined) throw new FopError(Errno.ENODATA);
       return dict.setStr(name, text);
@@ -72,8 +73,8 @@ function signature(brick: Brick, { at }: Subject): Dict {
   const version = brick.getx(at, Xattr.BITROT_VERSION);
   if (typeof version !== 'number') dict.setBin(Xattr.BITROT_VERSION, version);
   const signed = brick.getx(at, Xattr.BITROT_SIGNATURE);
-  if (typeof signed !== 'number') dict.setBin(Xattr.BITROT_SIGNATURE, signed).setUint('trusted.glusterfs.bit-rot.size', signed.length);
-  return dict;
+  if (typeof signed !== 'number') dict.setBin(Xattr.BITROT_SIGNATURE, signed);
+  return dict.setUint('trusted.glusterfs.bit-rot.size', typeof signed === 'number' ? 0 : signed.length);
 }
 
 /** The first entry of a directory that is the name but for upper and lower case. */

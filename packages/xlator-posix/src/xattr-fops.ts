@@ -86,12 +86,15 @@ export function getxattr(brick: Brick, frame: Frame, subject: Subject, name: Byt
   return { dict, xdata: replyXdata(brick, subject.at, stat, subject.inode, xdata) };
 }
 
-/** By fd only gfid and volume-id are hidden. */
+/** The virtual names that a real brick also answers by fd. */
+const BY_FD: ReadonlySet<string> = new Set(['trusted.glusterfs.pathinfo', 'glusterfs.pathinfo', 'trusted.glusterfs.get-signature']);
+
+/** By fd only gfid and volume-id are hidden, and few virtual names known. */
 export function fgetxattr(brick: Brick, subject: Subject, name: Bytes | undefined, xdata: Xdata): GetxattrReply {
   const stat = statOf(brick, subject);
   const wanted = name === '' ? undefined : name;
   if (wanted === Key.OPEN_FD_COUNT) return { dict: new Dict().setUint(wanted, 1), xdata: replyXdata(brick, subject.at, stat, subject.inode, xdata) };
-  const dict = (wanted !== undefined && virtualXattr(brick, subject, stat, wanted)) || stored(brick, subject, wanted, () => false);
+  const dict = (wanted !== undefined && (BY_FD.has(wanted) || wanted.startsWith('glusterfs.get_real_filename:')) && virtualXattr(brick, subject, stat, wanted)) || stored(brick, subject, wanted, () => false);
   return { dict, xdata: replyXdata(brick, subject.at, stat, subject.inode, xdata) };
 }
 
