@@ -37,6 +37,7 @@ export * from './loader.js';
 export * from './logging-gluster.js';
 export * from './option-parser.js';
 export * from './volfile.js';
+export { fuzzVolfile } from './fuzz-volfile.js';
 export * from './platform/host-name.js';
 export * from './platform/native.js';
 export * from './platform/real.js';

@@ -1,6 +1,0 @@
-/**
- * Long fuzz runs over the decoders.
- *
- * @packageDocumentation
- */
-export {};
