@@ -1,0 +1,45 @@
+import type { Statvfs, Subvolume } from '@glusterts/libglusterfs';
+
+const MIB = 2 ** 20;
+
+/** The last disk numbers of a subvolume (spec/dht.md, §6.1 and §10.1). */
+export interface DiskUsage {
+  /** Size in MiB, for weighting; 0: not known. */
+  chunks: number;
+  availPercent: number;
+  availBytes: number;
+  inodePercent: number;
+  known: boolean;
+}
+
+/** A child of distribute and what is known of it. */
+export class Subvol {
+  readonly index: number;
+  readonly name: string;
+  /** Its fops. */
+  readonly fops: Subvolume;
+  up = false;
+  /** It has said once whether it is up. */
+  reported = false;
+  /** When it came up, in order of coming; grows. */
+  upSince = 0;
+  decommissioned = false;
+  disk: DiskUsage = { chunks: 0, availPercent: 100, availBytes: Number.MAX_SAFE_INTEGER, inodePercent: 100, known: false };
+
+  constructor(index: number, fops: Subvolume) {
+    this.index = index;
+    this.name = fops.name;
+    this.fops = fops;
+  }
+
+  setDisk(statfs: Statvfs): void {
+    const perChunk = statfs.f_bsize > 0 ? Math.floor(MIB / statfs.f_bsize) : 0;
+    this.disk = {
+      chunks: perChunk > 0 && statfs.f_blocks > 0 ? Math.floor((statfs.f_blocks + perChunk - 1) / perChunk) : 0,
+      availPercent: statfs.f_blocks > 0 ? Math.trunc((statfs.f_bavail * 100) / statfs.f_blocks) : 100,
+      availBytes: statfs.f_bavail * statfs.f_frsize,
+      inodePercent: statfs.f_files > 0 ? Math.trunc((statfs.f_ffree * 100) / statfs.f_files) : 100,
+      known: true,
+    };
+  }
+}
