@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Dict, type Bytes } from '@glusterts/libglusterfs';
-import { type RpcProcedure, XdrReader, XdrWriter } from '@glusterts/rpc-xdr';
+import { type RpcProcedure, RpcRejected, XdrReader, XdrWriter } from '@glusterts/rpc-xdr';
 import { describe, expect, test } from 'vitest';
 import { parseArguments } from '../src/arguments.js';
 import { runCommand, USAGE } from '../src/cli.js';
@@ -66,6 +66,8 @@ class Replay implements CliChannel {
     const w = new XdrWriter();
     procedure.encodeRequest(w, request);
     if (rpc.request_xdr_hex !== undefined) expect(Buffer.from(w.finish()).toString('hex')).toBe(rpc.request_xdr_hex);
+    // No body: the listener doesn't offer the program.
+    if (rpc.reply_xdr_hex === '') return Promise.reject(new RpcRejected(procedure.name, 1));
     if (rpc.reply_xdr_hex !== undefined) return Promise.resolve(procedure.decodeReply(new XdrReader(Buffer.from(rpc.reply_xdr_hex, 'hex'))));
     const reply = { op_ret: rpc.op_ret ?? 0, op_errno: rpc.op_errno ?? 0, op_errstr: (rpc.op_errstr ?? '') as Bytes, dict: Array.isArray(rpc.reply_dict) ? makeDict(rpc.reply_dict) : undefined };
     const encoded = new XdrWriter();
@@ -78,7 +80,7 @@ async function replay(vector: Vector): Promise<void> {
   let out = '';
   let err = '';
   let input = vector.stdin ?? '';
-  const groups: Record<string, string> = { mygroup: 'performance.io-cache=on\n', emptygroup: '', badgroup: 'nonsense\n' };
+  const groups: Record<string, string> = { mygroup: '# a group\nfeatures.cache-invalidation=on\nfeatures.cache-invalidation-timeout=600\nperformance.stat-prefetch=on\n', emptygroup: '', badgroup: 'nonsense\n' };
   const io: CliIo = {
     out: (text) => void (out += text),
     err: (text) => void (err += text),

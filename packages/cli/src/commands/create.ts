@@ -36,9 +36,9 @@ export const createVolume: Command = async (run) => {
   const bricks = parseBricks(run, words);
   const thinArbiter = layout.thinArbiter ? bricks.pop() : undefined;
   const disperse = isDisperse(layout) ? await settleDisperse(run, layout, bricks.length) : undefined;
-  const request = buildRequest(run, name, layout, disperse, bricks, force || run.options.wignore);
-  if (thinArbiter !== undefined) request.setStr('ta-brick', ` ${thinArbiter} ` as Bytes);
-  run.commandText = [...run.words.slice(0, 3), ...rest.slice(0, next), ...bricks, ...(force ? ['force'] : [])].join(' ');
+  const request = buildRequest(name, layout, disperse, bricks, thinArbiter, force || run.options.wignore);
+  const all = thinArbiter === undefined ? bricks : [...bricks, thinArbiter];
+  run.commandText = [...run.words.slice(0, 3), ...rest.slice(0, next), ...all, ...(force ? ['force'] : [])].join(' ');
   await send(run, name, request);
 };
 
@@ -182,14 +182,15 @@ async function optimalRedundancy(count: number, askOr: (question: string) => Pro
   return 1;
 }
 
-function buildRequest(run: CommandRun, name: string, layout: Layout, disperse: Disperse | undefined, bricks: readonly string[], force: boolean): Dict {
+function buildRequest(name: string, layout: Layout, disperse: Disperse | undefined, bricks: readonly string[], thinArbiter: string | undefined, force: boolean): Dict {
   const request = new Dict();
-  if (layout.replica !== undefined) request.setInt('replica-count', layout.replica);
   if (layout.arbiter) request.setInt('arbiter-count', 1);
   if (layout.thinArbiter) request.setInt('thin-arbiter-count', 1);
+  if (layout.replica !== undefined) request.setInt('replica-count', layout.replica);
   if (disperse) request.setInt('disperse-count', disperse.count).setInt('redundancy-count', disperse.redundancy);
   request.setStr('volname', name as Bytes).setInt('type', layout.replica !== undefined ? 2 : disperse ? 4 : 0);
   request.setStr('transport', (layout.transport ?? 'tcp') as Bytes).setStr('bricks', ` ${bricks.join(' ')} ` as Bytes);
+  if (thinArbiter !== undefined) request.setStr('ta-brick', ` ${thinArbiter} ` as Bytes);
   return request.setInt('count', bricks.length).setInt('force', force ? 1 : 0);
 }
 

@@ -12,6 +12,7 @@ export const setOptions: Command = async (run) => {
   if (rest.length === 0 && (name === 'help' || name === 'help-xml')) return setHelp(run, name);
   const isGroup = rest.length === 2 && rest[0] === 'group';
   const pairs = isGroup ? readGroup(run, rest[1] ?? '') : readPairs(run, rest);
+  if (!isGroup) run.commandText = [...run.words.slice(0, 3), ...pairs.flat()].join(' ');
   await askAbout(run, pairs);
   const request = new Dict().setStr('volname', name as Bytes);
   if (name === 'all') request.setStr('globalname', 'All').setInt('hold_global_locks', 1);

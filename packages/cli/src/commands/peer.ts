@@ -1,7 +1,7 @@
 import { type Bytes, Dict } from '@glusterts/libglusterfs';
 import { GlusterCli } from '@glusterts/rpc-xdr';
 import { isHostName } from '../brick-words.js';
-import { type Command, type CommandRun } from '../session.js';
+import { type Command, CommandFailure, type CommandRun } from '../session.js';
 import { leaf, type XmlElement } from '../xml.js';
 
 const PEERS = 1;
@@ -91,9 +91,12 @@ export const peerDetach: Command = async (run) => {
   const question =
     'All clients mounted through the peer which is getting detached need to be remounted using one of the other active peers in the trusted storage pool to ensure client gets notification on any changes done on the gluster configuration and if the same has been done do you want to proceed?';
   if (!(await run.confirm(question))) return;
-  const request = new Dict().setStr('hostname', host as Bytes).setInt('port', GLUSTERD_PORT).setInt('flags', force === 'force' ? 1 : 0);
+  const request = new Dict().setStr('hostname', host as Bytes).setInt('flags', force === 'force' ? 1 : 0).setInt('port', GLUSTERD_PORT);
   const reply = await run.request(GlusterCli.DEPROBE, request);
   if (run.options.xml) return run.xml(reply, reply.op_ret === 0 ? [leaf('output', 'success')] : []);
-  if (reply.op_ret !== 0) throw run.fail(`peer detach: failed: ${reply.op_errstr}`);
+  if (reply.op_ret !== 0) {
+    run.err(`peer detach: failed: ${reply.op_errstr}`);
+    throw new CommandFailure(-reply.op_ret & 0xff);
+  }
   run.out('peer detach: success');
 };

@@ -2,8 +2,9 @@ import type { Dict } from '@glusterts/libglusterfs';
 import type { Glusterd } from '../glusterd.js';
 import { OpError } from '../op-error.js';
 import { didYouMean } from '../options/option-hint.js';
-import { completeKey, optionKeys, recordsOf } from '../options/option-lookup.js';
+import { completeKey, recordsOf } from '../options/option-lookup.js';
 import { isGlobal } from '../options/option-record.js';
+import { optionTable } from '../options/option-table.js';
 import { MAX_OP_VERSION } from '../store/node-store.js';
 import { type Volume, VolumeType } from '../volume.js';
 
@@ -44,10 +45,8 @@ function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict
   const volume = glusterd.find(name);
   if (!volume) throw new OpError(`Volume ${name} does not exist`, 0);
   if (given === 'all') {
-    const listed = optionKeys.flatMap((key): [string, string][] => {
-      const shown = volumeValue(glusterd, volume, key);
-      return shown === undefined ? [] : [[key, shown]];
-    });
+    // A key that is in the table twice is listed twice; this one, though settable, never is.
+    const listed = optionTable.filter((record) => record.shown !== undefined && record.key !== 'cluster.localtime-logging').map(({ key }): [string, string] => [key, volumeValue(glusterd, volume, key) ?? '']);
     const own = [...volume.options].reverse().filter(([key]) => key.startsWith('user.'));
     return [...listed, ...own];
   }
