@@ -21,8 +21,7 @@ export class HealthCheck {
     const { platform, settings } = this.#brick;
     if (settings.healthCheckIntervalS === 0) return;
     this.#stopped = false;
-    void this.#round();
-    this.#timer = platform.timers.after(settings.healthCheckIntervalS * 1000, () => this.start(), { background: true });
+    this.#timer = platform.timers.after(settings.healthCheckIntervalS * 1000, () => void this.#round(), { background: true });
   }
 
   stop(): void {
@@ -34,6 +33,7 @@ export class HealthCheck {
   async #round(): Promise<void> {
     try {
       await this.#probe();
+      if (!this.#stopped) this.start();
     } catch (error) {
       if (this.#stopped) return;
       this.stop();

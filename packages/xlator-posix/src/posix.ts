@@ -34,6 +34,7 @@ export class Posix extends Xlator {
   #janitor: Janitor | undefined;
   #health: HealthCheck | undefined;
   #reserveTimer: Timer | undefined;
+  #death: Timer | undefined;
   #rootFd = -1;
 
   constructor(context: XlatorContext) {
@@ -99,6 +100,7 @@ export class Posix extends Xlator {
     this.#health?.stop();
     this.#janitor?.stop();
     this.#reserveTimer?.cancel();
+    this.#death?.cancel();
     this.#reserveTimer = undefined;
     if (this.#rootFd >= 0) this.graph.platform.storage.close(this.#rootFd);
     this.#rootFd = -1;
@@ -113,7 +115,7 @@ export class Posix extends Xlator {
   #diskFailed(reason: string): void {
     this.log.log(1, 113075, 'health-check failed, going down', { reason });
     super.notify(GfEvent.CHILD_DOWN, undefined, this);
-    this.graph.platform.timers.after(DEATH_DELAY_MS, () => {
+    this.#death = this.graph.platform.timers.after(DEATH_DELAY_MS, () => {
       this.log.log(1, 113075, 'still alive! -> SIGTERM');
       process.kill(process.pid, 'SIGTERM');
     });
