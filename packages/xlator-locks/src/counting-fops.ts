@@ -189,7 +189,7 @@ export abstract class CountingFops extends Xlator {
     if (frame.pid < 0) return;
     while (this.#forbidden(frame, fd.inode.gfid, type, BigInt(offset), length === undefined ? undefined : BigInt(length))) {
       if (fd.flags & O_NONBLOCK) throw new FopError(Errno.EAGAIN);
-      await this.locksOf(fd.inode.gfid)?.changed();
+      await this.locksOf(fd.inode.gfid)?.changed(frame.signal);
       if (frame.signal?.aborted) throw new FopError(Errno.EINTR);
     }
   }
@@ -221,7 +221,7 @@ export abstract class CountingFops extends Xlator {
     locks.removers.add(frame.client);
     try {
       while (this.#othersHold(frame, locks)) {
-        await locks.changed();
+        await locks.changed(frame.signal);
         if (frame.signal?.aborted) throw new FopError(Errno.EINTR);
       }
       return await remove();

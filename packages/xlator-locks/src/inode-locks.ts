@@ -51,9 +51,18 @@ export class InodeLocks {
     return this.removals === 0 && this.#watchers.length === 0 && this.posix.empty && allEmpty(this.inodelks) && allEmpty(this.entrylks);
   }
 
-  /** Resolves at the next change. */
-  changed(): Promise<void> {
-    return new Promise((resolve) => this.#watchers.push(resolve));
+  /** Resolves at the next change, or when the signal aborts. */
+  changed(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const woken = (): void => {
+        signal?.removeEventListener('abort', woken);
+        this.#watchers = this.#watchers.filter((each) => each !== woken);
+        resolve();
+      };
+      if (signal?.aborted) return resolve();
+      this.#watchers.push(woken);
+      signal?.addEventListener('abort', woken);
+    });
   }
 
   announce(): void {

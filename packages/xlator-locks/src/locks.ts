@@ -97,7 +97,7 @@ export class Locks extends CountingFops {
 
   async #awaitRemoval(frame: Frame, gfid: Gfid, wait: boolean): Promise<void> {
     if (!wait) throw new FopError(Errno.EAGAIN);
-    await this.table.find(gfid)?.changed();
+    await this.table.find(gfid)?.changed(frame.signal);
     if (frame.signal?.aborted) throw new FopError(Errno.EINTR);
   }
 

@@ -184,6 +184,16 @@ describe('inodelks', () => {
     await stranger;
   });
 
+  it('let a removal go that its caller gives up', async () => {
+    await inodelk(c1, 1, SETLK, WR);
+    const abort = new AbortController();
+    const removal = expect(brick.fops.unlink(brick.frame(c2, 2, { signal: abort.signal }), brick.file, 0, undefined)).rejects.toMatchObject({ errno: Errno.EINTR });
+    abort.abort();
+    await removal;
+    await inodelk(c1, 1, SETLK, UN);
+    expect(brick.locks.table.size).toBe(0);
+  });
+
   it('of self-heal don’t hold a removal back', async () => {
     await inodelk(c1, 1, SETLK, WR, [0, 0], dom1, { pid: -6 });
     await brick.fops.unlink(brick.frame(c2, 2), brick.file, 0, undefined);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
-  type CopyFileRangeReply, Dict, Errno, FallocateMode, type Fd, FopError, type Frame, type Iatt, IaType, IoVec, type Loc, type OpenReply, OpenFlag, type PrePostReply, type RchecksumReply,
+  type Bytes, type CopyFileRangeReply, Dict, Errno, FallocateMode, type Fd, FopError, type Frame, type Iatt, IaType, IoVec, type Loc, type OpenReply, OpenFlag, type PrePostReply, type RchecksumReply,
   type ReadReply, Seek, SeekWhence, type SeekReply, type WriteReply, type Xdata,
 } from '@glusterts/libglusterfs';
 import { type Brick, type OpenFile, check } from './brick.js';
@@ -64,7 +64,7 @@ async function read(brick: Brick, file: OpenFile, view: Uint8Array, offset: numb
 
 /** The same file without O_DIRECT. */
 function buffered(brick: Brick, file: OpenFile): number {
-  file.buffered ??= check(brick.storage.open(`/proc/self/fd/${file.fd}` as never, file.flags & ~(OpenFlag.DIRECT | OpenFlag.NOFOLLOW | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.TRUNC), 0));
+  file.buffered ??= check(brick.storage.open(`/proc/self/fd/${file.fd}` as Bytes, file.flags & ~(OpenFlag.DIRECT | OpenFlag.NOFOLLOW | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.TRUNC), 0));
   return file.buffered;
 }
 
