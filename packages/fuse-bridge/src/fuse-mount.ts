@@ -2,7 +2,7 @@ import { Errno, GfEvent, type FuseDevice, type Inode, type Logger, type Platform
 import { ActiveGraph, type MountGraph } from './active-graph.js';
 import { FuseBridge } from './bridge.js';
 import { switchGraph } from './graph-switch.js';
-import { mountFuse, raiseReadahead, unmountFuse } from './mount-point.js';
+import { mountFuse, raiseReadahead, unmountFuse, unmountThroughFusermount } from './mount-point.js';
 import { type FuseOptions, type FuseOptionsInit, fuseOptions } from './options.js';
 
 /** Reading again after EPERM (spec/client.md, §6.1). */
@@ -119,7 +119,10 @@ export class FuseMount {
     this.#log.info(0, end.detail);
     // Requests are served until it is done: the kernel writes back through us.
     const result = await unmountFuse(this.options.mountpoint);
-    if (result < 0 && result !== -Errno.EINVAL) this.#log.warning(0, `umount of ${this.options.mountpoint} failed: errno ${-result}`);
+    if (result === -Errno.EPERM) {
+      this.#device.close();
+      unmountThroughFusermount(this.options.mountpoint);
+    } else if (result < 0 && result !== -Errno.EINVAL) this.#log.warning(0, `umount of ${this.options.mountpoint} failed: errno ${-result}`);
     this.#finish(end);
   }
 

@@ -61,7 +61,7 @@ export function mountFuse(platform: Platform, options: FuseOptions, log: Logger,
     if (result >= 0) return fd;
     storage.close(fd);
     if (result !== -Errno.EPERM) throw new FopError(-result, undefined, `cannot mount on ${options.mountpoint}`);
-  } else if (ids.uid === 0) {
+  } else if (fd !== -Errno.EACCES && fd !== -Errno.EPERM) {
     throw new FopError(-fd, undefined, 'cannot open /dev/fuse');
   }
   log.debug(0, 'mount(2) is not allowed; mounting with fusermount3');
@@ -84,6 +84,15 @@ function throughFusermount(options: FuseOptions, call: MountCall): number {
 /** Takes the mount point away at once; files that are open stay until they are closed. 0, or −errno. */
 export function unmountFuse(mountpoint: string): Promise<number> {
   return umountFuse(mountpoint as Bytes, MNT_DETACH);
+}
+
+/**
+ * As a user who may not call umount2: through fusermount3. Only when the device is closed already, for this blocks, and the kernel
+ * must not wait for us meanwhile.
+ */
+export function unmountThroughFusermount(mountpoint: string): void {
+  // It sends no device, which is no news.
+  fusermountDevice(['fusermount3', '-u', '-q', '-z', '--', mountpoint] as Bytes[], false);
 }
 
 /**

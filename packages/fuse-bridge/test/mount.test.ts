@@ -325,6 +325,15 @@ describe.skipIf(reason)('the life of a mount', () => {
     rmSync(mount.dir, { recursive: true });
   });
 
+  it('is unmounted with auto_unmount when the process is killed', async () => {
+    mount = await TestMount.start({ 'fuse-mountopts': 'auto_unmount' });
+    await mount.sh('echo x > f; grep -q "$PWD fuse.glusterfs" /proc/mounts');
+    const watch = mount.spawn(`cd /; while grep -q "${mount.dir} " /proc/mounts; do sleep 0.05; done; echo gone`);
+    process.kill(mount.pid, 'SIGKILL');
+    await heard(watch, 'gone\n');
+    await mount.end({ signal: false });
+  });
+
   it('says what mount(2) says when it cannot', async () => {
     await expect(TestMount.start({ mountpoint: '/nowhere/at/all' })).rejects.toThrow(/ENOENT/);
   });

@@ -113,7 +113,7 @@ export class TestMount {
 
   /** Sends SIGTERM, unless it ends by itself, and resolves with its last words. */
   async end(options: { signal?: boolean; keepDir?: boolean } = { signal: true }): Promise<{ end: string; active: number; code: number | null }> {
-    const exited = this.#child.exitCode === null ? once(this.#child, 'exit') : Promise.resolve([this.#child.exitCode]);
+    const exited = this.#child.exitCode === null && this.#child.signalCode === null ? once(this.#child, 'exit') : Promise.resolve([this.#child.exitCode]);
     if (options.signal) process.kill(this.pid, 'SIGTERM');
     const { value } = await this.#answers.next();
     const [code] = await exited;
