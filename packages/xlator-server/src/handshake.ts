@@ -41,40 +41,59 @@ class Refused extends FopError {
   }
 }
 
+/** How far a SETVOLUME came: what its answer tells depends on it. */
+interface Progress {
+  /** The brick's name is known. */
+  childUp?: boolean;
+  /** Empty for a brick that isn't here. */
+  volumeId?: string;
+  /** Authenticated. */
+  accepted?: boolean;
+}
+
 async function setVolume(owner: HandshakeOwner, request: GfSetvolumeReq, call: RpcCall): Promise<GfSetvolumeRsp> {
-  const answer = new Dict();
-  answer.setStr('clnt-lk-version', '0');
+  const progress: Progress = {};
   try {
-    const client = await admit(owner, request.dict ?? new Dict(), call);
+    const client = await admit(owner, request.dict ?? new Dict(), call, progress);
     owner.attach(client, call.connection);
-    answer.setStr('transport-ptr', '1');
-    answer.setStr('process-uuid', utf8(owner.processUuid));
-    answer.setStr('volume-id', utf8(owner.volumeId() ?? ''));
-    answer.setStr('child_up', '1');
-    answer.setStr('ERROR', 'Success');
     // The real one leaves EINVAL here on success too.
-    return { op_ret: 0, op_errno: Errno.EINVAL, dict: answer };
+    return { op_ret: 0, op_errno: Errno.EINVAL, dict: answerOf(owner, progress, 'Success') };
   } catch (error) {
     if (!(error instanceof FopError)) throw error;
-    answer.setStr('process-uuid', utf8(owner.processUuid));
-    answer.setStr('ERROR', utf8(error instanceof Refused ? error.words : error.message));
-    owner.log.info(115029, `SETVOLUME of ${call.connection.peer} refused: ${error instanceof Refused ? error.words : error.message}`);
-    return { op_ret: -1, op_errno: error.errno, dict: answer };
+    const words = error instanceof Refused ? error.words : error.message;
+    owner.log.info(115029, `SETVOLUME of ${call.connection.peer} refused: ${words}`);
+    return { op_ret: -1, op_errno: error.errno, dict: answerOf(owner, progress, words) };
   }
 }
 
+/** A dict is sent last key first; the order is 10.3's (vectors/rpc/setvolume-errors.json). */
+function answerOf(owner: HandshakeOwner, progress: Progress, words: string): Dict {
+  const answer = new Dict();
+  if (progress.childUp !== undefined) answer.setStr('child_up', progress.childUp ? '1' : '0');
+  if (progress.volumeId !== undefined) answer.setStr('volume-id', utf8(progress.volumeId));
+  answer.setStr('ERROR', utf8(words));
+  if (progress.accepted === true) {
+    answer.setStr('process-uuid', utf8(owner.processUuid));
+    answer.setStr('clnt-lk-version', '0');
+    answer.setStr('transport-ptr', '1');
+  }
+  return answer;
+}
+
 /** Steps 2 to 11 of spec/brick.md, §11.2. */
-async function admit(owner: HandshakeOwner, dict: Dict, call: RpcCall): Promise<BrickClient> {
+async function admit(owner: HandshakeOwner, dict: Dict, call: RpcCall, progress: Progress): Promise<BrickClient> {
   const name = dict.getStr('remote-subvolume');
   if (name === undefined) throw new Refused(Errno.EINVAL, 'No remote-subvolume option specified');
   const brick = owner.brick(name);
   if (brick === 'not-up') throw new Refused(Errno.EAGAIN, 'xlator graph in server is not initialised yet. Try again later');
+  if (brick) progress.childUp = brick.up;
   if (brick && !brick.up) throw new Refused(Errno.EAGAIN, 'Not received child_up for this xlator');
   const uid = dict.getStr('process-uuid');
   if (uid === undefined) throw new Refused(Errno.EINVAL, 'UUID not specified');
   const volumeId = dict.getStr('volume-id');
   const own = owner.volumeId();
   if (volumeId !== undefined && own !== undefined && volumeId !== own) throw new Refused(Errno.EINVAL, 'Volume-ID different, possible case of same brick re-used in another volume');
+  progress.volumeId = brick ? (own ?? '') : '';
   const fops = dict.getNumber('fops-version');
   if (fops !== FOPS_PROGRAM) throw new Refused(Errno.EINVAL, `version mismatch: client(${fops ?? 0}) - client-mgmt(${dict.getNumber('mgmt-version') ?? 0})`);
   if (!brick) throw new Refused(Errno.ENOENT, 'Brick not found');
@@ -90,6 +109,7 @@ async function admit(owner: HandshakeOwner, dict: Dict, call: RpcCall): Promise<
     subdir: subdir ?? '/',
   };
   if (!authenticate(owner.authOptions(), auth, owner.settings())) throw new Refused(Errno.EACCES, 'Authentication failed');
+  progress.accepted = true;
   const frame = new Frame();
   const root = new Loc({ inode: owner.table.root, gfid: ROOT_GFID, path: '/' as Bytes });
   // Its failure is ignored, as by the original: the fops will tell.
