@@ -474,7 +474,8 @@ describe.skipIf(reason)('a full or read-only disk', () => {
       await expect(brick.fops.truncate(brick.frame(), loc, 5, undefined)).rejects.toMatchObject({ errno: Errno.EROFS });
       await brick.graph.fini();
     } finally {
-      run('umount', '-l', dir);
+      run('umount', dir);
+      run('rmdir', dir);
     }
     expect(readFileSync('/proc/mounts', 'utf8')).not.toContain(dir);
   });
