@@ -4,9 +4,12 @@ export const MgmtErrno = { INTERNAL: 30800, NOT_SUPPORTED: 30801, ANOTHER_TRANSA
 /** A refusal: its text is what the user reads. */
 export class OpError extends Error {
   readonly errno: number;
+  /** op_ret of the reply: −1, but for the few that users can tell apart by the CLI's exit status. */
+  readonly opRet: number;
 
-  constructor(message: string, errno: number = MgmtErrno.INTERNAL) {
+  constructor(message: string, errno: number = MgmtErrno.INTERNAL, opRet = -1) {
     super(message);
     this.errno = errno;
+    this.opRet = opRet;
   }
 }

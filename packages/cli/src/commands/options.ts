@@ -3,6 +3,7 @@ import { type GfCliRsp, GlusterCli } from '@glusterts/rpc-xdr';
 import { type Command, CommandFailure, type CommandRun, dictOf } from '../session.js';
 import { leaf } from '../xml.js';
 
+const ENOENT = 2;
 const GROUPS = '/var/lib/glusterd/groups';
 
 /** `volume set` (spec/cli.md, §6.6). */
@@ -92,7 +93,16 @@ export const getOptions: Command = async (run) => {
   const reply = await run.request(GlusterCli.GET_VOL_OPT, new Dict().setStr('volname', name as Bytes).setStr('key', key as Bytes));
   if (reply.op_ret !== 0) return refuseGet(run, reply);
   const dict = dictOf(reply);
-  const pairs = Array.from({ length: dict.getNumber('count') ?? 0 }, (_, at) => [dict.getStr(`key${at + 1}`) ?? '', dict.getStr(`value${at + 1}`) ?? ''] as const);
+  const pairs: (readonly [string, string])[] = [];
+  for (let at = 1; at <= (dict.getNumber('count') ?? 0); at++) {
+    const option = dict.getStr(`key${at}`);
+    const value = dict.getStr(`value${at}`);
+    if (option === undefined || value === undefined) {
+      run.out('volume get option failed. Check the cli/glusterd log file for more details');
+      throw new CommandFailure(ENOENT);
+    }
+    pairs.push([option, value]);
+  }
   if (run.options.xml) {
     const options = pairs.map(([option, value]) => ({ name: 'Opt', children: [leaf('Option', option), leaf('Value', value)] }));
     return run.xml(reply, [{ name: 'volGetopts', children: [leaf('count', pairs.length), ...options] }]);
@@ -109,5 +119,5 @@ function refuseGet(run: CommandRun, reply: GfCliRsp): never {
   const text = `volume get option: failed${reply.op_errstr === '' ? '' : `: ${reply.op_errstr}`}`;
   if (run.options.xml) run.xml(reply, [leaf('cliOp', 'volGetopts'), leaf('output', text)]);
   else run.err(text);
-  throw new CommandFailure(1);
+  throw new CommandFailure(-reply.op_ret & 0xff);
 }

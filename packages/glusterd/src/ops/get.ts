@@ -3,7 +3,7 @@ import type { Glusterd } from '../glusterd.js';
 import { OpError } from '../op-error.js';
 import { didYouMean } from '../options/option-hint.js';
 import { completeKey, recordsOf } from '../options/option-lookup.js';
-import { isGlobal } from '../options/option-record.js';
+import { isGlobalKey, type OptionRecord } from '../options/option-record.js';
 import { optionTable } from '../options/option-table.js';
 import { MAX_OP_VERSION } from '../store/node-store.js';
 import { type Volume, VolumeType } from '../volume.js';
@@ -23,7 +23,10 @@ export function getOptions(glusterd: Glusterd, request: Dict): Dict {
   const given = request.getStr('key') ?? 'all';
   const dict = request.clone();
   const pairs = name === 'all' ? globalPairs(glusterd, given) : volumePairs(glusterd, name, given, dict);
-  pairs.forEach(([key, value], at) => dict.setStr(`key${at + 1}`, key).setStr(`value${at + 1}`, value));
+  pairs.forEach(([key, value], at) => {
+    dict.setStr(`key${at + 1}`, key);
+    if (value !== undefined) dict.setStr(`value${at + 1}`, value);
+  });
   return dict.setInt('count', pairs.length);
 }
 
@@ -41,33 +44,34 @@ function globalValue(glusterd: Glusterd, key: string): string {
   return glusterd.node.options.get(key) ?? `${globalKeys.find(([name]) => name === key)?.[1] ?? '(null)'} (DEFAULT)`;
 }
 
-function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict): [string, string][] {
+function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict): [string, string | undefined][] {
   const volume = glusterd.find(name);
   if (!volume) throw new OpError(`Volume ${name} does not exist`, 0);
   if (given === 'all') {
-    // A key that is in the table twice is listed twice; this one, though settable, never is.
-    const listed = optionTable.filter((record) => record.shown !== undefined && record.key !== 'cluster.localtime-logging').map(({ key }): [string, string] => [key, volumeValue(glusterd, volume, key) ?? '']);
-    const own = [...volume.options].reverse().filter(([key]) => key.startsWith('user.'));
-    return [...listed, ...own];
+    // A key that is in the table twice is listed twice.
+    return optionTable.flatMap((record): [string, string][] => {
+      const value = volumeValue(glusterd, volume, record);
+      return value === undefined ? [] : [[record.key, value]];
+    });
   }
   if (given.startsWith('user.')) {
     const value = volume.options.get(given);
-    return [[given, value ?? '(null)']];
+    if (value === undefined) throw new OpError('', 0, -2);
+    return [[given, value]];
   }
   const key = completeKey(given);
   if (key === undefined) throw new OpError(didYouMean(given), 0);
-  if (recordsOf(key).some(isGlobal)) dict.setStr('warning', GLOBAL_WARNING);
-  return [[key, volumeValue(glusterd, volume, key) ?? `${recordsOf(key)[0]?.default ?? '(null)'} (DEFAULT)`]];
+  if (isGlobalKey(key)) dict.setStr('warning', GLOBAL_WARNING);
+  const values = recordsOf(key).map((record) => volumeValue(glusterd, volume, record));
+  // One that isn't listed has a key without a value in the reply.
+  return [[key, values.find((value) => value !== undefined)]];
 }
 
-/** Undefined: not listed. */
-function volumeValue(glusterd: Glusterd, volume: Volume, key: string): string | undefined {
-  const records = recordsOf(key);
-  const listed = records.find((record) => record.shown !== undefined);
-  const set = volume.options.get(key) ?? (records.some(isGlobal) ? glusterd.node.options.get(key) : undefined);
-  if (!listed) return undefined;
+/** Undefined: neither set nor listed. */
+function volumeValue(glusterd: Glusterd, volume: Volume, record: OptionRecord): string | undefined {
+  const set = volume.options.get(record.key) ?? (isGlobalKey(record.key) ? glusterd.node.options.get(record.key) : undefined);
   if (set !== undefined) return set;
-  if (volume.type === VolumeType.DISPERSE && listed.shownDisperse !== undefined) return listed.shownDisperse;
-  if (volume.type === VolumeType.REPLICATE && volume.replicaCount > 2 && listed.shownReplica3 !== undefined) return listed.shownReplica3;
-  return listed.shown;
+  if (volume.type === VolumeType.DISPERSE && record.shownDisperse !== undefined) return record.shownDisperse;
+  if (volume.type === VolumeType.REPLICATE && volume.replicaCount > 2 && record.shownReplica3 !== undefined) return record.shownReplica3;
+  return record.shown;
 }

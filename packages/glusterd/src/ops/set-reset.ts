@@ -4,7 +4,7 @@ import { OpError } from '../op-error.js';
 import { judgeValue } from '../options/option-check.js';
 import { didYouMean } from '../options/option-hint.js';
 import { completeKey, optionKeys, recordsOf } from '../options/option-lookup.js';
-import { isGlobal } from '../options/option-record.js';
+import { isGlobalKey } from '../options/option-record.js';
 import { checkRules } from '../options/option-rules.js';
 import { MAX_OP_VERSION } from '../store/node-store.js';
 import { parseBool, type Volume } from '../volume.js';
@@ -61,7 +61,7 @@ function checkPair(glusterd: Glusterd, volume: Volume | undefined, given: string
   const key = completeKey(given);
   if (key === undefined) throw new OpError(`option : ${given} does not exist\n${didYouMean(given)}`);
   const records = recordsOf(key);
-  const global = records.some(isGlobal);
+  const global = isGlobalKey(key);
   if (key === 'cluster.op-version') checkOpVersion(glusterd, volume, value);
   else if (volume && global) throw new OpError('Not a valid option for single volume');
   else if (!volume && !global) throw new OpError('Not a valid option for all volumes');
@@ -90,7 +90,8 @@ function checkGraphs(glusterd: Glusterd, changed: Volume, pairs: readonly (reado
   try {
     volfiles = glusterd.volfilesOf(changed);
   } catch (error) {
-    throw new OpError(error instanceof Error ? error.message : 'Error, Validation Failed');
+    glusterd.log.error(106084, `${changed.name}: ${String(error)}`);
+    throw new OpError('Commit failed on localhost. Please check the log file for more details.');
   }
   const types = new Set([...volfiles.values()].flatMap((text) => [...text.matchAll(/^ {4}type (.*)$/gm)].map((match) => match[1])));
   for (const [key, value] of pairs) {
@@ -167,7 +168,7 @@ function resetVolume(glusterd: Glusterd, volume: Volume, key: string, force: boo
 function resetGlobals(glusterd: Glusterd, key: string): void {
   const { node } = glusterd;
   if (key === ALL) node.options.clear();
-  else if (!recordsOf(key).some(isGlobal)) throw new OpError('Not a valid option for all volumes');
+  else if (!isGlobalKey(key)) throw new OpError('Not a valid option for all volumes');
   else node.options.delete(key);
   node.optionsVersion++;
   node.storeOptions();

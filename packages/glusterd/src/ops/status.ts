@@ -33,17 +33,16 @@ export async function volumeStatus(glusterd: Glusterd, request: Dict): Promise<O
   });
 }
 
-function refuseDaemon(volume: Volume, cmd: number): never {
+function refuseDaemon(volume: Volume, cmd: number): void {
   if (cmd & StatusCmd.QUOTAD) throw new OpError(`Volume ${volume.name} does not have quota enabled`);
   if (cmd & StatusCmd.SNAPD) throw new OpError(`Volume ${volume.name} does not have uss enabled`);
   if (cmd & (StatusCmd.BITD | StatusCmd.SCRUB)) throw new OpError(`Volume ${volume.name} does not have bitrot enabled`);
-  throw new OpError(`NFS server is disabled for volume ${volume.name}`);
 }
 
 function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict, cmd: number): void {
   const onlyShd = (cmd & StatusCmd.SHD) !== 0;
   const hasShd = volume.type === VolumeType.REPLICATE || volume.type === VolumeType.DISPERSE;
-  if (onlyShd && !hasShd) throw new OpError(`Volume ${volume.name} is not Replicate or Disperse volume`);
+  if (onlyShd && !hasShd) throw new OpError(`Volume ${volume.name} is not Self-heal compatible`);
   let bricks = onlyShd ? [] : volume.bricks.map((brick, at): [Brick, number] => [brick, at]);
   if (cmd & StatusCmd.BRICK) {
     const wanted = request.getStr('brick') ?? '';
@@ -51,12 +50,12 @@ function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict,
     if (bricks.length === 0) throw new OpError(`No brick ${wanted} in volume ${volume.name}`);
   }
   const plain = (cmd & 0xff) === 0;
-  const withShd = hasShd && plain && !(cmd & StatusCmd.BRICK);
+  const withShd = hasShd && plain && (cmd & (StatusCmd.VOLUME | StatusCmd.SHD)) !== 0;
   dict.setInt('brick-index-max', onlyShd ? -1 : volume.bricks.length - 1).setInt('type', -1);
   for (const [brick, at] of bricks) describeBrick(glusterd, volume, brick, dict, `brick${at}`, cmd);
   if (withShd) describeShd(glusterd, dict, `brick${onlyShd ? 0 : volume.bricks.length}`);
   dict.setInt('count', bricks.length + (withShd ? 1 : 0)).setInt('other-count', withShd ? 1 : 0).setInt('hot_brick_count', -1);
-  if (plain && !onlyShd && !(cmd & StatusCmd.BRICK)) dict.setInt('tasks', 0);
+  if (plain && cmd & StatusCmd.VOLUME) dict.setInt('tasks', 0);
 }
 
 function describeBrick(glusterd: Glusterd, volume: Volume, brick: Brick, dict: Dict, key: string, cmd: number): void {

@@ -10,6 +10,7 @@ const TIME_UNITS: Record<string, number> = { '': 1, s: 1, sec: 1, m: 60, min: 60
  * @param name the option's name inside the xlator
  */
 export function judgeValue(record: OptionRecord, name: string, value: string): string | undefined {
+  if (record.key === 'server.statedump-path' && !value.startsWith('/')) return `Failed: ${value} is not a directory`;
   switch (record.type) {
     case 'bool':
       return parseBool(value) === undefined ? `option ${name} ${value}: '${value}' is not a valid boolean value` : undefined;

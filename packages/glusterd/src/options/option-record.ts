@@ -35,7 +35,12 @@ export interface OptionRecord {
   readonly check?: string;
 }
 
-/** Only settable with `volume set all`. */
-export function isGlobal(record: OptionRecord): boolean {
-  return record.doc === 'GLOBAL_DOC' || record.doc === 'GLOBAL_NO_DOC';
+/** Keys of the whole cluster, only settable with `volume set all` (spec/glusterd.md, §3.9). The table's GLOBAL marks are not it: they only group the help. */
+const globalKeys: ReadonlySet<string> = new Set([
+  'cluster.server-quorum-ratio', 'cluster.enable-shared-storage', 'cluster.op-version', 'cluster.max-op-version', 'cluster.brick-multiplex', 'cluster.max-bricks-per-process',
+  'glusterd.vol_count_per_thread', 'cluster.localtime-logging', 'cluster.daemon-log-level', 'cluster.brick-graceful-cleanup', 'nfs-ganesha',
+]);
+
+export function isGlobalKey(key: string): boolean {
+  return globalKeys.has(key);
 }

@@ -31,6 +31,7 @@ type Rule = (volume: Volume, value: string, key: string) => string | undefined;
 const onReplicate: Rule = (volume) => (volume.type === VolumeType.REPLICATE ? undefined : `Volume ${volume.name} is not of replicate type`);
 const replicateOnly: Rule = (volume, _value, key) => (volume.type === VolumeType.REPLICATE ? undefined : `Cannot set ${key} for a non-replicate volume.`);
 const disperseOnly: Rule = (volume, _value, key) => (volume.type === VolumeType.DISPERSE ? undefined : `Cannot set ${key} for a non-disperse volume.`);
+const onDisperse: Rule = (volume) => (volume.type === VolumeType.DISPERSE ? undefined : `Volume ${volume.name} is not of disperse type`);
 const stoppedOnly: Rule = (volume, _value, key) =>
   volume.status === VolumeStatus.STARTED ? `Changing '${key}' is not supported when the volume is in started state. Please stop the volume first.` : undefined;
 
@@ -40,7 +41,7 @@ const rules: Record<string, Rule> = {
   'cluster.entry-self-heal': onReplicate,
   'cluster.self-heal-daemon': onReplicate,
   'cluster.shd-max-threads': replicateOnly,
-  'cluster.disperse-self-heal-daemon': disperseOnly,
+  'cluster.disperse-self-heal-daemon': onDisperse,
   'disperse.shd-max-threads': disperseOnly,
   'disperse.quorum-count': (volume, value, key) => {
     const refusal = disperseOnly(volume, value, key);
@@ -48,7 +49,7 @@ const rules: Record<string, Rule> = {
     const data = volume.disperseCount - volume.redundancyCount;
     const count = Number(value);
     const fits = count === 0 || (count >= data && count <= volume.disperseCount);
-    return Number.isInteger(count) && fits ? undefined : `${value} in ${key} ${value} is out of range [${data} - ${volume.disperseCount}]`;
+    return Number.isInteger(count) && fits ? undefined : `${value} for ${key} is out of range [${data} - ${volume.disperseCount}]`;
   },
   'cluster.quorum-count': (volume, value, key) => {
     const refusal = onReplicate(volume, value, key);

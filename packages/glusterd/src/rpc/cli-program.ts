@@ -99,6 +99,6 @@ async function answer(glusterd: Glusterd, entry: Entry, request: Dict, _call: Rp
     const message = error instanceof Error ? error.message : String(error);
     if (!(error instanceof OpError)) glusterd.log.error(0, `${entry.procedure.name}: ${error instanceof Error ? (error.stack ?? message) : message}`);
     if (entry.recorded) glusterd.recordCommand(request, message);
-    return { op_ret: -1, op_errno: error instanceof OpError ? error.errno : MgmtErrno.INTERNAL, op_errstr: utf8(message), dict: request };
+    return { op_ret: error instanceof OpError ? error.opRet : -1, op_errno: error instanceof OpError ? error.errno : MgmtErrno.INTERNAL, op_errstr: utf8(message), dict: request };
   }
 }
