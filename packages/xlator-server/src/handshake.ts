@@ -55,6 +55,8 @@ async function setVolume(owner: HandshakeOwner, request: GfSetvolumeReq, call: R
   const progress: Progress = {};
   try {
     const client = await admit(owner, request.dict ?? new Dict(), call, progress);
+    // The lookups took their time: a connection that died meanwhile would never be cleaned up.
+    if (!call.connection.connected) throw new Refused(Errno.ENOTCONN, 'the connection is gone');
     owner.attach(client, call.connection);
     // The real one leaves EINVAL here on success too.
     return { op_ret: 0, op_errno: Errno.EINVAL, dict: answerOf(owner, progress, 'Success') };
