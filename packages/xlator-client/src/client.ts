@@ -1,7 +1,7 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, Frame, type GetactivelkReply, type GetxattrReply,
   GfEvent, type Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
-  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply,
+  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, decodeDOff, encodeDOff, graphLeaves,
 } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcProcedure, decodeGfxReadRsp, decodeGfxCommon2iattRsp, encodeGfxReadReq, encodeGfxWriteReq } from '@glusterts/rpc-xdr';
 import { callbacksOf } from './callbacks.js';
@@ -24,6 +24,9 @@ interface Answer {
 export class ClientXlator extends Xlator {
   readonly #fds: RemoteFds;
   #connection: BrickConnection | undefined;
+  /** Place among the graph's leaves, and how many there are: folded into directory offsets (spec/dht.md, §15.3). */
+  #leaf = 0;
+  #leaves = 1;
 
   constructor(context: XlatorContext) {
     super(context);
@@ -48,8 +51,12 @@ export class ClientXlator extends Xlator {
   }
 
   override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
-    if (event === GfEvent.PARENT_UP) this.#connection?.start();
-    else if (event === GfEvent.PARENT_DOWN) {
+    if (event === GfEvent.PARENT_UP) {
+      const leaves = graphLeaves(this.graph.top);
+      this.#leaf = Math.max(0, leaves.indexOf(this));
+      this.#leaves = leaves.length;
+      this.#connection?.start();
+    } else if (event === GfEvent.PARENT_DOWN) {
       this.#connection?.stop();
     } else super.notify(event, data, from);
   }
@@ -299,13 +306,14 @@ export class ClientXlator extends Xlator {
   }
 
   override async readdir(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
-    const reply = await this.#call(Glusterfs4.READDIR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size, xdata }, frame);
+    const reply = await this.#call(Glusterfs4.READDIR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata }, frame);
+    if (this.#leaves > 1) for (const entry of reply.reply) entry.d_off = encodeDOff(entry.d_off, this.#leaf, this.#leaves);
     return { entries: reply.reply, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
   }
 
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset, size, xdata }, frame);
-    const entries = reply.reply.map(({ d_ino, d_off, d_type, name, stat, dict }): Direntp => ({ d_ino, d_off, d_type, name, stat, dict, inode: this.#entryInode(stat) }));
+    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata }, frame);
+    const entries = reply.reply.map(({ d_ino, d_off, d_type, name, stat, dict }): Direntp => ({ d_ino, d_off: encodeDOff(d_off, this.#leaf, this.#leaves), d_type, name, stat, dict, inode: this.#entryInode(stat) }));
     return { entries, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
   }
 
