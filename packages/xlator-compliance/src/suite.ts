@@ -59,6 +59,8 @@ export function complianceSuite(options: ComplianceOptions): void {
       count++;
       if (driver) driver.frame = new Frame({ pid: 1000, lk_owner: driver.frame.lk_owner });
       await driver?.mkdir(`/t${count}`);
+      // Some tests ask as somebody else, and bricks check permissions.
+      await driver?.chmod(`/t${count}`, 0o777);
     });
     afterAll(async () => {
       await graph?.fini();

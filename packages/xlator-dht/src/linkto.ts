@@ -1,4 +1,4 @@
-import { type Gfid, type Iatt, type Frame, Iatt as IattClass, type Loc, SetAttr, type EntryReply, Errno, errnoOf } from '@glusterts/libglusterfs';
+import { type Gfid, type Iatt, type Frame, Iatt as IattClass, type Loc, Loc as LocClass, SetAttr, type EntryReply, Errno, errnoOf } from '@glusterts/libglusterfs';
 import type { Dht } from './dht.js';
 import { Key, guardedUnlink, internal } from './keys.js';
 import type { Subvol } from './subvol.js';
@@ -16,7 +16,9 @@ export async function makeLinkto(dht: Dht, frame: Frame, loc: Loc, on: Subvol, t
     return await on.fops.mknod(dht.rootFrame(frame), loc, S_IFREG | LINKTO_MODE, 0n, 0, xdata);
   } catch (error) {
     if (errnoOf(error) !== Errno.EEXIST) throw error;
-    const found = await on.fops.lookup(dht.rootFrame(frame), loc, dht.lookupXdata(undefined, false));
+    // Whatever is there may have another gfid than the inode in `loc`.
+    const there = new LocClass({ inode: loc.inode.table.create(), parent: loc.parent, name: loc.name, path: loc.path, pargfid: loc.pargfid });
+    const found = await on.fops.lookup(dht.rootFrame(frame), there, dht.lookupXdata(undefined, false));
     if (!dht.isLinkto(found.stat, found.xdata)) dht.log.warning(109000, `${loc.path} is no linkto file`, { subvol: on.name });
     return undefined;
   }

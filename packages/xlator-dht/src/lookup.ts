@@ -18,6 +18,8 @@ interface Request {
   readonly savedGfid: Gfid | undefined;
   /** Searches everywhere so far: a name on which subvolumes keep disagreeing must end as an error. */
   searches?: number;
+  /** The name's protection is held by the caller: nothing may be made or healed here, for that would wait for it. */
+  readonly locked?: boolean;
 }
 
 const SEARCHES_MAX = 3;
@@ -36,6 +38,11 @@ export async function lookup(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Pr
   return fresh(request);
 }
 
+/** What non-directory is under a name whose protection the caller holds. Throws EISDIR for a directory. */
+export function lookupLocked(dht: Dht, frame: Frame, loc: Loc): Promise<LookupReply> {
+  return fresh({ dht, frame, loc, xdata: dht.lookupXdata(undefined, false), savedGfid: undefined, locked: true });
+}
+
 async function lookupForced(dht: Dht, frame: Frame, loc: Loc, subvol: Subvol, xdata: Xdata): Promise<LookupReply> {
   const reply = await subvol.fops.lookup(frame, loc, dht.lookupXdata(xdata, false));
   return isDirectory(reply.stat) ? directory({ dht, frame, loc, xdata: dht.lookupXdata(xdata, false), savedGfid: undefined }, reply.stat.ia_gfid) : found({ dht, frame, loc, xdata: new Dict(), savedGfid: undefined }, subvol, reply);
@@ -51,7 +58,8 @@ function found({ dht, loc }: Request, subvol: Subvol, reply: LookupReply): Looku
   return { ...reply, inode: loc.inode, xdata: withoutOwnXattrs(dht, reply.xdata) };
 }
 
-function directory(request: Request, gfid: Gfid): Promise<LookupReply> {
+async function directory(request: Request, gfid: Gfid): Promise<LookupReply> {
+  if (request.locked && gfid !== NULL_GFID) throw new FopError(Errno.EISDIR);
   const { dht, frame, loc } = request;
   return lookupDirectory(dht, frame, loc, { gfid, savedGfid: request.savedGfid, xdata: request.xdata, everywhere: (gfidReq) => everywhere(request, gfidReq) });
 }
@@ -135,7 +143,7 @@ async function everywhere(request: Request, gfidReq: Gfid | undefined): Promise<
   await Promise.all(stale);
 
   if (data && directories > 0) throw new FopError(Errno.EIO, undefined, `${loc.path} is both a file and a directory`);
-  if (directories > 0) return directory(request, loc.targetGfid);
+  if (directories > 0) return request.locked ? Promise.reject(new FopError(Errno.EISDIR)) : directory(request, loc.targetGfid);
   if (!data) {
     if (nodata && !onHashed) {
       if (request.savedGfid !== undefined && gfidReq === undefined) return directory(request, request.savedGfid);
@@ -155,7 +163,7 @@ async function everywhere(request: Request, gfidReq: Gfid | undefined): Promise<
     const errno = await unlinkStale(dht, frame, loc, hashed);
     if (errno === Errno.EBUSY || errno === Errno.ENOTCONN) throw new FopError(Errno.EIO);
   }
-  await linkMisplaced(request, hashed, data.subvol, data.reply.stat);
+  if (!request.locked) await linkMisplaced(request, hashed, data.subvol, data.reply.stat);
   return found(request, data.subvol, data.reply);
 }
 

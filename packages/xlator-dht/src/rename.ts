@@ -5,7 +5,7 @@ import { mergeDirectory, stripPhase1 } from './iatt-merge.js';
 import { Domain, Key, guardedUnlink, internal } from './keys.js';
 import { makeLinkto, ownLinkto } from './linkto.js';
 import { LockSet } from './locks.js';
-import { lookup } from './lookup.js';
+import { lookupLocked } from './lookup.js';
 import { cachedOf } from './migration.js';
 import type { Subvol } from './subvol.js';
 
@@ -158,7 +158,7 @@ async function lookAgain(job: FileRename): Promise<void> {
   if (dht.isLinkto(source.stat, source.xdata) || source.stat.ia_gfid !== oldloc.targetGfid) throw new FopError(Errno.ENOENT);
   const probe = new LocClass({ inode: newloc.inode.table.create(), parent: newloc.parent, name: newloc.name, path: newloc.path, pargfid: newloc.pargfid });
   try {
-    const target = await lookup(dht, root, probe, undefined);
+    const target = await lookupLocked(dht, root, probe);
     if (target.stat.ia_type === IaType.DIR) throw new FopError(Errno.EISDIR);
     job.dstCached = dht.cachedOf(probe.inode);
   } catch (error) {
