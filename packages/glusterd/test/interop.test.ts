@@ -10,7 +10,7 @@ const programs = { real: { cli: '/usr/sbin/gluster', daemon: '/usr/sbin/glusterd
 const WAIT_FOR_SOCKET = 'for i in $(seq 200); do gluster pool list >/dev/null 2>&1 && break; sleep 0.05; done';
 const STOP_GLUSTERD = 'p=$(pgrep -x glusterd | head -1); kill $p; while kill -0 $p 2>/dev/null; do sleep 0.05; done';
 
-/** What differs from run to run, and the parts that are not built: the self-heal daemon, and what `detail` says about the mount. */
+/** What differs from run to run, and the parts that are not built: the self-heal daemon. */
 function normalise(text: string): string {
   return text
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
@@ -18,7 +18,7 @@ function normalise(text: string): string {
     .replace(/\d{5} +0 +Y +\d+ */g, 'PORT Y PID')
     .replace(/(<(?:port|tcp|pid)>)\d+/g, '$1N')
     .replace(/^((?:TCP Port|Pid) +: )\d+ *$/gm, '$1N')
-    .replace(/^((?:File System|Device|Mount Options|Disk Space Free|Free Inodes) +: ).*$/gm, '$1X');
+    .replace(/^((?:Disk Space Free|Free Inodes) +: ).*$/gm, '$1X');
 }
 
 function session(cli: string, daemon: string): string {

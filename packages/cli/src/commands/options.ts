@@ -94,6 +94,13 @@ export const getOptions: Command = async (run) => {
   if (reply.op_ret !== 0) return refuseGet(run, reply);
   const dict = dictOf(reply);
   const pairs: (readonly [string, string])[] = [];
+  const line = (option: string, value: string): void => run.out(`${option.padEnd(40)} ${value.padEnd(39)}`);
+  const warning = dict.getStr('warning');
+  if (!run.options.xml) {
+    if (warning !== undefined) run.out(warning);
+    line('Option', 'Value');
+    line('------', '-----');
+  }
   for (let at = 1; at <= (dict.getNumber('count') ?? 0); at++) {
     const option = dict.getStr(`key${at}`);
     const value = dict.getStr(`value${at}`);
@@ -107,11 +114,6 @@ export const getOptions: Command = async (run) => {
     const options = pairs.map(([option, value]) => ({ name: 'Opt', children: [leaf('Option', option), leaf('Value', value)] }));
     return run.xml(reply, [{ name: 'volGetopts', children: [leaf('count', pairs.length), ...options] }]);
   }
-  const warning = dict.getStr('warning');
-  if (warning !== undefined) run.out(warning);
-  const line = (option: string, value: string): void => run.out(`${option.padEnd(40)} ${value.padEnd(39)}`);
-  line('Option', 'Value');
-  line('------', '-----');
   for (const [option, value] of pairs) line(option, value);
 };
 

@@ -60,7 +60,8 @@ function readVolume(glusterd: Glusterd, request: Dict, name: string): Volume {
 
 function newBrick(volume: Volume, word: string, at: number): Brick {
   const colon = word.lastIndexOf(':/');
-  if (colon <= 0) throw new OpError(`Invalid brick: ${word}`);
+  // A newline would end the line of the store that holds it.
+  if (colon <= 0 || /[\0-\x1f]/.test(word) || word.slice(0, colon).includes('/')) throw new OpError(`Invalid brick: ${word}`);
   const path = word.slice(colon + 1);
   if (path.length >= PATH_MAX || path.split('/').includes('..')) throw new OpError(`Invalid brick path: ${path}`);
   return {

@@ -71,6 +71,8 @@ function describeSpace(glusterd: Glusterd, brick: Brick, dict: Dict, key: string
     const { bsize, frsize, bavail, blocks, files, ffree } = glusterd.platform.storage.statvfs(brick.path as Bytes);
     dict.setInt(`${key}.block_size`, bsize).setUint(`${key}.free`, BigInt(bavail) * BigInt(frsize)).setUint(`${key}.total`, BigInt(blocks) * BigInt(frsize));
     dict.setUint(`${key}.total_inodes`, files).setUint(`${key}.free_inodes`, ffree);
+    const mount = glusterd.system.mountOf(brick.path);
+    if (mount) dict.setStr(`${key}.device`, mount.device).setStr(`${key}.fs_name`, mount.type).setStr(`${key}.mnt_options`, mount.options);
   } catch {
     // A brick whose disk is gone shows N/A.
   }

@@ -60,6 +60,14 @@ export const localSystem: System = {
       }
     });
   },
+  mountOf(path) {
+    const mounts = readFileSync('/proc/mounts', 'latin1').split('\n').map((line) => line.split(' '));
+    const holds = (directory: string): boolean => directory === '/' || path === directory || path.startsWith(`${directory}/`);
+    let best: string[] | undefined;
+    // The longest directory; of mounts over each other the last one.
+    for (const mount of mounts) if (mount[1] !== undefined && holds(mount[1]) && mount[1].length >= (best?.[1]?.length ?? 0)) best = mount;
+    return best ? { device: best[0] ?? '', type: best[2] ?? '', options: best[3] ?? '' } : undefined;
+  },
   appendLine(path, line) {
     try {
       appendFileSync(path, `${line}\n`, { encoding: 'latin1', mode: 0o600 });

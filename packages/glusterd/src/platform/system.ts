@@ -13,5 +13,7 @@ export interface System {
   kill(pid: number, signal: 'SIGTERM' | 'SIGKILL' | 'SIGUSR1'): boolean;
   /** Executable files of a directory whose names begin with S, sorted. */
   hookScripts(directory: string): string[];
+  /** The mount that holds a path: device, type and options, as /proc/mounts has them. */
+  mountOf(path: string): { readonly device: string; readonly type: string; readonly options: string } | undefined;
   appendLine(path: string, line: string): void;
 }
