@@ -46,6 +46,18 @@ describe('two clients of one volume', () => {
     expect(await drivers[0]?.names('/')).toHaveLength(80);
     expect(await drivers[1]?.names('/')).toHaveLength(80);
   });
+
+  it('rename crosswise at once without a deadlock, and lose nothing', async () => {
+    const [a, b] = await clients(2);
+    for (let i = 0; i < 30; i++) {
+      await a?.writeFile(`/x${i}`, Buffer.from('x'));
+      await a?.writeFile(`/y${i}`, Buffer.from('y'));
+      await Promise.allSettled([a?.rename(`/x${i}`, `/y${i}`), b?.rename(`/y${i}`, `/x${i}`)]);
+      const left = (await a?.names('/'))?.filter((name) => name === `x${i}` || name === `y${i}`) ?? [];
+      expect(left.length).toBeGreaterThan(0);
+      for (const name of left) expect((await b?.readFile(`/${name}`))?.length).toBe(1);
+    }
+  });
 });
 
 describe('a directory that a brick lost', () => {

@@ -106,6 +106,11 @@ export class Memory extends Xlator {
     return this.#entryOf(loc).node;
   }
 
+  /** As {@link #inodeOf}, but also what has no name any more and is locked. */
+  #lockedNode(loc: Loc): MemoryNode {
+    return this.#store.orphans.get(loc.targetGfid) ?? this.#inodeOf(loc);
+  }
+
   #parentOf(loc: Loc): MemoryNode {
     const parent = this.#store.nodes.get(loc.parentGfid);
     if (!parent) throw new FopError(Errno.ESTALE);
@@ -673,8 +678,9 @@ export class Memory extends Xlator {
   }
 
   override async inodelk(frame: Frame, volume: Bytes, loc: Loc, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
-    const node = this.#inodeOf(loc);
+    const node = this.#lockedNode(loc);
     await node.locks.inodelk(frame, this.#client(frame), volume, cmd, flock);
+    this.#store.reap(node);
     return { xdata: replyXdata(this.#store, node, xdata) };
   }
 
@@ -685,7 +691,9 @@ export class Memory extends Xlator {
   }
 
   override async entrylk(frame: Frame, volume: Bytes, loc: Loc, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, _xdata: Xdata): Promise<PlainReply> {
-    await this.#inodeOf(loc).locks.entrylk(frame, this.#client(frame), volume, name, cmd, type);
+    const node = this.#lockedNode(loc);
+    await node.locks.entrylk(frame, this.#client(frame), volume, name, cmd, type);
+    this.#store.reap(node);
     return { xdata: undefined };
   }
 

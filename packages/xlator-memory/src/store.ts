@@ -48,7 +48,8 @@ export class Store implements PageBudget {
     const named = node.isDirectory ? node.parent !== undefined || node === this.root : node.nlink > 0;
     if (named) return;
     if (this.nodes.get(node.gfid) === node) this.nodes.delete(node.gfid);
-    if (node.opens > 0) {
+    // Whoever holds or waits for a lock gets to its end, as on a brick, whose inode table keeps the inode.
+    if (node.opens > 0 || node.locks.inodelkCount() + node.locks.entrylkCount() > 0) {
       this.orphans.set(node.gfid, node);
       return;
     }
