@@ -31,7 +31,8 @@ function installed() {
 export function install() {
   const { hash, ok } = installed();
   if (ok) return;
-  run('installing the packages that it stands on (npm ci)', 'npm', ['ci', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lock without every platform's optional binaries, and registries that mirror only some lack them.
+  run('installing the packages that it stands on (npm install)', 'npm', ['install', '--no-save', '--no-audit', '--no-fund']);
   writeFileSync(stamp, hash);
 }
 
