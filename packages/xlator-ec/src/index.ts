@@ -3,4 +3,8 @@
  *
  * @packageDocumentation
  */
-export {};
+import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { Disperse } from './disperse.js';
+import { options } from './options.js';
+
+export const xlators: XlatorDefinition[] = [{ type: 'cluster/disperse', options, create: (context) => new Disperse(context) }];

@@ -1,0 +1,130 @@
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Loc, type LookupReply, type PlainReply, type PrePostReply, type ReadlinkReply, type StatReply, type StatfsReply, type Statvfs, type Xdata } from '@glusterts/libglusterfs';
+import { mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
+import type { Cluster } from './cluster.js';
+import { openEverywhere } from './file-fops.js';
+import { METADATA, READ_FULL, underLock, withSize } from './under-lock.js';
+import { DIRTY, SIZE, VERSION, readU64, withLockCount } from './version-xattrs.js';
+
+const CONTENT = 'glusterfs.content' as Bytes;
+
+/** spec/ec.md, §18: no lock; the largest group of answers, however small. */
+export async function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  cluster.needUp();
+  const request = xdata?.clone() ?? new Dict();
+  request.delete(CONTENT);
+  request.setUint(SIZE, 0).setUint(VERSION, 0).setUint(DIRTY, 0);
+  const { winner } = await cluster.largest(cluster.up, (child) => child.lookup(frame, loc, request), (a, b) => sameIatt(a.stat, b.stat, true) && sameIatt(a.postparent, b.postparent, false) && sameDict(a.xdata, b.xdata));
+  const stat = mergeIatts(winner.replies.map((r) => r.stat), cluster.k);
+  const postparent = mergeIatts(winner.replies.map((r) => r.postparent), cluster.k);
+  let answer = mergeXdata(winner.replies.map((r) => r.xdata));
+  if (stat.ia_type === IaType.REG) {
+    const lock = cluster.locks.get(winner.first.inode);
+    stat.ia_size = lock?.informed === true ? lock.size : Number(readU64(answer, SIZE) ?? 0n);
+  }
+  answer = withoutEc(answer);
+  return { inode: winner.first.inode, stat, postparent, xdata: answer };
+}
+
+/** The caller sees none of EC's xattrs. */
+export function withoutEc(dict: Dict | undefined): Dict | undefined {
+  if (!dict || !dict.keys().some((key) => key.startsWith('trusted.ec.'))) return dict;
+  const visible = dict.clone();
+  for (const key of dict.keys()) if (key.startsWith('trusted.ec.')) visible.delete(key);
+  return visible;
+}
+
+const sameStat = (a: { stat: Iatt; xdata: Xdata }, b: { stat: Iatt; xdata: Xdata }): boolean => sameIatt(a.stat, b.stat, true) && sameDict(a.xdata, b.xdata);
+const samePrePost = (a: PrePostReply, b: PrePostReply): boolean => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata);
+
+function statReply(cluster: Cluster, replies: readonly StatReply[], size: number): StatReply {
+  const stat = mergeIatts(replies.map((r) => r.stat), cluster.k, replies[0]?.stat.ia_type === IaType.REG);
+  return { stat: withSize(stat, size), xdata: mergeXdata(replies.map((r) => r.xdata)) };
+}
+
+export function stat(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
+  return underLock(cluster, frame, loc.inode, READ_FULL(), async (lock) => {
+    const { asked, winner } = await cluster.agree(lock.good, (child) => child.stat(frame, loc, withLockCount(xdata, cluster.name)), sameStat);
+    return { reply: statReply(cluster, winner.replies, lock.size), asked, answered: winner.mask };
+  });
+}
+
+export function fstat(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+  return underLock(cluster, frame, fd.inode, READ_FULL(fd), async (lock) => {
+    await openEverywhere(cluster, frame, fd, lock.good);
+    const { asked, winner } = await cluster.agree(lock.good, (child) => child.fstat(frame, fd, withLockCount(xdata, cluster.name)), sameStat);
+    return { reply: statReply(cluster, winner.replies, lock.size), asked, answered: winner.mask };
+  });
+}
+
+export function access(cluster: Cluster, frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {
+  return underLock(cluster, frame, loc.inode, READ_FULL(), async (lock) => {
+    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.access(frame, loc, mask, xdata));
+    return { reply, asked: 1 << brick, answered: 1 << brick };
+  });
+}
+
+export function readlink(cluster: Cluster, frame: Frame, loc: Loc, size: number, xdata: Xdata): Promise<ReadlinkReply> {
+  return underLock(cluster, frame, loc.inode, READ_FULL(), async (lock) => {
+    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.readlink(frame, loc, size, xdata));
+    return { reply, asked: 1 << brick, answered: 1 << brick };
+  });
+}
+
+function prePost(cluster: Cluster, replies: readonly PrePostReply[], size: number): PrePostReply {
+  return {
+    prestat: withSize(mergeIatts(replies.map((r) => r.prestat), cluster.k), size),
+    poststat: withSize(mergeIatts(replies.map((r) => r.poststat), cluster.k), size),
+    xdata: mergeXdata(replies.map((r) => r.xdata)),
+  };
+}
+
+export function setattr(cluster: Cluster, frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+  return underLock(cluster, frame, loc.inode, METADATA(), async (lock) => {
+    const { asked, winner } = await cluster.agree(lock.good, (child) => child.setattr(frame, loc, stbuf, valid, withLockCount(xdata, cluster.name)), samePrePost);
+    return { reply: prePost(cluster, winner.replies, lock.size), asked, answered: winner.mask };
+  });
+}
+
+export function fsetattr(cluster: Cluster, frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+  return underLock(cluster, frame, fd.inode, METADATA(fd), async (lock) => {
+    await openEverywhere(cluster, frame, fd, lock.good);
+    const { asked, winner } = await cluster.agree(lock.good, (child) => child.fsetattr(frame, fd, stbuf, valid, withLockCount(xdata, cluster.name)), samePrePost);
+    return { reply: prePost(cluster, winner.replies, lock.size), asked, answered: winner.mask };
+  });
+}
+
+/** Space of the volume: the smallest brick's, times k (spec/ec.md, §18). */
+export async function statfs(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<StatfsReply> {
+  const { winner } = await cluster.agree(cluster.up, (child) => child.statfs(frame, loc, xdata), () => true);
+  const frsize = Math.max(...winner.replies.map((r) => r.statfs.f_frsize));
+  const scaled = winner.replies.map(({ statfs: s }) => ({ ...s, blocks: (s.f_blocks * s.f_frsize) / frsize, bfree: (s.f_bfree * s.f_frsize) / frsize, bavail: (s.f_bavail * s.f_frsize) / frsize }));
+  const least = (pick: (s: (typeof scaled)[number]) => number): number => Math.floor(Math.min(...scaled.map(pick)));
+  const most = (pick: (s: Statvfs) => number): number => Math.max(...winner.replies.map((r) => pick(r.statfs)));
+  const answer = mergeXdata(winner.replies.map((r) => r.xdata));
+  const factor = answer?.getBool('quota-deem-statfs') === true ? 1 : cluster.k;
+  const combined: Statvfs = {
+    f_bsize: most((s) => s.f_bsize), f_frsize: frsize, f_blocks: least((s) => s.blocks) * factor, f_bfree: least((s) => s.bfree) * factor, f_bavail: least((s) => s.bavail) * factor,
+    f_files: most((s) => s.f_files), f_ffree: most((s) => s.f_ffree), f_favail: most((s) => s.f_favail), f_fsid: winner.first.statfs.f_fsid,
+    f_flag: winner.replies.reduce((flags, r) => flags & r.statfs.f_flag, -1), f_namemax: most((s) => s.f_namemax),
+  };
+  return { statfs: combined, xdata: answer };
+}
+
+export async function ipc(cluster: Cluster, frame: Frame, op: number, xdata: Xdata): Promise<PlainReply> {
+  const { winner } = await cluster.agree(cluster.up, (child) => child.ipc(frame, op, xdata), (a, b) => sameDict(a.xdata, b.xdata));
+  return { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) };
+}
+
+/** The user's size of a file, known or asked from one brick (spec/ec.md, §14, link and rename). */
+export async function sizeOf(cluster: Cluster, frame: Frame, loc: Loc): Promise<number> {
+  const lock = cluster.locks.get(loc.inode);
+  if (lock?.informed === true) return lock.size;
+  const nameless = cluster.locOf(loc.inode);
+  try {
+    const { reply } = await cluster.one(cluster.up, loc.inode, (child) => child.lookup(cluster.internal(frame), nameless, new Dict().setUint(SIZE, 0)));
+    return Number(readU64(reply.xdata, SIZE) ?? 0n);
+  } catch (error) {
+    if (error instanceof FopError && error.errno !== Errno.ENOTCONN) return 0;
+    throw error;
+  }
+}

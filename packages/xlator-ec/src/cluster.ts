@@ -1,0 +1,168 @@
+import { type CtxSlot, Errno, type Fd, FopError, type Frame, type GraphView, type Inode, type Logger, Loc, type OptionValues, type ReedSolomon, type Subvolume, errnoOf } from '@glusterts/libglusterfs';
+import { type Answer, type Group, type Same, type Winner, decide, groupAnswers, winnerOf } from './answers.js';
+import { type Geometry, bricksOf, countOf, maskText } from './geometry.js';
+import type { InodeLock } from './inode-lock.js';
+
+/** What is kept for an open file: how the user opened it, and on which bricks it is open. */
+export interface FdCtx {
+  flags: number;
+  open: number;
+  directory: boolean;
+  /** The inode's count of failed post-ops when it was opened (spec/ec.md, §13, 6). */
+  badVersion: number;
+}
+
+/** The bricks of a disperse volume and what all its parts share. */
+export class Cluster {
+  readonly name: string;
+  readonly geometry: Geometry;
+  readonly children: readonly Subvolume[];
+  readonly graph: GraphView;
+  readonly log: Logger;
+  readonly codec: ReedSolomon;
+  readonly locks: CtxSlot<InodeLock>;
+  readonly fds: CtxSlot<FdCtx>;
+  /** Locks that are held now, for contention, lost bricks and the end. */
+  readonly held = new Set<InodeLock>();
+  options: OptionValues;
+  up = 0;
+  shuttingDown = false;
+  #roundRobin = 0;
+
+  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; options: OptionValues }) {
+    this.name = init.name;
+    this.geometry = init.geometry;
+    this.children = init.children;
+    this.graph = init.graph;
+    this.log = init.log;
+    this.codec = init.codec;
+    this.locks = init.locks;
+    this.fds = init.fds;
+    this.options = init.options;
+  }
+
+  get k(): number {
+    return this.geometry.k;
+  }
+
+  child(brick: number): Subvolume {
+    const child = this.children[brick];
+    if (!child) throw new FopError(Errno.EINVAL);
+    return child;
+  }
+
+  /** Refuses when fewer than k bricks are up. */
+  needUp(): void {
+    if (countOf(this.up) < this.k) throw new FopError(Errno.ENOTCONN);
+  }
+
+  /** GlusterFS's own calls: as root, on behalf of the caller. */
+  internal(frame: Frame): Frame {
+    return frame.uid === 0 && frame.gid === 0 && frame.groups.length === 0 ? frame : frame.derive({ uid: 0, gid: 0, groups: [] });
+  }
+
+  /** Winds to all bricks of the mask at once and waits for every answer. */
+  async all<R>(mask: number, wind: (child: Subvolume, brick: number) => Promise<R>): Promise<Answer<R>[]> {
+    const answers: Answer<R>[] = [];
+    const ask = async (brick: number): Promise<void> => {
+      try {
+        const reply = await wind(this.child(brick), brick);
+        answers.push({ brick, reply, error: undefined });
+      } catch (error) {
+        answers.push({ brick, reply: undefined, error: toFopError(error, this.log) });
+      }
+    };
+    const running: Promise<void>[] = [];
+    for (const brick of bricksOf(mask)) running.push(ask(brick));
+    await Promise.all(running);
+    return answers;
+  }
+
+  /** The mask that a fop may go to; refuses below k (spec/ec.md, §8). */
+  usable(mask: number): number {
+    const usable = mask & this.up;
+    if (countOf(usable) >= this.k) return usable;
+    this.needUp();
+    this.log.warning(122034, `Insufficient available children for this request: Have : ${countOf(usable)}, Need : ${this.k} : Child UP : ${maskText(this.up, this.geometry.n)} Mask: ${maskText(mask, this.geometry.n)}`);
+    throw new FopError(Errno.EIO);
+  }
+
+  /** All bricks of the mask, and the group that at least k of them form. */
+  async agree<R>(mask: number, wind: (child: Subvolume, brick: number) => Promise<R>, same: Same<R>, healing = 0): Promise<{ asked: number; winner: Winner<R> }> {
+    const asked = this.usable(mask) | (healing & this.up);
+    const groups = groupAnswers(await this.all(asked, wind), same);
+    return { asked, winner: decide(groups, this.k, healing) };
+  }
+
+  /** As `agree`, with whatever group is the largest, though it be small: lookups. */
+  async largest<R>(mask: number, wind: (child: Subvolume, brick: number) => Promise<R>, same: Same<R>): Promise<{ asked: number; groups: readonly Group<R>[]; winner: Winner<R> }> {
+    const asked = this.usable(mask);
+    const groups = groupAnswers(await this.all(asked, wind), same);
+    const [first] = groups;
+    if (!first) throw new FopError(Errno.EIO);
+    return { asked, groups, winner: winnerOf(first) };
+  }
+
+  /** One brick after the other, beginning at the read policy's, as long as errors may be that brick's own (spec/ec.md, §9, "one"). */
+  async one<R>(mask: number, inode: Inode | undefined, wind: (child: Subvolume, brick: number) => Promise<R>): Promise<{ reply: R; brick: number }> {
+    let last: FopError | undefined;
+    for (const brick of this.order(this.usable(mask), inode)) {
+      try {
+        return { reply: await wind(this.child(brick), brick), brick };
+      } catch (error) {
+        last = toFopError(error, this.log);
+        if (!TRANSIENT.has(last.errno)) throw last;
+      }
+    }
+    throw last ?? new FopError(Errno.EIO);
+  }
+
+  /** Bricks of the mask, from the read policy's first choice upwards, cyclically. */
+  order(mask: number, inode: Inode | undefined): number[] {
+    const { n } = this.geometry;
+    const first = this.options.text('read-policy') === 'round-robin' || !inode ? this.#roundRobin++ % n : hashGfid(inode.gfid) % n;
+    const bricks: number[] = [];
+    for (let i = 0; i < n; i++) {
+      const brick = (first + i) % n;
+      if (((mask >>> brick) & 1) === 1) bricks.push(brick);
+    }
+    return bricks;
+  }
+
+  fdCtx(fd: Fd): FdCtx | undefined {
+    return this.fds.get(fd);
+  }
+
+  locOf(inode: Inode): Loc {
+    return new Loc({ inode, path: this.graph.inodeTable.path(inode) ?? ('' as Loc['path']) });
+  }
+}
+
+const TRANSIENT: ReadonlySet<number> = new Set([Errno.ENOTCONN, Errno.ESTALE, Errno.ENOENT, Errno.EBADFD, Errno.EIO]);
+
+/** What a child threw, as an answer; a bug of ours is logged and counts as EIO. */
+export function toFopError(error: unknown, log: Logger): FopError {
+  if (error instanceof FopError) return error;
+  log.error(0, `a child failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  return new FopError(errnoOf(error));
+}
+
+/** SuperFastHash of a gfid, 32 bits (spec/ec.md, §9). */
+export function hashGfid(gfid: string): number {
+  let hash = 16;
+  for (let i = 0; i < 16; i += 4) {
+    const a = gfid.charCodeAt(i) | (gfid.charCodeAt(i + 1) << 8);
+    const b = gfid.charCodeAt(i + 2) | (gfid.charCodeAt(i + 3) << 8);
+    hash = (hash + a) | 0;
+    const t = (b << 11) ^ hash;
+    hash = (hash << 16) ^ t;
+    hash = (hash + (hash >>> 11)) | 0;
+  }
+  hash ^= hash << 3;
+  hash = (hash + (hash >>> 5)) | 0;
+  hash ^= hash << 4;
+  hash = (hash + (hash >>> 17)) | 0;
+  hash ^= hash << 25;
+  hash = (hash + (hash >>> 6)) | 0;
+  return hash >>> 0;
+}

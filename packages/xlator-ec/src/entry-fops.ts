@@ -1,0 +1,117 @@
+import { type Bytes, type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
+import { mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
+import { sizeOf } from './attribute-fops.js';
+import type { Cluster } from './cluster.js';
+import { underLocks, withSize } from './under-lock.js';
+import { CONFIG, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
+
+const O_APPEND = 0o2000;
+const S_IFMT = 0o170000;
+const S_IFREG = 0o100000;
+
+function parentOf(loc: Loc): Inode {
+  if (!loc.parent) throw new FopError(Errno.EINVAL, undefined, 'a name without its directory');
+  return loc.parent;
+}
+
+/** What a new regular file starts with (spec/ec.md, §4). */
+function newFile(cluster: Cluster, xdata: Xdata): Dict {
+  return withLockCount(xdata, cluster.name).setBin(CONFIG, u64s(cluster.geometry.config)).setBin(VERSION, u64s(0n, 0n)).setBin(SIZE, u64s(0n));
+}
+
+const sameEntry = (a: EntryReply, b: EntryReply): boolean => sameIatt(a.stat, b.stat, true) && sameIatt(a.preparent, b.preparent, false) && sameIatt(a.postparent, b.postparent, false) && sameDict(a.xdata, b.xdata);
+
+function entryReply(cluster: Cluster, replies: readonly EntryReply[], size: number): EntryReply {
+  const [first] = replies;
+  if (!first) throw new FopError(Errno.EIO);
+  const merged = (pick: (r: EntryReply) => Iatt): Iatt => mergeIatts(replies.map(pick), cluster.k);
+  return { inode: first.inode, stat: withSize(merged((r) => r.stat), size), preparent: merged((r) => r.preparent), postparent: merged((r) => r.postparent), xdata: mergeXdata(replies.map((r) => r.xdata)) };
+}
+
+function make(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['children'][number]) => Promise<EntryReply>): Promise<EntryReply> {
+  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
+    const { asked, winner } = await cluster.agree(good, wind, sameEntry);
+    return { reply: entryReply(cluster, winner.replies, 0), asked, answered: winner.mask };
+  });
+}
+
+export function create(cluster: Cluster, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
+    const request = newFile(cluster, xdata);
+    const { asked, winner } = await cluster.agree(good, (child) => child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request), sameEntry);
+    cluster.fds.set(fd, { flags, open: winner.mask, directory: false, badVersion: 0 });
+    return { reply: { ...entryReply(cluster, winner.replies, 0), fd }, asked, answered: winner.mask };
+  });
+}
+
+export function mknod(cluster: Cluster, frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
+  const type = mode & S_IFMT;
+  const request = type === S_IFREG || type === 0 ? newFile(cluster, xdata) : withLockCount(xdata, cluster.name);
+  return make(cluster, frame, loc, (child) => child.mknod(frame, loc, mode, rdev, umask, request));
+}
+
+export function mkdir(cluster: Cluster, frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply> {
+  const request = withLockCount(xdata, cluster.name).setBin(VERSION, u64s(0n, 0n));
+  return make(cluster, frame, loc, (child) => child.mkdir(frame, loc, mode, umask, request));
+}
+
+export function symlink(cluster: Cluster, frame: Frame, linkpath: Bytes, loc: Loc, umask: number, xdata: Xdata): Promise<EntryReply> {
+  const request = withLockCount(xdata, cluster.name);
+  return make(cluster, frame, loc, (child) => child.symlink(frame, linkpath, loc, umask, request));
+}
+
+export function link(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+  return underLocks(cluster, frame, [parentOf(newloc)], async (good) => {
+    const size = oldloc.inode.ia_type === IaType.REG ? await sizeOf(cluster, frame, oldloc) : 0;
+    const request = withLockCount(xdata, cluster.name);
+    const { asked, winner } = await cluster.agree(good, (child) => child.link(frame, oldloc, newloc, request), sameEntry);
+    return { reply: entryReply(cluster, winner.replies, size), asked, answered: winner.mask };
+  });
+}
+
+const sameUnlink = (a: UnlinkReply, b: UnlinkReply): boolean => sameIatt(a.preparent, b.preparent, true) && sameIatt(a.postparent, b.postparent, true) && sameDict(a.xdata, b.xdata);
+
+function remove(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['children'][number]) => Promise<UnlinkReply>): Promise<UnlinkReply> {
+  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
+    const { asked, winner } = await cluster.agree(good, wind, sameUnlink);
+    const reply: UnlinkReply = {
+      preparent: mergeIatts(winner.replies.map((r) => r.preparent), cluster.k),
+      postparent: mergeIatts(winner.replies.map((r) => r.postparent), cluster.k),
+      xdata: mergeXdata(winner.replies.map((r) => r.xdata)),
+    };
+    return { reply, asked, answered: winner.mask };
+  });
+}
+
+export function unlink(cluster: Cluster, frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+  const request = withLockCount(xdata, cluster.name);
+  return remove(cluster, frame, loc, (child) => child.unlink(frame, loc, xflags, request));
+}
+
+export function rmdir(cluster: Cluster, frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+  const request = withLockCount(xdata, cluster.name);
+  return remove(cluster, frame, loc, (child) => child.rmdir(frame, loc, flags, request));
+}
+
+export function rename(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+  return underLocks(cluster, frame, [parentOf(oldloc), parentOf(newloc)], async (good) => {
+    const size = oldloc.inode.ia_type === IaType.REG ? await sizeOf(cluster, frame, oldloc) : 0;
+    const request = withLockCount(xdata, cluster.name);
+    const parents = ['preoldparent', 'postoldparent', 'prenewparent', 'postnewparent'] as const;
+    const { asked, winner } = await cluster.agree(
+      good,
+      (child) => child.rename(frame, oldloc, newloc, request),
+      (a, b) => sameIatt(a.stat, b.stat, false) && parents.every((parent) => sameIatt(a[parent], b[parent], true)) && sameDict(a.xdata, b.xdata),
+    );
+    const merged = (pick: (r: RenameReply) => Iatt): Iatt => mergeIatts(winner.replies.map(pick), cluster.k);
+    const reply: RenameReply = {
+      stat: withSize(merged((r) => r.stat), size),
+      preoldparent: merged((r) => r.preoldparent),
+      postoldparent: merged((r) => r.postoldparent),
+      prenewparent: merged((r) => r.prenewparent),
+      postnewparent: merged((r) => r.postnewparent),
+      xdata: mergeXdata(winner.replies.map((r) => r.xdata)),
+    };
+    return { reply, asked, answered: winner.mask };
+  });
+}

@@ -1,0 +1,421 @@
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, type Timer, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
+import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
+import type { Cluster } from './cluster.js';
+import { bricksOf, countOf } from './geometry.js';
+import { CONFIG, DIRTY, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s } from './version-xattrs.js';
+
+/** What a fop needs of the lock (spec/ec.md, §14). */
+export interface Wanted {
+  /** Changes data or entries. */
+  readonly data: boolean;
+  /** Changes metadata. */
+  readonly metadata: boolean;
+  /** Needs version, size and config. */
+  readonly query: boolean;
+  /** Only reads: it goes along with other readers. */
+  readonly read: boolean;
+  /** A data fop: never goes without its dirty mark. */
+  readonly writes: boolean;
+  /** Bytes of the file that it touches; `end` is exclusive. */
+  readonly start: number;
+  readonly end: number;
+  readonly fd: Fd | undefined;
+}
+
+const FLOCK: Flock = { type: LkType.WRLCK, whence: 0, start: 0n, len: 0n, pid: 0, owner: '' as Bytes };
+const UNLOCK: Flock = { ...FLOCK, type: LkType.UNLCK };
+
+interface Waiter {
+  readonly wanted: Wanted;
+  readonly admit: () => void;
+}
+
+/**
+ * The one internal lock of an inode: shared by the fops of this client, taken from the bricks once, kept for a while after the
+ * last fop (eager locking), with the versions and the size that are known while it is held (spec/ec.md, §11 to §13).
+ */
+export class InodeLock {
+  readonly #cluster: Cluster;
+  readonly #inode: Inode;
+  readonly #owner: Bytes;
+  readonly #owners = new Set<Wanted>();
+  #waiting: Waiter[] = [];
+  #isHeld = false;
+  #acquiring: Promise<void> | undefined;
+  #releasing: Promise<void> | undefined;
+  #asking: Promise<void> | undefined;
+  #timer: Timer | undefined;
+  #releaseWanted = false;
+  #mask = 0;
+  #good = 0;
+  #healing = 0;
+  #fd: Fd | undefined;
+  #haveInfo = false;
+  #pre: [bigint, bigint] | undefined;
+  #delta: [bigint, bigint] = [0n, 0n];
+  #dirty: [boolean, boolean] = [false, false];
+  #preSize = 0;
+  #frame: Frame | undefined;
+  /** The user's size, while it is known. */
+  size = 0;
+  /** Post-ops that failed: what was acknowledged may not be all there (spec/ec.md, §13, 6). */
+  badVersion = 0;
+
+  constructor(cluster: Cluster, inode: Inode) {
+    this.#cluster = cluster;
+    this.#inode = inode;
+    this.#owner = Buffer.from(cluster.graph.platform.random.bytes(8)).toString('latin1') as Bytes;
+  }
+
+  get good(): number {
+    return this.#good;
+  }
+
+  get healing(): number {
+    return this.#healing;
+  }
+
+  /** Version and size are known now. */
+  get informed(): boolean {
+    return this.#isHeld && this.#haveInfo;
+  }
+
+  /** Held, or about to be: something may be pending. */
+  get busy(): boolean {
+    return this.#isHeld || this.#acquiring !== undefined || this.#releasing !== undefined || this.#owners.size > 0;
+  }
+
+  /** Becomes an owner: waits its turn, takes the lock if need be, and does the pre-op. Call `leave` exactly once after it resolves. */
+  async enter(wanted: Wanted, frame: Frame): Promise<void> {
+    if (this.#mustWait(wanted)) await new Promise<void>((admit) => this.#waiting.push({ wanted, admit }));
+    else this.#owners.add(wanted);
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    try {
+      await this.#hold(frame);
+      this.#frame = frame;
+      if (wanted.fd && !this.#fd && !wanted.fd.anonymous) this.#fd = wanted.fd.ref();
+      await this.#preOp(wanted, frame);
+    } catch (error) {
+      this.#releaseWanted = this.#isHeld;
+      this.#depart(wanted);
+      throw error;
+    }
+  }
+
+  /**
+   * The fop is done. `asked` and `answered` are the bricks it went to and those that did it; `succeeded`: whether its
+   * changes count; `valid`: whether the bricks agreed on an answer at all.
+   */
+  leave(wanted: Wanted, outcome: { readonly asked: number; readonly answered: number; readonly succeeded: boolean; readonly valid: boolean; readonly xdata: Dict | undefined }): void {
+    const failed = outcome.asked & ~outcome.answered & ~this.#healing;
+    const updates = wanted.data || wanted.metadata;
+    if (outcome.succeeded) {
+      if (wanted.data) this.#delta[0] += 1n;
+      if (wanted.metadata) this.#delta[1] += 1n;
+      if (updates) this.#good &= ~failed;
+    } else if (updates && !outcome.valid) this.#releaseWanted = true;
+    if (failed !== 0) this.#releaseWanted = true;
+    if ((outcome.xdata?.getNumber(INODELK_COUNT) ?? 0) > 1) this.#releaseWanted = true;
+    // An up brick that isn't good needs a heal, and gets another chance with the next lock.
+    if ((this.#cluster.up & ~this.#good & ~this.#healing) !== 0 && this.#haveInfo) this.#releaseWanted = true;
+    this.#depart(wanted);
+  }
+
+  /** Somebody else waits for it (spec/ec.md, §11.5). */
+  contended(): void {
+    this.#releaseWanted = true;
+    if (this.#isHeld && this.#owners.size === 0) this.#startRelease();
+  }
+
+  /** A brick went down: it has forgotten the lock, and misses what comes now. */
+  brickLost(brick: number): void {
+    const bit = 1 << brick;
+    if ((this.#mask & bit) === 0) return;
+    this.#mask &= ~bit;
+    this.#good &= ~bit;
+    this.contended();
+  }
+
+  /** Gives the lock back, post-op and all, once its owners are done. */
+  async drain(): Promise<void> {
+    while (this.#isHeld || this.#acquiring || this.#releasing) {
+      this.contended();
+      await (this.#releasing ?? this.#acquiring ?? new Promise<void>((resolve) => this.#cluster.graph.platform.timers.soon(resolve)));
+    }
+  }
+
+  /** Versions and size of what has been done so far, before a flush or fsync; the lock stays (spec/ec.md, §13). */
+  async publish(frame: Frame): Promise<void> {
+    if (this.#delta[0] === 0n && this.#delta[1] === 0n) return;
+    const [data, metadata] = this.#delta;
+    const size = this.size;
+    const dict = new Dict();
+    const sizeDelta = BigInt(size - this.#preSize);
+    dict.setBin(VERSION, u64s(data, metadata));
+    if (this.#haveInfo && sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
+    // Taken off before the call, so that what is added meanwhile counts for the next one.
+    this.#delta = [this.#delta[0] - data, this.#delta[1] - metadata];
+    this.#preSize = size;
+    if (this.#pre) this.#pre = [this.#pre[0] + data, this.#pre[1] + metadata];
+    await this.#sendPostOp(dict, this.#good | this.#healing, frame);
+  }
+
+  #mustWait(wanted: Wanted): boolean {
+    if (this.#releasing || (this.#isHeld && this.#releaseWanted)) return true;
+    for (const owner of this.#owners) if (this.#conflicts(owner, wanted)) return true;
+    return this.#waiting.some((waiter) => this.#conflicts(waiter.wanted, wanted));
+  }
+
+  #conflicts(a: Wanted, b: Wanted): boolean {
+    if (a.read && b.read) return false;
+    if (!this.#cluster.options.bool('parallel-writes')) return true;
+    return a.start < b.end && b.start < a.end;
+  }
+
+  #depart(wanted: Wanted): void {
+    this.#owners.delete(wanted);
+    if (this.#owners.size > 0) {
+      if (!this.#releaseWanted) this.#admit();
+      return;
+    }
+    if (!this.#isHeld) {
+      this.#admit();
+      return;
+    }
+    const { options, shuttingDown } = this.#cluster;
+    const regular = this.#inode.ia_type === IaType.REG;
+    const eager = options.bool(regular ? 'eager-lock' : 'other-eager-lock');
+    if (this.#releaseWanted || !eager || shuttingDown) {
+      this.#startRelease();
+      return;
+    }
+    this.#admit();
+    if (this.#owners.size > 0) return;
+    const timeoutS = options.number(regular ? 'eager-lock-timeout' : 'other-eager-lock-timeout');
+    this.#timer = this.#cluster.graph.platform.timers.after(timeoutS * 1000, () => {
+      this.#timer = undefined;
+      if (this.#isHeld && this.#owners.size === 0 && !this.#releasing) this.#startRelease();
+    });
+  }
+
+  /** Lets in who waits, in order, as far as they get along. */
+  #admit(): void {
+    if (this.#releasing || (this.#isHeld && this.#releaseWanted)) return;
+    const still: Waiter[] = [];
+    for (const waiter of this.#waiting) {
+      const blocked = [...this.#owners].some((owner) => this.#conflicts(owner, waiter.wanted)) || still.some((other) => this.#conflicts(other.wanted, waiter.wanted));
+      if (blocked) still.push(waiter);
+      else {
+        this.#owners.add(waiter.wanted);
+        waiter.admit();
+      }
+    }
+    this.#waiting = still;
+  }
+
+  #hold(frame: Frame): Promise<void> {
+    if (this.#isHeld) return Promise.resolve();
+    this.#acquiring ??= this.#acquire(frame).finally(() => {
+      this.#acquiring = undefined;
+    });
+    return this.#acquiring;
+  }
+
+  async #acquire(frame: Frame): Promise<void> {
+    const cluster = this.#cluster;
+    const lockFrame = this.#lockFrame(frame);
+    const loc = cluster.locOf(this.#inode);
+    const domain = cluster.name as Bytes;
+    cluster.needUp();
+    this.#inode.ref();
+    try {
+      let answers = await cluster.all(cluster.up, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLK, FLOCK, undefined));
+      let granted = maskOf(answers, (answer) => answer.error === undefined);
+      const again = maskOf(answers, (answer) => answer.error?.errno === Errno.EAGAIN);
+      if (again !== 0 && countOf(granted | again) >= cluster.k) {
+        await this.#unlock(granted, lockFrame);
+        // Brick by brick in one order for all clients: nobody waits for somebody who waits for him.
+        answers = [];
+        for (const brick of bricksOf(cluster.up)) answers.push(...(await cluster.all(1 << brick, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLKW, FLOCK, undefined))));
+        granted = maskOf(answers, (answer) => answer.error === undefined);
+        this.#releaseWanted = true;
+      }
+      if (countOf(granted) < cluster.k) {
+        await this.#unlock(granted, lockFrame);
+        throw lockError(answers, cluster.k);
+      }
+      this.#mask = granted;
+      this.#good = granted;
+      this.#healing = 0;
+      this.#isHeld = true;
+      cluster.held.add(this);
+    } catch (error) {
+      this.#inode.unref();
+      throw error;
+    }
+  }
+
+  #lockFrame(frame: Frame): Frame {
+    return this.#cluster.internal(frame).derive({ lk_owner: this.#owner, signal: undefined });
+  }
+
+  async #unlock(mask: number, lockFrame: Frame): Promise<void> {
+    const loc = this.#cluster.locOf(this.#inode);
+    await this.#cluster.all(mask, (child) => child.inodelk(lockFrame, this.#cluster.name as Bytes, loc, InodelkCmd.SETLK, UNLOCK, undefined));
+  }
+
+  async #preOp(wanted: Wanted, frame: Frame): Promise<void> {
+    for (;;) {
+      const optimistic = this.#cluster.options.bool('optimistic-change-log') && this.#good === this.#cluster.geometry.all && !wanted.writes;
+      const markData = wanted.data && !this.#dirty[0] && !optimistic;
+      const markMetadata = wanted.metadata && !this.#dirty[1] && !optimistic;
+      const query = wanted.query && !this.#haveInfo;
+      if (!markData && !markMetadata && !query) return;
+      if (this.#asking) {
+        // Perhaps the one under way brings what is needed.
+        await this.#asking.catch(() => undefined);
+        continue;
+      }
+      this.#asking = this.#ask(query, markData, markMetadata, frame).finally(() => {
+        this.#asking = undefined;
+      });
+      await this.#asking;
+      return;
+    }
+  }
+
+  async #ask(query: boolean, markData: boolean, markMetadata: boolean, frame: Frame): Promise<void> {
+    const cluster = this.#cluster;
+    const regular = this.#inode.ia_type === IaType.REG || this.#inode.ia_type === IaType.INVAL;
+    const dict = new Dict();
+    let xdata: Dict | undefined;
+    if (query) {
+      dict.setBin(VERSION, u64s(0n, 0n));
+      if (regular) {
+        dict.setBin(SIZE, u64s(0n)).setBin(CONFIG, u64s(0n));
+        xdata = new Dict().setUint(GET_SIZE, 1);
+      }
+    }
+    if (markData || markMetadata) dict.setBin(DIRTY, u64s(markData ? 1n : 0n, markMetadata ? 1n : 0n));
+    const asked = cluster.usable(this.#good);
+    const answers = await this.#xattrop(asked, dict, xdata, frame);
+    this.#healing |= maskOf(answers, ({ reply }) => ((readPair(reply?.dict, VERSION)?.[0] ?? 0n) & HEALING_BIT) !== 0n);
+    const groups = groupAnswers(answers.filter(({ brick }) => ((this.#healing >>> brick) & 1) === 0), (a, b) => sameDict(a.dict, b.dict) && sameDict(a.xdata, b.xdata, true));
+    if (markData) this.#dirty[0] = true;
+    if (markMetadata) this.#dirty[1] = true;
+    const winner = decide(groups, cluster.k);
+    if (winner.mask !== asked) this.#releaseWanted = true;
+    this.#good &= winner.mask;
+    if (query) this.#learn(winner.first, regular);
+  }
+
+  #learn(reply: XattropReply, regular: boolean): void {
+    const { geometry, log } = this.#cluster;
+    this.#pre = readPair(reply.dict, VERSION) ?? [0n, 0n];
+    if (regular && this.#inode.ia_type === IaType.REG) {
+      const config = readU64(reply.dict, CONFIG) ?? 0n;
+      if (config === 0n) {
+        log.error(122066, 'Unable to get config xattr.');
+        throw new FopError(Errno.ENODATA);
+      }
+      if (config !== geometry.config) {
+        log.error(122001, `Unsupported config (V=${config >> 56n}, A=${(config >> 48n) & 0xffn}, W=${(config >> 40n) & 0xffn}, N=${(config >> 32n) & 0xffn}, R=${(config >> 24n) & 0xffn}, S=${config & 0xffffffn})`);
+        throw new FopError(Errno.EINVAL);
+      }
+      const size = Number(readU64(reply.dict, SIZE) ?? 0n);
+      if (!Number.isSafeInteger(size)) throw new FopError(Errno.EFBIG);
+      this.size = size;
+      this.#preSize = size;
+    }
+    this.#haveInfo = true;
+  }
+
+  #xattrop(mask: number, dict: Dict, xdata: Dict | undefined, frame: Frame): Promise<Answer<XattropReply>[]> {
+    const internal = this.#cluster.internal(frame);
+    const fd = this.#fd;
+    const loc = this.#cluster.locOf(this.#inode);
+    return this.#cluster.all(mask, (child) => (fd ? child.fxattrop(internal, fd, XattropOp.ADD_ARRAY64, dict, xdata) : child.xattrop(internal, loc, XattropOp.ADD_ARRAY64, dict, xdata)));
+  }
+
+  async #sendPostOp(dict: Dict, mask: number, frame: Frame): Promise<void> {
+    const answers = await this.#xattrop(mask & this.#cluster.up, dict, undefined, frame);
+    const done = maskOf(answers, ({ error }) => error === undefined);
+    if ((this.#good & ~done) !== 0) this.#releaseWanted = true;
+    this.#good &= done;
+    if (countOf(done & ~this.#healing) >= this.#cluster.k) return;
+    this.badVersion++;
+    this.#cluster.log.error(122037, 'Failed to update version and size.', { gfid: Buffer.from(this.#inode.gfid, 'latin1').toString('hex') });
+  }
+
+  #startRelease(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#releasing) return;
+    this.#releasing = this.#release()
+      .catch((error: unknown) => this.#cluster.log.error(0, `releasing a lock: ${String(error)}`))
+      .finally(() => {
+        this.#releasing = undefined;
+        this.#admit();
+      });
+  }
+
+  async #release(): Promise<void> {
+    const cluster = this.#cluster;
+    const frame = this.#frame;
+    if (!frame) return;
+    await this.#finalPostOp(frame);
+    const mask = this.#mask;
+    const fd = this.#fd;
+    this.#fd = undefined;
+    this.#haveInfo = false;
+    this.#pre = undefined;
+    this.#delta = [0n, 0n];
+    this.#dirty = [false, false];
+    this.#healing = 0;
+    this.#frame = undefined;
+    await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
+    this.#isHeld = false;
+    this.#releaseWanted = false;
+    cluster.held.delete(this);
+    fd?.unref();
+    this.#inode.unref();
+  }
+
+  /** spec/ec.md, §13, "At release". */
+  async #finalPostOp(frame: Frame): Promise<void> {
+    const { geometry, up } = this.#cluster;
+    const delta: [bigint, bigint] = [...this.#delta];
+    const reached = this.#good | (delta[0] !== 0n ? this.#healing : 0);
+    const allGood = reached === geometry.all && up === geometry.all;
+    const dirty: [bigint, bigint] = [0n, 0n];
+    for (const half of [0, 1] as const) {
+      if (allGood) {
+        if (this.#dirty[half]) dirty[half] = -1n;
+        // With all bricks alike there is nothing to tell them apart by.
+        if (this.#pre !== undefined && this.#pre[half] !== 0n) delta[half] = 0n;
+      } else if (delta[half] !== 0n && !this.#dirty[half]) dirty[half] = 1n;
+    }
+    const sizeDelta = this.#haveInfo && this.#inode.ia_type === IaType.REG ? BigInt(this.size - this.#preSize) : 0n;
+    const dict = new Dict();
+    if (delta[0] !== 0n || delta[1] !== 0n) dict.setBin(VERSION, u64s(...delta));
+    if (sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
+    if (dirty[0] !== 0n || dirty[1] !== 0n) dict.setBin(DIRTY, u64s(...dirty));
+    if (dict.size === 0) return;
+    await this.#sendPostOp(dict, this.#good | this.#healing, frame);
+  }
+}
+
+function maskOf<R>(answers: readonly Answer<R>[], pick: (answer: Answer<R>) => boolean): number {
+  let mask = 0;
+  for (const answer of answers) if (pick(answer)) mask |= 1 << answer.brick;
+  return mask;
+}
+
+/** Why the lock could not be had (spec/ec.md, §20). */
+function lockError(answers: readonly Answer<unknown>[], k: number): FopError {
+  const [largest] = groupAnswers(answers.filter(({ error }) => error !== undefined), () => true);
+  const error = largest?.members[0]?.error;
+  if (largest && error && largest.members.length >= k) return error;
+  return new FopError(answers.some((answer) => answer.error?.errno === Errno.ESTALE) ? Errno.ESTALE : Errno.EIO);
+}

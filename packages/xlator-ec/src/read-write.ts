@@ -1,0 +1,201 @@
+import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, IoVec, type Iobuf, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
+import { type Answer, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
+import { type Cluster, toFopError } from './cluster.js';
+import { countOf } from './geometry.js';
+import type { InodeLock } from './inode-lock.js';
+import { withLockCount } from './version-xattrs.js';
+
+const O_APPEND = 0o2000;
+const INTERNAL = 'glusterfs-internal-fop';
+
+/** What was read: the user's bytes, and how it went. */
+interface StripeRead {
+  readonly data: Uint8Array;
+  readonly page: Iobuf | undefined;
+  readonly reply: ReadReply;
+  readonly asked: number;
+  readonly answered: number;
+}
+
+/** Bytes of iobuf memory, whole stripes of them. */
+function page(cluster: Cluster, size: number): { memory: Uint8Array; iobuf: Iobuf } {
+  const iobuf = cluster.graph.iobufs.get(size);
+  return { memory: iobuf.memory.subarray(0, size), iobuf };
+}
+
+/**
+ * Reads whole stripes from k bricks and decodes them; short at the end of the fragments (spec/ec.md, §15). The caller unrefs `page`.
+ */
+export async function readStripes(cluster: Cluster, frame: Frame, fd: Fd, offset: number, size: number, flags: number, mask: number, xdata: Xdata): Promise<StripeRead> {
+  const { k } = cluster;
+  const order = cluster.order(cluster.usable(mask), fd.inode);
+  const answers: Answer<ReadReply>[] = [];
+  const ask = async (brick: number): Promise<void> => {
+    try {
+      const reply = await cluster.child(brick).readv(frame, fd, size / k, offset / k, flags, xdata);
+      if (reply.vector.size % CHUNK_SIZE !== 0) {
+        reply.vector.unref();
+        answers.push({ brick, reply: undefined, error: new FopError(Errno.EIO) });
+      } else answers.push({ brick, reply, error: undefined });
+    } catch (error) {
+      answers.push({ brick, reply: undefined, error: toFopError(error, cluster.log) });
+    }
+  };
+  let asked = 0;
+  const next = async (count: number): Promise<void> => {
+    const bricks = order.splice(0, count);
+    for (const brick of bricks) asked |= 1 << brick;
+    await Promise.all(bricks.map(ask));
+  };
+  try {
+    await next(k);
+    for (;;) {
+      const groups = groupAnswers(answers, (a, b) => a.vector.size === b.vector.size && sameIatt(a.stat, b.stat, true) && sameDict(a.xdata, b.xdata));
+      const best = groups[0];
+      if (best && countOf(best.mask) >= k) {
+        const winner = decide(groups, k);
+        const chosen = winner.replies.slice(0, k);
+        const { data, iobuf } = decodeFragments(cluster, winner.bricks.slice(0, k), chosen.map(({ vector }) => vector));
+        const reply: ReadReply = { ...winner.first, stat: mergeIatts(winner.replies.map(({ stat }) => stat), k), xdata: mergeXdata(winner.replies.map((r) => r.xdata)) };
+        return { data, page: iobuf, reply, asked, answered: winner.mask };
+      }
+      if (order.length === 0) {
+        decide(groups, k);
+        throw new FopError(Errno.EIO);
+      }
+      await next(1);
+    }
+  } finally {
+    for (const { reply } of answers) reply?.vector.unref();
+  }
+}
+
+function decodeFragments(cluster: Cluster, bricks: readonly number[], vectors: readonly IoVec[]): { data: Uint8Array; iobuf: Iobuf | undefined } {
+  const length = vectors[0]?.size ?? 0;
+  if (length === 0) return { data: new Uint8Array(0), iobuf: undefined };
+  const { memory, iobuf } = page(cluster, length * cluster.k);
+  cluster.codec.decode(cluster.k, bricks, vectors.map((vector) => vector.toUint8Array()), memory);
+  return { data: memory, iobuf };
+}
+
+/** readv under the lock: the user's part of the stripes. */
+export async function readUnderLock(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<{ reply: ReadReply; asked: number; answered: number }> {
+  const { geometry } = cluster;
+  const head = geometry.head(offset);
+  const aligned = geometry.down(offset);
+  const readMask = cluster.options.text('ec-read-mask');
+  const mask = readMask === undefined ? lock.good : lock.good & maskFromText(readMask);
+  const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, mask, withLockCount(xdata, cluster.name));
+  const end = Math.min(read.data.length, head + size, Math.max(head, lock.size - aligned));
+  const stat = read.reply.stat;
+  stat.ia_size = lock.size;
+  const bytes = read.data.subarray(Math.min(head, end), end);
+  const vector = read.page ? new IoVec([bytes], [read.page]) : IoVec.empty;
+  return { reply: { vector, stat, eof: offset + bytes.length >= lock.size, xdata: read.reply.xdata }, asked: read.asked, answered: read.answered };
+}
+
+function maskFromText(text: string): number {
+  return text.split(':').reduce((mask, word) => mask | (1 << Number(word)), 0);
+}
+
+/** Where a write goes: O_APPEND counts only once the size is known. */
+export function writeOffset(cluster: Cluster, lock: InodeLock, fd: Fd, offset: number): number {
+  return ((cluster.fdCtx(fd)?.flags ?? fd.flags) & O_APPEND) !== 0 ? lock.size : offset;
+}
+
+/**
+ * writev under the lock (spec/ec.md, §16): whole stripes, their edges filled from what is there, encoded, one fragment to each
+ * brick. `grow`: the size of the file follows (not for zeros written behind the user's back).
+ */
+export async function writeUnderLock(
+  cluster: Cluster,
+  lock: InodeLock,
+  frame: Frame,
+  fd: Fd,
+  vector: IoVec,
+  offset: number,
+  flags: number,
+  xdata: Xdata,
+  grow: boolean,
+): Promise<{ reply: WriteReply; asked: number; answered: number }> {
+  const { geometry, k } = cluster;
+  const head = geometry.head(offset);
+  const aligned = offset - head;
+  const total = geometry.up(head + vector.size);
+  const whole = head === 0 && total === vector.size && vector.chunks.length === 1;
+  const { data, iobuf } = whole ? { data: vector.toUint8Array(), iobuf: undefined } : await fillEdges(cluster, lock, frame, fd, vector, head, aligned, total);
+  const mask = cluster.usable(lock.good) | (lock.healing & cluster.up);
+  const bricks: number[] = [];
+  const pages: Iobuf[] = [];
+  const fragments: Uint8Array[] = [];
+  const byBrick = new Map<number, IoVec>();
+  try {
+    for (let brick = 0; brick < geometry.n; brick++) {
+      if (((mask >>> brick) & 1) === 0) continue;
+      const fragment = page(cluster, total / k);
+      bricks.push(brick);
+      pages.push(fragment.iobuf);
+      fragments.push(fragment.memory);
+      byBrick.set(brick, new IoVec([fragment.memory], [fragment.iobuf]));
+    }
+    cluster.codec.encode(k, bricks, data, fragments);
+    const request = withLockCount(xdata, cluster.name);
+    const answers = await cluster.all(mask, async (child, brick) => {
+      const reply = await child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);
+      if (reply.written !== total / k) throw new FopError(reply.written % CHUNK_SIZE === 0 ? Errno.ENOSPC : Errno.EIO);
+      return reply;
+    });
+    const winner = decide(groupAnswers(answers, (a, b) => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata)), k, lock.healing);
+    const before = lock.size;
+    if (grow) lock.size = Math.max(lock.size, offset + vector.size);
+    const prestat = mergeIatts(winner.replies.map((r) => r.prestat), k);
+    const poststat = mergeIatts(winner.replies.map((r) => r.poststat), k);
+    prestat.ia_size = before;
+    poststat.ia_size = lock.size;
+    return { reply: { prestat, poststat, written: vector.size, xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked: mask, answered: winner.mask };
+  } finally {
+    for (const p of pages) p.unref();
+    iobuf?.unref();
+  }
+}
+
+/** The write with what stands before and after it in its first and last stripe (spec/ec.md, §16, 2 to 4). */
+async function fillEdges(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, vector: IoVec, head: number, aligned: number, total: number): Promise<{ data: Uint8Array; iobuf: Iobuf }> {
+  const { stripe } = cluster.geometry;
+  const { memory, iobuf } = page(cluster, total);
+  try {
+    const end = head + vector.size;
+    const tail = total - end;
+    const firstWanted = head > 0 || (tail > 0 && total === stripe);
+    const lastWanted = tail > 0 && total > stripe;
+    const reads: Promise<void>[] = [];
+    if (firstWanted) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(0, stripe), aligned));
+    if (lastWanted) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(total - stripe), aligned + total - stripe));
+    await Promise.all(reads);
+    vector.copyTo(memory, head);
+    return { data: memory, iobuf };
+  } catch (error) {
+    iobuf.unref();
+    throw error;
+  }
+}
+
+/** One stripe of the file as it is; zeros beyond its end. */
+async function readInto(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, target: Uint8Array, offset: number): Promise<void> {
+  target.fill(0);
+  if (lock.size <= offset) return;
+  const anonymous = anonymousFd(fd);
+  try {
+    const read = await readStripes(cluster, cluster.internal(frame), anonymous, offset, target.length, 0, lock.good, new Dict().setStr(INTERNAL, 'yes'));
+    target.set(read.data.subarray(0, Math.min(target.length, read.data.length, lock.size - offset)));
+    read.page?.unref();
+  } finally {
+    anonymous.unref();
+  }
+}
+
+/** The file may be open for writing only: EC reads it by its gfid. */
+function anonymousFd(fd: Fd): Fd {
+  const O_RDWR = 2;
+  return fd.anonymous ? fd.ref() : new Fd(fd.inode, { flags: O_RDWR, anonymous: true });
+}

@@ -1,0 +1,41 @@
+import { type Bytes, Dict } from '@glusterts/libglusterfs';
+
+export const VERSION = 'trusted.ec.version' as Bytes;
+export const SIZE = 'trusted.ec.size' as Bytes;
+export const CONFIG = 'trusted.ec.config' as Bytes;
+export const DIRTY = 'trusted.ec.dirty' as Bytes;
+/** Asked beside the xattrop: the brick's own size of its fragment file. */
+export const GET_SIZE = 'get-size' as Bytes;
+export const EC_PREFIX = 'trusted.ec.';
+export const INODELK_DOM_COUNT = 'glusterfs.inodelk-dom-count' as Bytes;
+export const INODELK_COUNT = 'glusterfs.inodelk-count' as Bytes;
+
+/** Marks the data version of a brick that is being healed (spec/ec.md, §26). */
+export const HEALING_BIT = 1n << 62n;
+
+/** Two's-complement big-endian 64-bit numbers. */
+export function u64s(...values: readonly bigint[]): Uint8Array {
+  const bytes = Buffer.alloc(values.length * 8);
+  values.forEach((value, i) => bytes.writeBigUInt64BE(BigInt.asUintN(64, value), i * 8));
+  return bytes;
+}
+
+/** A number of 8 bytes; undefined when it is absent or of another length. */
+export function readU64(dict: Dict | undefined, key: Bytes): bigint | undefined {
+  const value = dict?.getBin(key);
+  return value?.length === 8 ? Buffer.from(value.buffer, value.byteOffset, 8).readBigUInt64BE() : undefined;
+}
+
+/** Data and metadata version; one value of old stands for both. */
+export function readPair(dict: Dict | undefined, key: Bytes): [bigint, bigint] | undefined {
+  const value = dict?.getBin(key);
+  if (value === undefined || (value.length !== 8 && value.length !== 16)) return undefined;
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+  const data = bytes.readBigUInt64BE(0);
+  return [data, value.length === 16 ? bytes.readBigUInt64BE(8) : data];
+}
+
+/** The xdata of a caller with EC's question for the number of locks (spec/ec.md, §7). */
+export function withLockCount(xdata: Dict | undefined, domain: string): Dict {
+  return (xdata?.clone() ?? new Dict()).setStr(INODELK_DOM_COUNT, domain);
+}
