@@ -10,7 +10,7 @@ import { modelTests } from './model.js';
 import { renameTests } from './renames.js';
 
 /** What a graph under test may lack; the tests of it are left out. */
-export type Feature = 'hard-links' | 'xattrs' | 'seek' | 'fallocate' | 'locks' | 'device-nodes' | 'sparse-blocks';
+export type Feature = 'hard-links' | 'xattrs' | 'seek' | 'fallocate' | 'zerofill' | 'locks' | 'device-nodes' | 'sparse-blocks';
 
 /** How to make what is tested, and what it can do. */
 export interface ComplianceOptions {

@@ -8,5 +8,7 @@ for (const [bricks, redundancy] of [[3, 1], [6, 2]] as const) {
     name: `cluster/disperse ${bricks - redundancy}+${redundancy} over storage/memory`,
     makeGraph: () => testGraph(volfile(bricks, redundancy), [...memory, ...xlators]),
     largestOffset: 2 ** 50,
+    // spec/ec.md, §14: disperse has none.
+    without: ['zerofill'],
   });
 }

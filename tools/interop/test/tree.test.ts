@@ -24,9 +24,8 @@ async function copyAndCompare(served: Side, copier: Side, shape: Shape): Promise
   host.sh('echo 3 >/proc/sys/vm/drop_caches');
   for (const side of ['ours', 'real']) {
     expect(host.sh(`diff -r --no-dereference /run/tree /mnt/${side}/tree`)).toBe('');
-    expect(host.sh(`cd /mnt/${side}/tree && find . -printf '%P %m %s %l\\n' | LC_ALL=C sort | grep -v '^[^ ]* 755 4096 $' | sed 's/ [0-9]* $/ /' | md5sum`)).toBe(
-      host.sh(`cd /run/tree && find . -printf '%P %m %s %l\\n' | LC_ALL=C sort | grep -v '^[^ ]* 755 4096 $' | sed 's/ [0-9]* $/ /' | md5sum`),
-    );
+    const listing = (folder: string): string => host.sh(`cd ${folder} && (find . ! -type d -printf '%P %m %s %n %l\\n'; find . -type d -printf '%P %m\\n') | LC_ALL=C sort | md5sum`);
+    expect(listing(`/mnt/${side}/tree`)).toBe(listing('/run/tree'));
   }
   host.sh(`rm -rf /mnt/${copier}/tree`);
   expect(host.sh('ls -A /mnt/ours /mnt/real | grep -v :').trim()).toBe('');
@@ -35,7 +34,6 @@ async function copyAndCompare(served: Side, copier: Side, shape: Shape): Promise
 describe.skipIf(reason !== undefined)('a tree of 5,000 files and 200 MiB', () => {
   it.each([
     ['ours', 'real', 'distribute of 2', DISTRIBUTE_2],
-    ['ours', 'ours', 'disperse 4+2', DISPERSE_4_2],
     ['ours', 'real', 'disperse 4+2', DISPERSE_4_2],
     ['real', 'ours', 'distribute of 2', DISTRIBUTE_2],
     ['real', 'ours', 'disperse 4+2', DISPERSE_4_2],
