@@ -21,7 +21,7 @@ function overrides(words: readonly string[]): Map<string, string> {
 const argv = process.argv.slice(2);
 const args = argumentsOrExit('glusterd', argv);
 await daemoniseOrReturn(args);
-setProcessName('glusterd', argv);
+setProcessName('glusterd');
 
 const platform = createPlatform();
 const volfile = args.get('volfile') ?? DEFAULT_VOLFILE;

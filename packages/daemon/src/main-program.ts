@@ -50,7 +50,7 @@ export async function daemoniseOrReturn(args: Arguments): Promise<void> {
 export async function runGlusterfs(program: string, argv: readonly string[], hooks: ProcessHooks = {}): Promise<void> {
   const args = argumentsOrExit(program, argv);
   await daemoniseOrReturn(args);
-  setProcessName(program, argv);
+  setProcessName(program);
   try {
     await new GlusterfsProcess(args, hooks).run();
   } catch (error) {

@@ -1,15 +1,14 @@
 import { writeFileSync } from 'node:fs';
 
 /**
- * Makes the process known under its GlusterFS name: `ps` shows the name and its arguments, `pidof` and `pgrep -x` find it. The
- * title goes over argv, where bin/ has left room; the short name is the kernel's own (comm).
+ * Makes the process known under its GlusterFS name. bin/ starts node with that name as argv[0], so that `ps` shows it before its
+ * arguments and `pidof` finds it; the short name is the kernel's own (comm), for `pgrep -x` and `killall`. process.title is left
+ * alone: it would run the arguments together, and scripts read /proc/PID/cmdline word by word.
  */
-export function setProcessName(name: string, argv: readonly string[]): void {
-  process.title = [name, ...argv].join(' ');
+export function setProcessName(name: string): void {
   try {
-    // process.title sets comm to the title's first 15 bytes, arguments and all.
     writeFileSync('/proc/self/comm', name);
   } catch {
-    // Not Linux: the title has to do.
+    // Not Linux: argv[0] has to do.
   }
 }

@@ -81,7 +81,9 @@ export class Cluster {
 
   /** Kills a brick as a crash would. */
   killBrick(volume: string, index: number): void {
-    this.host.sh(`pid=$(pgrep -f -- "--brick-name /d/${volume}${index} "); [ -n "$pid" ] && kill -9 $pid; for i in $(seq 50); do pgrep -f -- "--brick-name /d/${volume}${index} " >/dev/null || exit 0; sleep 0.1; done; exit 1`);
+    // The brackets keep the shell's own command line from matching.
+    const pattern = `--brick-nam[e] /d/${volume}${index} `;
+    this.host.sh(`pid=$(pgrep -f -- "${pattern}"); [ -n "$pid" ] && kill -9 $pid; for i in $(seq 50); do pgrep -f -- "${pattern}" >/dev/null || exit 0; sleep 0.1; done; exit 1`);
   }
 
   stop(): void {
