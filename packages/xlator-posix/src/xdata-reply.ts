@@ -15,6 +15,8 @@ const CONTENT_MAX = 1024 * 1024;
 const CONTRI = /^trusted\.[^.]+\.[^.]+\.(contri.*)$/s;
 const PREFIXES = ['trusted.', 'system.', 'user.', 'security.'];
 
+const LIST_FROM = 3;
+
 /** @param at the object: a path or an open fd */
 export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, xdata: Xdata): Xdata {
   if (!xdata) return undefined;
@@ -28,6 +30,8 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
     }
     return listed;
   };
+  // Most of what is asked isn't there: from a few names on, one list is cheaper than the misses.
+  const listFirst = xdata.size >= LIST_FROM;
   // A decoded dict keeps the wire's order as newest first; the real brick's is the reverse of it, and so its replies are.
   for (const key of xdata.keys().reverse()) {
     if (key === Key.LIST_XATTR || key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
@@ -35,7 +39,7 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
     const contri = CONTRI.exec(key);
     const pattern = contri ? 'trusted.*.*.contri*' : key;
     if (!isPattern(pattern)) {
-      if (PREFIXES.some((prefix) => key.startsWith(prefix))) addXattr(brick, at, key, reply);
+      if (PREFIXES.some((prefix) => key.startsWith(prefix)) && (!listFirst || list().includes(key))) addXattr(brick, at, key, reply);
       continue;
     }
     const matches = globMatcher(pattern);
