@@ -76,10 +76,15 @@ export function groupAnswers<R>(answers: readonly Answer<R>[], same: Same<R>): G
   return groups.sort((a, b) => b.members.length - a.members.length);
 }
 
+/** The bricks did not all say the same, and no success came of it: some may have changed what others have not. */
+export class Disagreement extends FopError {}
+
 /** The group that decides. Throws its errno if it is one of errors, EIO when none is large enough. */
 export function decide<R>(groups: readonly Group<R>[], minimum: number, healing = 0): Winner<R> {
   const best = groups[0];
-  if (!best || countOf(best.mask & ~healing) < minimum) throw new FopError(Errno.EIO);
+  if (!best || countOf(best.mask & ~healing) < minimum) throw new Disagreement(Errno.EIO);
+  const agreed = best.members[0]?.error;
+  if (agreed && groups.length > 1) throw new Disagreement(agreed.errno, agreed.xdata);
   return winnerOf(best);
 }
 

@@ -54,6 +54,8 @@ export class InodeLock {
   #pre: [bigint, bigint] | undefined;
   #delta: [bigint, bigint] = [0n, 0n];
   #dirty: [boolean, boolean] = [false, false];
+  /** An update of this cycle left the bricks in doubt. */
+  #doubt = false;
   #preSize = 0;
   #frame: Frame | undefined;
   /** The user's size, while it is known. */
@@ -105,9 +107,10 @@ export class InodeLock {
 
   /**
    * The fop is done. `asked` and `answered` are the bricks it went to and those that did it; `succeeded`: whether its
-   * changes count; `valid`: whether the bricks agreed on an answer at all.
+   * changes count; `valid`: whether the bricks agreed on an answer at all; `doubtful`: whether they may differ now, so that the
+   * marks must stay for a heal.
    */
-  leave(wanted: Wanted, outcome: { readonly asked: number; readonly answered: number; readonly succeeded: boolean; readonly valid: boolean; readonly xdata: Dict | undefined }): void {
+  leave(wanted: Wanted, outcome: { readonly asked: number; readonly answered: number; readonly succeeded: boolean; readonly valid: boolean; readonly xdata: Dict | undefined; readonly doubtful: boolean }): void {
     const failed = outcome.asked & ~outcome.answered & ~this.#healing;
     const updates = wanted.data || wanted.metadata;
     if (outcome.succeeded) {
@@ -115,6 +118,10 @@ export class InodeLock {
       if (wanted.metadata) this.#delta[1] += 1n;
       if (updates) this.#good &= ~failed;
     } else if (updates && !outcome.valid) this.#releaseWanted = true;
+    if (updates && outcome.doubtful) {
+      this.#doubt = true;
+      this.#releaseWanted = true;
+    }
     if (failed !== 0) this.#releaseWanted = true;
     if ((outcome.xdata?.getNumber(INODELK_COUNT) ?? 0) > 1) this.#releaseWanted = true;
     // An up brick that isn't good needs a heal, and gets another chance with the next lock.
@@ -372,6 +379,7 @@ export class InodeLock {
     this.#pre = undefined;
     this.#delta = [0n, 0n];
     this.#dirty = [false, false];
+    this.#doubt = false;
     this.#healing = 0;
     this.#frame = undefined;
     await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
@@ -387,7 +395,7 @@ export class InodeLock {
     const { geometry, up } = this.#cluster;
     const delta: [bigint, bigint] = [...this.#delta];
     const reached = this.#good | (delta[0] !== 0n ? this.#healing : 0);
-    const allGood = reached === geometry.all && up === geometry.all;
+    const allGood = !this.#doubt && reached === geometry.all && up === geometry.all;
     const dirty: [bigint, bigint] = [0n, 0n];
     for (const half of [0, 1] as const) {
       if (allGood) {

@@ -1,4 +1,5 @@
 import { Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Xdata } from '@glusterts/libglusterfs';
+import { Disagreement } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { countOf } from './geometry.js';
 import { InodeLock, type Wanted } from './inode-lock.js';
@@ -45,10 +46,10 @@ export async function underLock<R extends { xdata: Xdata }>(cluster: Cluster, fr
   try {
     needQuorum(cluster, lock.good, wanted);
     const { reply, asked, answered } = await body(lock);
-    lock.leave(wanted, { asked, answered, succeeded: true, valid: true, xdata: reply.xdata });
+    lock.leave(wanted, { asked, answered, succeeded: true, valid: true, xdata: reply.xdata, doubtful: false });
     return reply;
   } catch (error) {
-    lock.leave(wanted, { asked: 0, answered: 0, succeeded: false, valid: isAnswer(error), xdata: undefined });
+    lock.leave(wanted, { asked: 0, answered: 0, succeeded: false, valid: isAnswer(error), xdata: undefined, doubtful: error instanceof Disagreement });
     throw error;
   }
 }
