@@ -1,6 +1,7 @@
 import { Errno } from './errno.js';
 import { GfEvent } from './events.js';
 import type { Fd } from './fd.js';
+import { fnmatch } from './fnmatch.js';
 import { FopError } from './fop-error.js';
 import { type Instrument, Link } from './graph-binding.js';
 import type { Inode } from './inode.js';
@@ -8,7 +9,7 @@ import { InodeTable, type InodeTableOptions } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { XlatorLoader } from './loader.js';
 import type { Logger } from './logging.js';
-import { fnmatch, parseOptions } from './option-parser.js';
+import { parseOptions } from './option-parser.js';
 import type { Platform } from './platform/platform.js';
 import { type Volfile, type VolfileVolume, VolfileError, parseVolfile } from './volfile.js';
 import { type GraphView, type Subvolume, Xlator, type XlatorDefinition } from './xlator.js';
@@ -273,9 +274,9 @@ export class Graph implements GraphView {
   #applyXlatorOptions(planned: readonly Planned[]): void {
     for (const text of this.#options.xlatorOptions ?? []) {
       const equals = text.indexOf('=');
-      // spec/cli.md, §9: the last dot before `=` separates.
-      const dot = text.lastIndexOf('.', equals);
-      if (equals < 0 || dot <= 0) throw new FopError(Errno.EINVAL, undefined, `--xlator-option takes VOLUME.KEY=VALUE, not ${text}`);
+      // The first dot: keys have dots of their own (`V-server.transport.socket.listen-port`). v10.3 does so; spec/cli.md, §9 says the last.
+      const dot = text.indexOf('.');
+      if (dot <= 0 || equals < dot || equals === text.length - 1) throw new FopError(Errno.EINVAL, undefined, `--xlator-option takes VOLUME.KEY=VALUE, not ${text}`);
       const pattern = text.slice(0, dot);
       const key = text.slice(dot + 1, equals);
       for (const plan of planned) if (fnmatch(pattern, plan.volume.name)) plan.options.set(key, text.slice(equals + 1));

@@ -35,6 +35,7 @@ export * from './graph-binding.js';
 export * from './iobuf-pool.js';
 export * from './loader.js';
 export * from './logging-gluster.js';
+export * from './fnmatch.js';
 export * from './option-parser.js';
 export * from './volfile.js';
 export { fuzzVolfile } from './fuzz-volfile.js';

@@ -1,4 +1,5 @@
 import { Errno } from './errno.js';
+import { fnmatch } from './fnmatch.js';
 import { FopError } from './fop-error.js';
 import type { OptionSpec } from './option-spec.js';
 import { type OptionValue, OptionValues } from './options.js';
@@ -45,22 +46,6 @@ function parseInteger(text: string): number | undefined {
   const digits = match[2] ?? '';
   const value = /^0[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : Number(digits);
   return match[1] === '-' ? -value : value;
-}
-
-/** fnmatch(3) without flags, for option keys, values and --xlator-option patterns. */
-export function fnmatch(pattern: string, text: string, caseless = false): boolean {
-  let source = '';
-  for (let i = 0; i < pattern.length; i++) {
-    const c = pattern.charAt(i);
-    if (c === '*') source += '.*';
-    else if (c === '?') source += '.';
-    else if (c === '[' && pattern.includes(']', i + 2)) {
-      const end = pattern.indexOf(']', i + 2);
-      source += `[${pattern.slice(i + 1, end).replace(/^!/, '^').replaceAll('\\', '\\\\')}]`;
-      i = end;
-    } else source += c.replace(/[\\^$.|+(){}[\]]/g, '\\$&');
-  }
-  return new RegExp(`^${source}$`, caseless ? 'is' : 's').test(text);
 }
 
 function inRange(spec: OptionSpec, key: string, text: string, value: number): number {

@@ -44,6 +44,8 @@ type Keyword = 'volume' | 'type' | 'end-volume' | 'subvolumes' | 'option';
 interface Token {
   readonly kind: Keyword | 'word' | 'end';
   readonly text: string;
+  /** How messages quote it: as GlusterFS's scanner saw it last, which of a string is its closing quote. */
+  readonly shown: string;
   readonly line: number;
   readonly column: number;
 }
@@ -99,7 +101,7 @@ class Tokenizer {
       const c = this.#text.charAt(this.#at);
       if (c === '') throw new VolfileError(this.#file, token, 101021, `syntax error in line ${token.line}: ""`, 'a closing quote (")');
       this.#at++;
-      if (c === '"') return { ...token, text: value };
+      if (c === '"') return { ...token, text: value, shown: '"' };
       if (c === '\n') this.#newLine();
       else if (c === '\\' && this.#text.charAt(this.#at) !== '\n' && this.#at < this.#text.length) value += this.#text.charAt(this.#at++);
       else if (c === '`') {
@@ -120,7 +122,7 @@ class Tokenizer {
   }
 
   #token(kind: Token['kind'], text: string, begin: number): Token {
-    return { kind, text, line: this.#line, column: begin - this.#lineStart + 1 };
+    return { kind, text, shown: text, line: this.#line, column: begin - this.#lineStart + 1 };
   }
 }
 
@@ -135,14 +137,14 @@ export function parseVolfile(text: string, file = 'volfile'): Volfile {
   const volumes = new Map<string, VolfileVolume>();
   const warnings: string[] = [];
   let token = tokens.next();
-  const outside = (at: Token, expected: string): VolfileError => new VolfileError(file, at, 101021, `syntax error in line ${at.line}: "${at.text}"`, expected);
+  const outside = (at: Token, expected: string): VolfileError => new VolfileError(file, at, 101021, `syntax error in line ${at.line}: "${at.shown}"`, expected);
   do {
     if (token.kind !== 'volume') throw outside(token, '"volume"');
     const nameToken = tokens.next();
     if (nameToken.kind !== 'word' || nameToken.text === '') throw outside(nameToken, 'the name of the volume');
     const name = nameToken.text;
     if (volumes.has(name)) throw new VolfileError(file, nameToken, 101179, `Line ${nameToken.line}: volume '${name}' defined again`, 'a name that is not used yet');
-    const inside = (at: Token, expected: string): VolfileError => new VolfileError(file, at, 101021, `syntax error: line ${at.line} (volume '${name}'): "${at.text}"`, expected);
+    const inside = (at: Token, expected: string): VolfileError => new VolfileError(file, at, 101021, `syntax error: line ${at.line} (volume '${name}'): "${at.shown}"`, expected);
     let type: string | undefined;
     let typeLine = nameToken.line;
     const options = new Map<string, string>();
@@ -152,7 +154,7 @@ export function parseVolfile(text: string, file = 'volfile'): Volfile {
       switch (token.kind) {
         case 'type': {
           const word = tokens.next();
-          if (word.kind !== 'word') throw new VolfileError(file, word, 101021, `Volume '${name}', line ${word.line}: type ${word.text} is not allowed`, 'the type, as category/name');
+          if (word.kind !== 'word') throw new VolfileError(file, word, 101021, `Volume '${name}', line ${word.line}: type ${word.shown} is not allowed`, 'the type, as category/name');
           if (type !== undefined) throw inside(token, '"option", "subvolumes" or "end-volume"');
           type = word.text;
           typeLine = word.line;

@@ -123,6 +123,20 @@ describe('a graph', () => {
     expect(await sizeAtTop(graph)).toBe(3072);
   });
 
+  it('splits --xlator-option at its first dot, for keys have dots too, and refuses one without a key or a value', async () => {
+    const seen: string[] = [];
+    const { options } = setup({ xlatorOptions: ['leaf.transport.socket.port=1.5'] });
+    options.loader.add({ type: 'test/leaf', options: [], create: (context) => {
+      seen.push(...[...context.volfileOptions].map(([key, value]) => `${key}=${value}`));
+      return new Leaf(context);
+    } });
+    await Graph.load(leaf, options);
+    expect(seen).toContain('transport.socket.port=1.5');
+    for (const wrong of ['leaf', 'leaf.size', '.size=1KB', 'leaf=1.5', 'leaf.size=']) {
+      await expect(Graph.load(leaf, setup({ xlatorOptions: [wrong] }).options)).rejects.toThrow('--xlator-option takes VOLUME.KEY=VALUE');
+    }
+  });
+
   it('takes down what was initialised when an init fails', async () => {
     const { options, lines } = setup();
     const graph = await Graph.load(leaf + 'volume t\n type test/trouble\n subvolumes leaf\nend-volume\n', options);
