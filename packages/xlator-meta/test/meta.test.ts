@@ -1,0 +1,50 @@
+import { type Bytes, Errno, type Graph, OpenFlag } from '@glusterts/libglusterfs';
+import { GraphDriver, pattern, testGraph } from '@glusterts/xlator-compliance';
+import { xlators as memory } from '@glusterts/xlator-memory';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { xlators } from '../src/index.js';
+
+let graph: Graph;
+let driver: GraphDriver;
+
+beforeEach(async () => {
+  graph = await testGraph('volume b\n type storage/memory\n option size 16MB\nend-volume\nvolume m\n type meta\n option meta-dir-name .meta\n subvolumes b\nend-volume\n', [...memory, ...xlators], {
+    cmdArgs: new Map([['cmdline', 'glusterfs -f v /m'], ['graph-uuid', 'host-1-2026'], ['log-file', '/var/log/x.log']]),
+  });
+  driver = new GraphDriver(graph.topSubvolume, graph);
+  await driver.root();
+});
+
+async function text(path: string): Promise<string> {
+  const fd = await driver.open(path, OpenFlag.RDONLY);
+  const bytes = await driver.read(fd, 65536, 0);
+  await driver.close(fd);
+  return Buffer.from(bytes).toString('latin1');
+}
+
+describe('meta', () => {
+  it('shows the process, its graphs and each xlator’s options, in GlusterFS’s words', async () => {
+    expect(await text('/.meta/version')).toBe('{ \n  "Package Version": "10.3"\n}\n');
+    expect(await text('/.meta/cmdline')).toBe('{ \n  "Cmdlinestr": "glusterfs -f v /m"\n}');
+    expect(await driver.readlink('/.meta/graphs/active')).toBe('host-1-2026');
+    expect(await driver.readlink('/.meta/graphs/host-1-2026/top')).toBe('m');
+    expect(await text('/.meta/graphs/host-1-2026/b/type')).toBe('storage/memory\n');
+    expect(await text('/.meta/graphs/host-1-2026/b/options/size')).toBe('16MB\n');
+    expect(await driver.readlink('/.meta/graphs/host-1-2026/m/subvolumes/0')).toBe('../../b');
+    expect(await text('/.meta/graphs/host-1-2026/volfile')).toContain('volume b\n    type storage/memory\n    option size 16MB\nend-volume\n');
+  });
+
+  it('is found by name alone, and lists its folders', async () => {
+    expect(await driver.names('/')).not.toContain('.meta');
+    expect((await driver.names('/.meta')).toSorted()).toEqual(['cmdline', 'graphs', 'logging', 'process_uuid', 'version']);
+  });
+
+  it('takes no changes, and leaves the rest of the volume alone', async () => {
+    await expect(driver.open('/.meta/version', OpenFlag.RDWR)).rejects.toMatchObject({ errno: Errno.EPERM });
+    await expect(driver.lookup('/.meta/nothing')).rejects.toMatchObject({ errno: Errno.ENOENT });
+    await driver.writeFile('/f', pattern(1000, 1));
+    expect(Buffer.compare(await driver.readFile('/f'), pattern(1000, 1))).toBe(0);
+    const { loc } = await driver.resolve('/.meta/version');
+    await expect(graph.topSubvolume.getxattr(driver.frame, loc, 'user.a' as Bytes, undefined)).rejects.toMatchObject({ errno: Errno.ENODATA });
+  });
+});
