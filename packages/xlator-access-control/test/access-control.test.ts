@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, Frame, type Graph, OpenFlag } from '@glusterts/libglusterfs';
+import { Dict, Errno, Frame, type Graph, OpenFlag } from '@glusterts/libglusterfs';
 import { GraphDriver, pattern, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { beforeEach, describe, expect, it } from 'vitest';
