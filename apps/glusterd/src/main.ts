@@ -33,7 +33,7 @@ log.info(0, `Pid of current running process is ${process.pid}`);
 try {
   const pidFile = PidFile.create(path.resolve(args.get('pid-file') ?? '/var/run/glusterd.pid'), platform);
   const text = args.get('volfile') === undefined && !existsSync(volfile) ? BUILT_IN_VOLFILE : readFileSync(volfile, 'latin1');
-  const brickCommand = (process.env['GLUSTERTS_GLUSTERFSD'] ?? path.resolve(here, '../../../bin/glusterfsd')).split(' ');
+  const brickCommand = [process.env['GLUSTERTS_GLUSTERFSD'] ?? path.resolve(here, '../../../bin/glusterfsd')];
   const config = readConfig(text, overrides(args.all('xlator-option')), brickCommand);
   const running = await startGlusterd(platform, localSystem, config, log);
   if (config.upgrade) {

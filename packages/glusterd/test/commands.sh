@@ -1,6 +1,6 @@
 G=$1; H=$2
 mkdir -p /d
-run() { echo "## gluster $*"; $G "$@" >/run/o 2>/run/e </dev/null; rc=$?; cat /run/o; echo "-- stderr"; cat /run/e; echo "-- rc $rc"; }
+run() { echo "## gluster $*"; "$G" "$@" >/run/o 2>/run/e </dev/null; rc=$?; cat /run/o; echo "-- stderr"; cat /run/e; echo "-- rc $rc"; }
 run pool list; run peer status; run volume list; run volume info; run volume status
 run --mode=script volume create vd $H:/d/d1 $H:/d/d2 force
 run --mode=script volume create vd $H:/d/d3 force
@@ -16,7 +16,7 @@ run --mode=script volume create vr replica 3 $H:/d/r1 $H:/d/r2 $H:/d/r3 force
 run --mode=script volume create vbad replica 3 $H:/d/rb1 $H:/d/rb2 force
 run volume list; run volume info; run volume info vd --xml; run volume info nosuch; run volume status vd; run volume status nosuch
 run volume start vd; run volume start vd; run volume start vd force; run volume start nosuch; run volume start ve --xml; run volume start vde
-for i in $(seq 100); do $G volume status | grep -q "^Brick.* N  " || break; sleep 0.1; done
+for i in $(seq 100); do "$G" volume status | grep -q "^Brick.* N  " || break; sleep 0.1; done
 run volume status; run volume status vd; run volume status vd $H:/d/d1; run volume status vd $H:/d/zz; run volume status vd --xml; run volume status vd detail; run volume status vd tasks; run volume status vd nfs; run volume status vd shd; run volume status vd quotad; run volume status vd snapd; run volume status vd bitd
 run volume set vd performance.io-thread-count 20; run volume set vd performance.io-thread-count 100; run volume set vd performance.io-cache maybe; run volume set vd io-thread-count 19; run volume set vd user.foo "a b"; run volume set vd auth.allow '10.*'; run volume set vd cluster.min-free-disk 120%; run volume set vd network.ping-timeout -1; run volume set vd features.shard on; run volume set vd features.shard-block-size 1KB; run volume set ve disperse.eager-lock off; run volume set ve cluster.disperse-self-heal-daemon off; run volume set vd cluster.disperse-self-heal-daemon off; run volume set vd features.read-only on features.worm on; run volume set ve disperse.quorum-count 9; run volume set vd server.statedump-path foo; run volume set vd features.quota on; run volume set vd features.bitrot on; run volume set vd cluster.op-version 5; run volume set vd cluster.nufa on; run volume set vd diagnostics.client-log-level debug; run volume set vd performance.write-behind-window-size 1KB;  run volume set vd performance.parallel-readdir on
 run volume set all cluster.server-quorum-ratio 51%; run volume set all performance.io-cache on; run volume set vd cluster.server-quorum-ratio 51; run volume set all cluster.max-bricks-per-process 5

@@ -6,8 +6,9 @@ import { join, resolve } from 'node:path';
 /** Name of the host within. */
 export const HOST = 'gdtest';
 const root = resolve(import.meta.dirname, '../../..');
-export const ourGlusterd = join(root, 'bin/glusterd');
-export const ourGluster = join(root, 'bin/gluster');
+/** Our programs, as words of a shell: the checkout's path may hold blanks. */
+export const ourGlusterd = `'${join(root, 'bin/glusterd')}'`;
+export const ourGluster = `'${join(root, 'bin/gluster')}'`;
 
 /** Why no private host can be made here; undefined when it can. */
 export function whyNoHost(): string | undefined {
