@@ -51,8 +51,14 @@ for (const folder of projects) {
   if (only.length > 0 && !only.some((word) => folder.includes(word))) continue;
   test(folder, 'native', {});
 }
+// These never choose between the addon and portable TypeScript, or need the addon for all that they do: once is enough.
+const nativeOnly = ['packages/cli', 'packages/glusterd', 'packages/fuse-bridge', 'packages/xlator-posix', 'tools/interop', 'tools/xdrgen'];
 for (const folder of projects) {
   if (only.length > 0 && !only.some((word) => folder.includes(word))) continue;
+  if (nativeOnly.includes(folder)) {
+    process.stderr.write(`--   ${folder} (portable): not run again, it has nothing to do with portable mode\n`);
+    continue;
+  }
   test(folder, 'portable', { GLUSTERTS_PORTABLE: '1' });
 }
 rmSync(reports, { recursive: true, force: true });

@@ -6,7 +6,7 @@ import { HOST, ourGluster, ourGlusterd, PrivateHost, whyNoGlusterfs, whyNoHost }
 const reason = whyNoHost() ?? whyNoGlusterfs();
 if (reason !== undefined) console.warn(`interoperability with the real glusterd: skipped: ${reason}`);
 const matrix = process.env['GLUSTERTS_MATRIX'] === '1';
-if (!matrix) console.warn('glusterd with the other side’s gluster, over 110 commands: skipped: only in `npm run test:matrix`');
+if (!matrix) console.warn('glusterd with the other side’s gluster, over 110 commands: skipped: only in `npm run test:matrix -w @glusterts/glusterd`');
 
 const programs = { real: { cli: '/usr/sbin/gluster', daemon: '/usr/sbin/glusterd' }, ours: { cli: ourGluster, daemon: ourGlusterd } };
 const WAIT_FOR_SOCKET = 'for i in $(seq 200); do gluster pool list >/dev/null 2>&1 && break; sleep 0.05; done';
