@@ -43,7 +43,7 @@ export function buildNative() {
 }
 
 export function nx(title, args, options) {
-  return run(title, process.execPath, [path.join(root, 'node_modules/nx/bin/nx.js'), ...args], options);
+  return run(title, process.execPath, [path.join(root, 'node_modules/nx/dist/bin/nx.js'), ...args], options);
 }
 
 export function build() {
