@@ -3,6 +3,8 @@ import net from 'node:net';
 import path from 'node:path';
 
 export const GLUSTERD_PORT = 24007;
+/** Tried in this order when the usual one is taken everywhere. */
+const OTHER_PORTS = Array.from({ length: 20 }, (_, i) => 24107 + i);
 
 /** Whether a port of an address is free on this machine. */
 async function isFree(host: string, port: number): Promise<boolean> {
@@ -13,28 +15,52 @@ async function isFree(host: string, port: number): Promise<boolean> {
   });
 }
 
-/**
- * The loopback address of the pool: the one that it had before (volumes are named after it), or the first of 127.1.1.1 …
- * 127.1.1.250 whose glusterd port is free. Throws when the former address is taken, or all are.
- */
-export async function poolAddress(dir: string): Promise<string> {
-  const file = path.join(dir, 'address');
-  let former: string | undefined;
+/** Whether someone listens on a unix socket. */
+export async function answers(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = net.connect(socket);
+    connection.once('error', () => resolve(false));
+    connection.once('connect', () => {
+      connection.destroy();
+      resolve(true);
+    });
+  });
+}
+
+export interface PoolAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST` or `HOST:PORT`. */
+function readAddress(file: string): PoolAddress | undefined {
+  let text: string;
   try {
-    former = readFileSync(file, 'utf8').trim();
+    text = readFileSync(file, 'utf8').trim();
   } catch {
-    // A new pool.
+    return undefined;
   }
-  if (former !== undefined) {
-    if (await isFree(former, GLUSTERD_PORT)) return former;
-    throw new Error(`${former}:${GLUSTERD_PORT} is in use: is this pool running already?`);
-  }
-  for (let i = 1; i <= 250; i++) {
-    const host = `127.1.1.${i}`;
-    if (await isFree(host, GLUSTERD_PORT)) {
-      writeFileSync(file, `${host}\n`);
-      return host;
+  const match = /^([\d.]+)(?::(\d+))?$/.exec(text);
+  if (!match?.[1]) throw new Error(`${file} has no address: ${text}`);
+  return { host: match[1], port: match[2] === undefined ? GLUSTERD_PORT : Number(match[2]) };
+}
+
+/**
+ * Where the pool's glusterd listens: where it did before, or at the first of 127.1.1.1 … 127.1.1.250 whose glusterd port is free.
+ * Where the machine's own glusterd has that port on every address, another port. A pool keeps its host, which its bricks have in
+ * their names; its port may change.
+ */
+export async function poolAddress(dir: string): Promise<PoolAddress> {
+  const file = path.join(dir, 'address');
+  const former = readAddress(file);
+  if (former && (await isFree(former.host, former.port))) return former;
+  const hosts = former ? [former.host] : Array.from({ length: 250 }, (_, i) => `127.1.1.${i + 1}`);
+  for (const port of [GLUSTERD_PORT, ...OTHER_PORTS]) {
+    for (const host of hosts) {
+      if (!(await isFree(host, port))) continue;
+      writeFileSync(file, `${host}:${port}\n`);
+      return { host, port };
     }
   }
-  throw new Error(`port ${GLUSTERD_PORT} is taken on all of 127.1.1.1 to 127.1.1.250`);
+  throw new Error(`no port for glusterd is free on ${hosts.length === 1 ? String(hosts[0]) : '127.1.1.1 to 127.1.1.250'}`);
 }

@@ -28,7 +28,7 @@ function panel(options: StartOptions, pool: Pool): string {
   Without a mount, use the volume from a program:
 
     import { Volume } from '@glusterts/gfapi';
-    const volume = await Volume.connect('${pool.address}', '${VOLUME}');
+    const volume = await Volume.connect({ host: '${pool.address}', port: ${pool.port} }, '${VOLUME}');
     await volume.writeFile('/hello', 'hello');
     console.log((await volume.readFile('/hello')).toString());
     await volume.close();

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { accessSync, constants, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { poolAddress } from './address.js';
+import { GLUSTERD_PORT, answers, poolAddress } from './address.js';
 import type { StartOptions } from './arguments.js';
 import { run, startDaemon, stopDaemon, until } from './commands.js';
 
@@ -21,6 +21,7 @@ export class Pool {
   #starting: Promise<void> | undefined;
   #stopping = false;
   address = '';
+  port = GLUSTERD_PORT;
   /** Why there is no mount, when there is none. */
   noMount: string | undefined;
 
@@ -51,7 +52,8 @@ export class Pool {
       throw new Error(`${dir} is too long a path: glusterd's sockets lie in it, and a socket's path has at most 107 bytes; use --dir with a shorter one`);
     }
     for (const name of ['glusterd', 'run', 'log', 'bricks']) mkdirSync(path.join(dir, name), { recursive: true });
-    this.address = await poolAddress(dir);
+    if (await answers(this.socket)) throw new Error(`the pool in ${dir} is running already`);
+    ({ host: this.address, port: this.port } = await poolAddress(dir));
     this.#checkShape();
     for (const stage of [() => this.#startGlusterd(), () => this.#startVolume(), () => this.#startMount()]) {
       if (this.#stopping) return;
@@ -73,7 +75,7 @@ export class Pool {
   }
 
   async #startGlusterd(): Promise<void> {
-    this.#progress(`starting glusterd on ${this.address}`);
+    this.#progress(`starting glusterd on ${this.address}:${this.port}`);
     const { dir } = this.#options;
     const volfile = path.join(dir, 'glusterd.vol');
     writeFileSync(
@@ -81,12 +83,13 @@ export class Pool {
       [
         'volume management',
         '    type mgmt/glusterd',
-        `    option working-directory "${dir}/glusterd"`,
-        `    option run-directory "${dir}/run"`,
+        `    option working-directory ${volfileString(`${dir}/glusterd`)}`,
+        `    option run-directory ${volfileString(`${dir}/run`)}`,
         '    option transport-type socket',
         `    option transport.socket.bind-address ${this.address}`,
-        `    option glusterd-sockfile "${this.socket}"`,
-        `    option logging-directory "${dir}/log"`,
+        `    option transport.socket.listen-port ${this.port}`,
+        `    option glusterd-sockfile ${volfileString(this.socket)}`,
+        `    option logging-directory ${volfileString(`${dir}/log`)}`,
         'end-volume',
         '',
       ].join('\n'),
@@ -117,7 +120,7 @@ export class Pool {
     mkdirSync(mountpoint, { recursive: true });
     if (readdirSync(mountpoint).length > 0) throw new Error(`${mountpoint} is not empty`);
     const parent = statSync(path.dirname(mountpoint)).dev;
-    const child = startDaemon(path.join(this.#bin, 'glusterfs'), ['-N', '-s', this.address, '--volfile-id', VOLUME, '-l', path.join(dir, 'log/mount.log'), mountpoint], path.join(dir, 'log/mount.out'));
+    const child = startDaemon(path.join(this.#bin, 'glusterfs'), ['-N', '-s', this.address, '--volfile-server-port', String(this.port), '--volfile-id', VOLUME, '-l', path.join(dir, 'log/mount.log'), mountpoint], path.join(dir, 'log/mount.out'));
     this.#mount = child;
     await until(`the mount did not come up; see ${dir}/log/mount.log and mount.out`, () => isMounted(mountpoint, parent), 30_000, () => child.exitCode === null && !this.#stopping);
   }
@@ -172,6 +175,11 @@ function whyNoFuse(): string | undefined {
     return '/dev/fuse may not be used here';
   }
   return undefined;
+}
+
+/** For a volfile. */
+function volfileString(text: string): string {
+  return `"${text.replace(/["\\`]/g, '\\$&')}"`;
 }
 
 /** For a shell. */

@@ -1,6 +1,6 @@
 import type { Bytes, Logger, Platform } from '@glusterts/libglusterfs';
 import { Errno, FopError, utf8 } from '@glusterts/libglusterfs';
-import type { GlusterdConfig } from './config.js';
+import { GLUSTERD_PORT, type GlusterdConfig } from './config.js';
 import { OpError } from './op-error.js';
 import type { System } from './platform/system.js';
 import type { Portmap } from './portmap.js';
@@ -67,6 +67,7 @@ export class BrickProcesses {
       ...config.brickCommand, '-s', brick.hostname, '--volfile-id', this.volfileId(volume, brick), '-p', this.pidFile(volume, brick), '-S', this.socketFile(volume, brick),
       '--brick-name', brick.path, '-l', `${config.logdir}/bricks/${pathId(brick.path)}.log`, '--xlator-option', `*-posix.glusterd-uuid=${uuid}`, '--process-name', 'brick',
     ];
+    if (config.listenPort !== GLUSTERD_PORT) words.push('--volfile-server-port', String(config.listenPort));
     if (settings.localtimeLogging) words.push('--localtime-logging');
     words.push('--brick-port', String(brick.port));
     if (volume.options.get('config.global-threading') === 'on') words.push('--global-threading');

@@ -2,7 +2,7 @@ import { type Dict, formatLogTime, gfidToString, type Logger, type Platform } fr
 import { GlusterCallback, type RpcConnection } from '@glusterts/rpc-xdr';
 import { BrickProcesses } from './brick-processes.js';
 import { BrickRoots } from './brick-roots.js';
-import type { GlusterdConfig } from './config.js';
+import { GLUSTERD_PORT, type GlusterdConfig } from './config.js';
 import { runHooks } from './hooks.js';
 import { MgmtErrno, OpError } from './op-error.js';
 import { volumeOpVersions } from './options/op-versions.js';
@@ -60,7 +60,16 @@ export class Glusterd {
     }
     this.node.restore();
     for (const name of this.store.names()) this.volumes.push(this.store.restore(name, (message) => this.log.warning(106006, message)));
-    if (this.node.noteUpgrade() || this.config.upgrade) for (const volume of this.volumes) this.#storeVolfiles(volume);
+    const upgraded = this.node.noteUpgrade() || this.config.upgrade;
+    for (const volume of this.volumes) if (upgraded || this.#hasOtherPort(volume)) this.#storeVolfiles(volume);
+  }
+
+  /** Whether a volume's volfiles were made when this glusterd listened on another port. */
+  #hasOtherPort(volume: Volume): boolean {
+    const { listenPort } = this.config;
+    const stored = this.store.readVolfile(volume.name, `${volume.name}.tcp-fuse.vol`);
+    const port = /^ {4}option remote-port (\d+)$/m.exec(stored ?? '')?.[1];
+    return stored !== undefined && Number(port ?? GLUSTERD_PORT) !== listenPort;
   }
 
   /** Starts or finds the bricks of started volumes. One that can't be started stays down. */
@@ -112,9 +121,11 @@ export class Glusterd {
   }
 
   get volgenContext(): VolgenContext {
-    const { bindAddress, workdir } = this.config;
-    const context = { workdir, opVersion: this.node.opVersion, uuid: this.uuid };
-    return bindAddress === undefined ? context : { ...context, bindAddress };
+    const { bindAddress, listenPort, workdir } = this.config;
+    return {
+      workdir, opVersion: this.node.opVersion, uuid: this.uuid,
+      ...(bindAddress === undefined ? {} : { bindAddress }), ...(listenPort === GLUSTERD_PORT ? {} : { remotePort: listenPort }),
+    };
   }
 
   /**

@@ -182,6 +182,11 @@ async function optimalRedundancy(count: number, askOr: (question: string) => Pro
   return 1;
 }
 
+/** The list of bricks is separated by blanks: one within a path gets a backslash, which our glusterd takes away. */
+function escapeBlanks(brick: string): string {
+  return brick.replaceAll(' ', '\\ ');
+}
+
 function buildRequest(name: string, layout: Layout, disperse: Disperse | undefined, bricks: readonly string[], thinArbiter: string | undefined, force: boolean): Dict {
   const request = new Dict();
   if (layout.arbiter) request.setInt('arbiter-count', 1);
@@ -189,7 +194,7 @@ function buildRequest(name: string, layout: Layout, disperse: Disperse | undefin
   if (layout.replica !== undefined) request.setInt('replica-count', layout.replica);
   if (disperse) request.setInt('disperse-count', disperse.count).setInt('redundancy-count', disperse.redundancy);
   request.setStr('volname', name as Bytes).setInt('type', layout.replica !== undefined ? 2 : disperse ? 4 : 0);
-  request.setStr('transport', (layout.transport ?? 'tcp') as Bytes).setStr('bricks', ` ${bricks.join(' ')} ` as Bytes);
+  request.setStr('transport', (layout.transport ?? 'tcp') as Bytes).setStr('bricks', ` ${bricks.map(escapeBlanks).join(' ')} ` as Bytes);
   if (thinArbiter !== undefined) request.setStr('ta-brick', ` ${thinArbiter} ` as Bytes);
   return request.setInt('count', bricks.length).setInt('force', force ? 1 : 0);
 }

@@ -38,7 +38,7 @@ function count(request: Dict, key: string): number {
 
 function readVolume(glusterd: Glusterd, request: Dict, name: string): Volume {
   const volume = emptyVolume(name);
-  const words = (request.getStr('bricks') ?? '').split(' ').filter((word) => word !== '');
+  const words = splitBricks(request.getStr('bricks') ?? '', request.getNumber('count'));
   if (words.length === 0 || words.length > BRICKS_MAX) throw new OpError(`Invalid brick count ${words.length}`);
   volume.type = count(request, 'type');
   volume.transportType = transports.get(request.getStr('transport') ?? 'tcp') ?? 0;
@@ -56,6 +56,15 @@ function readVolume(glusterd: Glusterd, request: Dict, name: string): Volume {
   volume.bricks = words.map((word, at) => newBrick(volume, word, at));
   setDefaultOptions(volume, glusterd);
   return volume;
+}
+
+/**
+ * The words of a list of bricks. Our CLI puts a backslash before a blank that belongs to a path; GlusterFS's never does, and
+ * its paths may end in a backslash: the number of bricks tells which list it is.
+ */
+export function splitBricks(list: string, count: number | undefined): string[] {
+  const escaped = list.split(/(?<!\\) /).filter((word) => word !== '').map((word) => word.replaceAll('\\ ', ' '));
+  return count === undefined || escaped.length === count ? escaped : list.split(' ').filter((word) => word !== '');
 }
 
 function newBrick(volume: Volume, word: string, at: number): Brick {

@@ -6,6 +6,11 @@ import { networkInterfaces } from 'node:os';
 import { localStoreFiles } from './local-store-files.js';
 import type { System } from './system.js';
 
+/** Of a word in /proc/mounts, where blanks and the like are octal. */
+function unescapeMount(word: string): string {
+  return word.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
 /** This machine. */
 export const localSystem: System = {
   files: localStoreFiles,
@@ -36,8 +41,8 @@ export const localSystem: System = {
   isRunning(pid, words) {
     try {
       // Under Node a title written over argv has blanks where others have NULs.
-      const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split(/[\0 ]/);
-      return words.every((word) => commandLine.includes(word)) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
+      const commandLine = ` ${readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ')} `;
+      return words.every((word) => commandLine.includes(` ${word} `)) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'));
     } catch {
       return false;
     }
@@ -61,7 +66,7 @@ export const localSystem: System = {
     });
   },
   mountOf(path) {
-    const mounts = readFileSync('/proc/mounts', 'latin1').split('\n').map((line) => line.split(' '));
+    const mounts = readFileSync('/proc/mounts', 'latin1').split('\n').map((line) => line.split(' ').map(unescapeMount));
     const holds = (directory: string): boolean => directory === '/' || path === directory || path.startsWith(`${directory}/`);
     let best: string[] | undefined;
     // The longest directory; of mounts over each other the last one.

@@ -13,7 +13,7 @@ const isOn = (values: OptionValues, key: string): boolean => parseBool(effective
 export function clientVolfile(volume: Volume, context: VolgenContext, trusted: boolean): string {
   const graph = new VolfileGraph();
   const values = new Map(volume.options);
-  addClusters(graph, volume, values, context.opVersion, trusted);
+  addClusters(graph, volume, values, context, trusted);
   addFeatures(graph, volume, values, context);
   setDerivedOptions(volume, values);
   setReaddirAhead(volume, values);
@@ -26,7 +26,7 @@ export function clientVolfile(volume: Volume, context: VolgenContext, trusted: b
 export function gfproxyClientVolfile(volume: Volume, context: VolgenContext): string {
   const graph = new VolfileGraph();
   const values = new Map(volume.options);
-  addClient(graph, volume, values, { name: `${volume.name}-gfproxy-client`, subvolume: `gfproxyd-${volume.name}`, trusted: true });
+  addClient(graph, volume, values, { name: `${volume.name}-gfproxy-client`, port: context.remotePort, subvolume: `gfproxyd-${volume.name}`, trusted: true });
   addFeatures(graph, volume, values, context);
   graph.add('features/quiesce', `${volume.name}-quiesce`);
   setDerivedOptions(volume, values);
@@ -39,7 +39,7 @@ export function gfproxyClientVolfile(volume: Volume, context: VolgenContext): st
 export function gfproxydVolfile(volume: Volume, context: VolgenContext): string {
   const graph = new VolfileGraph();
   const values = new Map(volume.options);
-  addClusters(graph, volume, values, context.opVersion, true);
+  addClusters(graph, volume, values, context, true);
   addFeatures(graph, volume, values, context);
   setDerivedOptions(volume, values);
   addPerformance(graph, volume, values, (type) => type !== 'performance/write-behind' && !(type === 'performance/readdir-ahead' && isOn(values, 'performance.parallel-readdir')));
@@ -59,7 +59,7 @@ export function gfproxydVolfile(volume: Volume, context: VolgenContext): string 
 export function rebalanceVolfile(volume: Volume, context: VolgenContext): string {
   const graph = new VolfileGraph();
   const values: OptionValues = volume.options;
-  addClusters(graph, volume, values, context.opVersion, true);
+  addClusters(graph, volume, values, context, true);
   graph.add('debug/io-stats', volume.name);
   clientSpecialPasses(graph, values);
   basicPass(graph, values);
@@ -71,7 +71,7 @@ export function selfHealVolfile(volume: Volume, context: VolgenContext): string 
   const graph = new VolfileGraph();
   const replicate = volume.type === VolumeType.REPLICATE;
   const values = new Map([[replicate ? 'cluster.self-heal-daemon' : 'cluster.disperse-self-heal-daemon', 'enable'], ...volume.options]);
-  addBrickClients(graph, volume, values, true);
+  addBrickClients(graph, volume, values, context, true);
   const sets = addSets(graph, volume, context.opVersion);
   const type = replicate ? 'cluster/replicate' : 'cluster/disperse';
   if (replicate) {
@@ -123,7 +123,7 @@ function addPerformance(graph: VolfileGraph, volume: Volume, values: OptionValue
 function addSnapview(graph: VolfileGraph, volume: Volume, values: OptionValues, trusted: boolean): void {
   if (!isOn(values, 'features.uss')) return;
   const below = graph.head;
-  const snapd = addClient(graph, volume, values, { name: `${volume.name}-snapd-client`, subvolume: `snapd-${volume.name}`, trusted });
+  const snapd = addClient(graph, volume, values, { name: `${volume.name}-snapd-client`, subvolume: `snapd-${volume.name}`, port: undefined, trusted });
   graph.add('features/snapview-client', `${volume.name}-snapview-client`).children = [below, snapd];
 }
 

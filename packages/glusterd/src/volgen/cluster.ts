@@ -17,6 +17,8 @@ export interface VolgenContext {
   readonly uuid: string;
   /** Address that glusterd is bound to, if it is. */
   readonly bindAddress?: string;
+  /** Port of this glusterd when it isn't the usual one: clients must be told. */
+  readonly remotePort?: number;
 }
 
 const sslOptions = [
@@ -33,10 +35,11 @@ export function setSsl(xlator: VolfileXlator, values: OptionValues): void {
 }
 
 /** A protocol/client (spec/volgen.md, §3.1). */
-export function addClient(graph: VolfileGraph, volume: Volume, values: OptionValues, client: { name: string; host?: string; subvolume: string; trusted: boolean }): VolfileXlator {
+export function addClient(graph: VolfileGraph, volume: Volume, values: OptionValues, client: { name: string; host?: string; port: number | undefined; subvolume: string; trusted: boolean }): VolfileXlator {
   const xlator = graph.addNoLink('protocol/client', client.name, [['ping-timeout', '42']]);
   const set = (key: string, value: string): unknown => xlator.options.set(key, value);
   if (client.host !== undefined) set('remote-host', client.host);
+  if (client.port !== undefined) set('remote-port', String(client.port));
   set('remote-subvolume', client.subvolume);
   set('transport-type', volume.transportType === 1 ? 'rdma' : 'tcp');
   const family = values.get('transport.address-family');
@@ -51,9 +54,9 @@ export function addClient(graph: VolfileGraph, volume: Volume, values: OptionVal
 }
 
 /** A client for each brick, thin arbiters between the sets; their number. */
-export function addBrickClients(graph: VolfileGraph, volume: Volume, values: OptionValues, trusted: boolean): number {
+export function addBrickClients(graph: VolfileGraph, volume: Volume, values: OptionValues, context: VolgenContext, trusted: boolean): number {
   const leaf = leafCount(volume);
-  const add = (brick: Brick, name: string): unknown => addClient(graph, volume, values, { name, host: brick.hostname, subvolume: brick.path, trusted });
+  const add = (brick: Brick, name: string): unknown => addClient(graph, volume, values, { name, host: brick.hostname, port: context.remotePort, subvolume: brick.path, trusted });
   volume.bricks.forEach((brick, at) => {
     add(brick, brick.id);
     const inSet = (at + 1) % leaf;
@@ -115,7 +118,7 @@ export function addDistribute(graph: VolfileGraph, volume: Volume, values: Optio
 }
 
 /** Clients, sets and distribute. */
-export function addClusters(graph: VolfileGraph, volume: Volume, values: OptionValues, opVersion: number, trusted: boolean): void {
-  addBrickClients(graph, volume, values, trusted);
-  addDistribute(graph, volume, values, addSets(graph, volume, opVersion));
+export function addClusters(graph: VolfileGraph, volume: Volume, values: OptionValues, context: VolgenContext, trusted: boolean): void {
+  addBrickClients(graph, volume, values, context, trusted);
+  addDistribute(graph, volume, values, addSets(graph, volume, context.opVersion));
 }

@@ -1,3 +1,8 @@
+/** A word as a volfile has it: in quotes only if it would be read as something else without (spec/client.md, §3.2). */
+function quoted(word: string): string {
+  return /[ \t\r"\\`]/.test(word) ? `"${word.replace(/["\\`]/g, '\\$&')}"` : word;
+}
+
 /** An xlator of a volfile being made. */
 export interface VolfileXlator {
   readonly name: string;
@@ -56,9 +61,9 @@ export class VolfileGraph {
   print(): string {
     return this.xlators
       .map((xlator) => {
-        const lines = [`volume ${xlator.name}`, `    type ${xlator.type}`];
-        for (const [key, value] of [...xlator.options].reverse()) lines.push(`    option ${key} ${value}`);
-        if (xlator.children.length > 0) lines.push(`    subvolumes ${xlator.children.map((child) => child.name).join(' ')}`);
+        const lines = [`volume ${quoted(xlator.name)}`, `    type ${xlator.type}`];
+        for (const [key, value] of [...xlator.options].reverse()) lines.push(`    option ${quoted(key)} ${quoted(value)}`);
+        if (xlator.children.length > 0) lines.push(`    subvolumes ${xlator.children.map((child) => quoted(child.name)).join(' ')}`);
         return `${lines.join('\n')}\nend-volume\n`;
       })
       .join('\n');
