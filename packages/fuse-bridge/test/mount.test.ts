@@ -328,9 +328,14 @@ describe.skipIf(reason)('the life of a mount', () => {
   it('is unmounted with auto_unmount when the process is killed', async () => {
     mount = await TestMount.start({ 'fuse-mountopts': 'auto_unmount' });
     await mount.sh('echo x > f; grep -q "$PWD fuse.glusterfs" /proc/mounts');
-    const watch = mount.spawn(`cd /; while grep -q "${mount.dir} " /proc/mounts; do sleep 0.05; done; echo gone`);
+    const watch = mount.spawn(`cd /; echo watching; while grep -q "${mount.dir} " /proc/mounts; do sleep 0.05; done; echo gone`);
+    let said = '';
+    watch.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
+    // It must be in the mount's namespace before the process that keeps that is killed.
+    await expect.poll(() => said).toBe('watching\n');
     process.kill(mount.pid, 'SIGKILL');
-    await heard(watch, 'gone\n');
+    await once(watch, 'close');
+    expect(said).toBe('watching\ngone\n');
     await mount.end({ signal: false });
   });
 
