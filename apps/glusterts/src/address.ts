@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 
@@ -27,6 +27,11 @@ export async function answers(socket: string): Promise<boolean> {
   });
 }
 
+/** Whether this machine has GlusterFS's own glusterd: it listens on every address, and doesn't start when one is taken. */
+function isGlusterInstalled(): boolean {
+  return ['/usr/sbin', '/usr/local/sbin', ...(process.env['PATH'] ?? '').split(':')].some((directory) => directory !== '' && existsSync(path.join(directory, 'glusterd')));
+}
+
 export interface PoolAddress {
   readonly host: string;
   readonly port: number;
@@ -47,7 +52,7 @@ function readAddress(file: string): PoolAddress | undefined {
 
 /**
  * Where the pool's glusterd listens: where it did before, or at the first of 127.1.1.1 … 127.1.1.250 whose glusterd port is free.
- * Where the machine's own glusterd has that port on every address, another port. A pool keeps its host, which its bricks have in
+ * Where the machine's own glusterd has that port on every address, or is installed and may want it later, another port. A pool keeps its host, which its bricks have in
  * their names; its port may change.
  */
 export async function poolAddress(dir: string): Promise<PoolAddress> {
@@ -55,7 +60,7 @@ export async function poolAddress(dir: string): Promise<PoolAddress> {
   const former = readAddress(file);
   if (former && (await isFree(former.host, former.port))) return former;
   const hosts = former ? [former.host] : Array.from({ length: 250 }, (_, i) => `127.1.1.${i + 1}`);
-  for (const port of [GLUSTERD_PORT, ...OTHER_PORTS]) {
+  for (const port of former || !isGlusterInstalled() ? [GLUSTERD_PORT, ...OTHER_PORTS] : OTHER_PORTS) {
     for (const host of hosts) {
       if (!(await isFree(host, port))) continue;
       writeFileSync(file, `${host}:${port}\n`);

@@ -2,7 +2,7 @@
  * `npm start`: a pool of one node on this machine, with a volume, mounted.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type StartOptions, USAGE, UsageError, parseArguments } from './arguments.js';
@@ -18,6 +18,7 @@ function panel(options: StartOptions, pool: Pool): string {
   const lines = [
     ['volume', `${VOLUME}, ${options.redundancy > 0 ? `disperse ${options.bricks - options.redundancy}+${options.redundancy}: any ${options.redundancy} of ${options.bricks} bricks may be lost` : `distribute over ${options.bricks} bricks`}`],
     ['mount', pool.noMount === undefined ? options.mountpoint : `none: ${pool.noMount}`],
+    ['glusterd', `${pool.address}:${pool.port}`],
     ['data', path.join(options.dir, 'bricks')],
     ['logs', path.join(options.dir, 'log')],
     ['commands', `${pool.glusterCommand} volume status`],
@@ -70,7 +71,17 @@ async function main(): Promise<number> {
     tell('bricks keep trusted.* xattrs, which only root may set: run npm start as root');
     return 1;
   }
-  mkdirSync(options.dir, { recursive: true });
+  if (process.env['GLUSTERTS_PORTABLE'] === '1') {
+    tell('GLUSTERTS_PORTABLE=1: bricks and the mount need the native addon; run npm start without it');
+    return 1;
+  }
+  try {
+    mkdirSync(options.dir, { recursive: true });
+    accessSync(options.dir, constants.W_OK);
+  } catch (error) {
+    tell(`${options.dir} can't be written: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
   const pool = new Pool(options, path.join(root, 'bin'), tell);
   const stop = interrupted();
   try {

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { GLUSTERD_PORT, answers, poolAddress } from './address.js';
 import type { StartOptions } from './arguments.js';
@@ -168,9 +168,10 @@ function isMounted(mountpoint: string, parentDevice?: number): boolean {
 
 /** Why this process can't mount, in words for its user; undefined when it can. */
 function whyNoFuse(): string | undefined {
-  if (process.env['GLUSTERTS_PORTABLE'] === '1') return 'GLUSTERTS_PORTABLE=1: mounting needs the native addon';
   try {
-    accessSync('/dev/fuse', constants.R_OK | constants.W_OK);
+    if (!statSync('/dev/fuse').isCharacterDevice()) return '/dev/fuse is no device here';
+    // Opened, not just looked at: a container may have the node and not the right.
+    closeSync(openSync('/dev/fuse', 'r+'));
   } catch {
     return '/dev/fuse may not be used here';
   }
