@@ -7,7 +7,7 @@ export const GLUSTERD_PORT = 24007;
 const OTHER_PORTS = Array.from({ length: 20 }, (_, i) => 24107 + i);
 
 /** Whether a port of an address is free on this machine. */
-async function isFree(host: string, port: number): Promise<boolean> {
+export async function isFree(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = net.createServer();
     server.once('error', () => resolve(false));

@@ -1,13 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { GLUSTERD_PORT, answers, poolAddress } from './address.js';
+import { GLUSTERD_PORT, answers, isFree, poolAddress } from './address.js';
 import type { StartOptions } from './arguments.js';
 import { run, startDaemon, stopDaemon, until } from './commands.js';
 
 export const VOLUME = 'vol';
 /** A unix socket's path has at most 107 bytes, and glusterd's have 26 after its run directory. */
 const RUN_DIRECTORY_MAX = 80;
+
+const START_ATTEMPTS = 4;
 
 export type Progress = (stage: string) => void;
 
@@ -53,9 +55,8 @@ export class Pool {
     }
     for (const name of ['glusterd', 'run', 'log', 'bricks']) mkdirSync(path.join(dir, name), { recursive: true });
     if (await answers(this.socket)) throw new Error(`the pool in ${dir} is running already`);
-    ({ host: this.address, port: this.port } = await poolAddress(dir));
     this.#checkShape();
-    for (const stage of [() => this.#startGlusterd(), () => this.#startVolume(), () => this.#startMount()]) {
+    for (const stage of [() => this.#listen(), () => this.#startVolume(), () => this.#startMount()]) {
       if (this.#stopping) return;
       await stage();
     }
@@ -72,6 +73,19 @@ export class Pool {
       writeFileSync(file, `${shape}\n`);
     }
     if (former !== undefined && former !== shape) throw new Error(`the volume in ${this.#options.dir} has ${former}; for ${shape} use another --dir`);
+  }
+
+  /** Starts glusterd; when another pool was quicker to take the address, at the next one. */
+  async #listen(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      ({ host: this.address, port: this.port } = await poolAddress(this.#options.dir));
+      try {
+        return await this.#startGlusterd();
+      } catch (error) {
+        if (attempt === START_ATTEMPTS || this.#stopping || (await isFree(this.address, this.port))) throw error;
+        if (this.#glusterd) await stopDaemon(this.#glusterd);
+      }
+    }
   }
 
   async #startGlusterd(): Promise<void> {

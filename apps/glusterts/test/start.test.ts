@@ -54,6 +54,13 @@ wait $pid; s=$?; pgrep -a gluster; exit $s`);
     expect(run.text.trimEnd().endsWith('stopping the bricks and glusterd'), run.text).toBe(true);
   });
 
+  it('runs two pools that start at once', () => {
+    const run = shell(`for n in 1 2; do "$NODE" "$START" --dir "two $n" --redundancy 0 --bricks 1 --exec "echo pool $n > f; cat f" & pids="$pids $!"; done
+s=0; for pid in $pids; do wait $pid || s=1; done; exit $s`);
+    expect(run.status, run.text).toBe(0);
+    for (const n of [1, 2]) expect(run.text).toContain(`pool ${n}\n`);
+  });
+
   it('takes another port when the usual one is taken, and keeps its volume', () => {
     const address = readFileSync(path.join(dir, '.glusterts/address'), 'utf8').trim().split(':');
     const taken = `"$NODE" -e "require('net').createServer().listen(${address[1] ?? '0'}, '0.0.0.0', () => console.log('taken'))" > taken & until grep -qs taken taken; do sleep 0.05; done`;
