@@ -93,9 +93,9 @@ void Decode(const Napi::CallbackInfo &info) {
     Fail(env, "rs: the matrix is not k by k");
     return;
   }
-  rs_steps steps;
-  rs_plan(k, matrix.Data(), &steps);
-  codec->decode(k, &steps, fragments, stripes, info[4].As<Napi::Uint8Array>().Data());
+  rs_plan plan;
+  rs_plan_decode(k, matrix.Data(), &plan);
+  codec->decode(k, &plan, fragments, stripes, info[4].As<Napi::Uint8Array>().Data());
 }
 
 }  // namespace

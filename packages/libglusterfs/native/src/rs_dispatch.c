@@ -14,13 +14,16 @@ unsigned rs_codecs(const struct rs_codec *codecs[4]) {
   return count;
 }
 
-void rs_plan(unsigned k, const uint8_t *matrix, struct rs_steps *steps) {
+void rs_plan_decode(unsigned k, const uint8_t *matrix, struct rs_plan *plan) {
   for (unsigned j = 0; j < k; j++) {
-    for (unsigned bit = 0; bit < 8; bit++) {
-      uint8_t count = 0;
-      for (unsigned c = 0; c < k; c++)
-        if ((matrix[j * k + c] >> bit) & 1) steps->from[j][bit][count++] = (uint8_t)c;
-      steps->count[j][bit] = count;
+    for (unsigned c = 0; c < k; c++) {
+      uint8_t *planes = plan->planes[j][c];
+      for (unsigned b = 0; b < 8; b++) planes[b] = 0;
+      unsigned product = matrix[j * k + c];
+      for (unsigned a = 0; a < 8; a++) {
+        for (unsigned b = 0; b < 8; b++) planes[b] |= (uint8_t)(((product >> b) & 1) << a);
+        product = product & 0x80 ? (product << 1) ^ 0x11d : product << 1;
+      }
     }
   }
 }

@@ -65,14 +65,29 @@ static void rs_encode(unsigned k, unsigned bricks, const int32_t *brick, const u
   }
 }
 
-static void rs_decode(unsigned k, const struct rs_steps *steps, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+/* Sums of the planes 0-3 and 4-7 of a fragment, by the bits of their number: two of them give any sum of its planes. */
+RS_INLINE void rs_tables(const uint8_t *fragment, rs_vec tables[2][16]) {
+  for (int half = 0; half < 2; half++) {
+    tables[half][0] = (rs_vec){0};
+#pragma GCC unroll 16
+    for (int i = 1; i < 16; i++) {
+      rs_vec plane = *(const rs_vec *)(fragment + (half * 4 + __builtin_ctz(i)) * RS_PLANE);
+      tables[half][i] = tables[half][i & (i - 1)] ^ plane;
+    }
+  }
+}
+
+static void rs_decode(unsigned k, const struct rs_plan *plan, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+  rs_vec tables[RS_K_MAX][2][16] __attribute__((aligned(64)));
   for (size_t s = 0; s < stripes; s++) {
-    for (unsigned j = 0; j < k; j++) {
-      for (unsigned column = 0; column < RS_PLANE; column += RS_WIDTH) {
+    for (unsigned column = 0; column < RS_PLANE; column += RS_WIDTH) {
+      for (unsigned c = 0; c < k; c++) rs_tables(fragments[c] + s * RS_CHUNK + column, tables[c]);
+      for (unsigned j = 0; j < k; j++) {
         rs_vec a[8] = {{0}};
-        for (int bit = 7; bit >= 0; bit--) {
-          rs_double(a);
-          for (unsigned c = 0; c < steps->count[j][bit]; c++) rs_add(a, fragments[steps->from[j][bit][c]] + s * RS_CHUNK + column);
+        for (unsigned c = 0; c < k; c++) {
+          const uint8_t *planes = plan->planes[j][c];
+#pragma GCC unroll 8
+          for (int b = 0; b < 8; b++) a[b] ^= tables[c][0][planes[b] & 15] ^ tables[c][1][planes[b] >> 4];
         }
         rs_store(a, data + (s * k + j) * RS_CHUNK + column);
       }
