@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Volume } from '@glusterts/gfapi';
+import { XlatorLoader } from '@glusterts/libglusterfs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -17,7 +18,7 @@ volume shout
 end-volume
 `;
 
-const volume = await Volume.fromVolfile(volfile, { xlatorPath: [here] });
+const volume = await Volume.fromVolfile(volfile, { loader: new XlatorLoader({ xlatorPath: [path.join(here, 'xlator')] }) });
 await volume.writeFile('/greeting', 'hello from an xlator of thirty lines\n');
 process.stdout.write(await volume.readFile('/greeting'));
 await volume.close();
