@@ -1,0 +1,9 @@
+/**
+ * The performance xlators, one folder each: what they keep, for how long, and what drops it is spec/client.md, §9.
+ *
+ * @packageDocumentation
+ */
+import type { XlatorDefinition } from '@glusterts/libglusterfs';
+
+/** What this package implements. */
+export const xlators: readonly XlatorDefinition[] = [];
