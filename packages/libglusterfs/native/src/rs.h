@@ -7,24 +7,19 @@
 extern "C" {
 #endif
 
-enum { RS_CHUNK = 512, RS_PLANE = 64, RS_K_MAX = 16, RS_BRICKS_MAX = 31 };
-
-/* For each chunk, fragment and plane of the chunk: the planes of the fragment that go into it, one bit each. */
-struct rs_plan {
-  uint8_t planes[RS_K_MAX][RS_K_MAX][8];
-};
+enum { RS_CHUNK = 512, RS_PLANE = 64, RS_K_MAX = 16, RS_BRICKS_MAX = 31, RS_CODECS_MAX = 5 };
 
 struct rs_codec {
   const char *name;
   void (*encode)(unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments);
-  void (*decode)(unsigned k, const struct rs_plan *plan, const uint8_t *const *fragments, size_t stripes, uint8_t *data);
+  /* `matrix`: k rows of k factors, which turn the fragments into the chunks. */
+  void (*decode)(unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data);
 };
 
-extern const struct rs_codec rs_portable, rs_avx2, rs_avx512, rs_neon;
+extern const struct rs_codec rs_portable, rs_avx2, rs_avx512, rs_generated_avx2, rs_generated_avx512, rs_neon;
 
-/* The codecs that this processor can run, fastest first; returns how many (at most 4). */
-unsigned rs_codecs(const struct rs_codec *codecs[4]);
-void rs_plan_decode(unsigned k, const uint8_t *matrix, struct rs_plan *plan);
+/* The codecs that this processor can run, fastest first; returns how many. */
+unsigned rs_codecs(const struct rs_codec *codecs[RS_CODECS_MAX]);
 
 #ifdef __cplusplus
 }

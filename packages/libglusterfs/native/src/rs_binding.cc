@@ -11,7 +11,7 @@ namespace {
 const rs_codec *Find(const Napi::Value &level) {
   if (!level.IsString()) return nullptr;
   std::string name = level.As<Napi::String>();
-  const rs_codec *codecs[4];
+  const rs_codec *codecs[RS_CODECS_MAX];
   unsigned count = rs_codecs(codecs);
   for (unsigned i = 0; i < count; i++)
     if (name == codecs[i]->name) return codecs[i];
@@ -47,7 +47,7 @@ bool Check(Napi::Env env, const Napi::Value &kValue, const Napi::Value &data, co
 }
 
 Napi::Value Levels(const Napi::CallbackInfo &info) {
-  const rs_codec *codecs[4];
+  const rs_codec *codecs[RS_CODECS_MAX];
   unsigned count = rs_codecs(codecs);
   Napi::Array names = Napi::Array::New(info.Env(), count);
   for (unsigned i = 0; i < count; i++) names.Set(i, Napi::String::New(info.Env(), codecs[i]->name));
@@ -93,9 +93,7 @@ void Decode(const Napi::CallbackInfo &info) {
     Fail(env, "rs: the matrix is not k by k");
     return;
   }
-  rs_plan plan;
-  rs_plan_decode(k, matrix.Data(), &plan);
-  codec->decode(k, &plan, fragments, stripes, info[4].As<Napi::Uint8Array>().Data());
+  codec->decode(k, matrix.Data(), fragments, stripes, info[4].As<Napi::Uint8Array>().Data());
 }
 
 }  // namespace

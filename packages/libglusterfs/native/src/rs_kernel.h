@@ -1,5 +1,6 @@
 /* The code for vectors of RS_WIDTH bytes; each level includes it with its own width and compiler flags. */
 #include "rs.h"
+#include "rs_network.h"
 
 typedef uint64_t rs_vec __attribute__((vector_size(RS_WIDTH), aligned(1), may_alias));
 #define RS_INLINE static inline __attribute__((always_inline))
@@ -77,7 +78,10 @@ RS_INLINE void rs_tables(const uint8_t *fragment, rs_vec tables[2][16]) {
   }
 }
 
-static void rs_decode(unsigned k, const struct rs_plan *plan, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+static void rs_decode(unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+  uint8_t factors[RS_K_MAX][RS_K_MAX][8];
+  for (unsigned j = 0; j < k; j++)
+    for (unsigned c = 0; c < k; c++) rs_network_factor(matrix[j * k + c], factors[j][c]);
   rs_vec tables[RS_K_MAX][2][16] __attribute__((aligned(64)));
   for (size_t s = 0; s < stripes; s++) {
     for (unsigned column = 0; column < RS_PLANE; column += RS_WIDTH) {
@@ -85,7 +89,7 @@ static void rs_decode(unsigned k, const struct rs_plan *plan, const uint8_t *con
       for (unsigned j = 0; j < k; j++) {
         rs_vec a[8] = {{0}};
         for (unsigned c = 0; c < k; c++) {
-          const uint8_t *planes = plan->planes[j][c];
+          const uint8_t *planes = factors[j][c];
 #pragma GCC unroll 8
           for (int b = 0; b < 8; b++) a[b] ^= tables[c][0][planes[b] & 15] ^ tables[c][1][planes[b] >> 4];
         }

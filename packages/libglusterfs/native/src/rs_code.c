@@ -1,0 +1,157 @@
+#include "rs_code.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "rs.h"
+#include "rs_rows.h"
+
+/* A volume of n bricks has one matrix for encoding, and one for decoding for each set of bricks it reads from: about n with all of them up. */
+enum { CODES_MAX = 128 };
+enum { CODE_BYTES_MAX = 16 << 20 };
+/* More than the code for the product of a chunk by the factors of one function's rows ever takes, and for the rest of a function. */
+enum { CHUNK_CODE_MAX = 2048, REST_CODE_MAX = 1024 };
+/* Of the source, this much is passed through all rows before the next part is: it stays in the first-level cache. */
+enum { BLOCK_BYTES = 32 << 10 };
+
+struct rs_code {
+  unsigned width, k, rows;
+  uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
+  uint8_t *memory;
+  size_t bytes;
+  /* One function for each group of rows, by offset. */
+  size_t functions[RS_BRICKS_MAX];
+  unsigned users;
+  uint64_t used;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct rs_code *codes[CODES_MAX];
+static unsigned count;
+static size_t total_bytes;
+static uint64_t uses;
+
+static void destroy(struct rs_code *code) {
+  munmap(code->memory, code->bytes);
+  free(code);
+}
+
+static size_t whole_pages(size_t bytes) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  return (bytes + page - 1) / page * page;
+}
+
+/* Memory is never writable and executable at once. */
+static struct rs_code *make(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+  struct rs_code *code = calloc(1, sizeof *code);
+  if (!code) return NULL;
+  unsigned at_once = rs_rows_at_once(width), groups = (rows + at_once - 1) / at_once;
+  code->width = width;
+  code->k = k;
+  code->rows = rows;
+  memcpy(code->matrix, matrix, (size_t)rows * k);
+  size_t room = whole_pages((size_t)groups * (64 / width) * (k * CHUNK_CODE_MAX + REST_CODE_MAX));
+  code->memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (code->memory == MAP_FAILED) {
+    free(code);
+    return NULL;
+  }
+  struct rs_assembler as = {.code = code->memory, .room = room, .width = width};
+  for (unsigned g = 0; g < groups; g++) {
+    unsigned first = g * at_once;
+    code->functions[g] = as.length;
+    rs_rows_emit(&as, k, rows - first < at_once ? rows - first : at_once, matrix + (size_t)first * k);
+  }
+  code->bytes = room;
+  size_t bytes = whole_pages(as.length);
+  if (as.length > room || mprotect(code->memory, bytes, PROT_READ | PROT_EXEC) != 0) {
+    destroy(code);
+    return NULL;
+  }
+  if (bytes < room && munmap(code->memory + bytes, room - bytes) == 0) code->bytes = bytes;
+  return code;
+}
+
+static struct rs_code *find(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+  for (unsigned i = 0; i < count; i++) {
+    struct rs_code *code = codes[i];
+    if (code->width == width && code->k == k && code->rows == rows && memcmp(code->matrix, matrix, (size_t)rows * k) == 0) return code;
+  }
+  return NULL;
+}
+
+/* Frees the one that was longest not used; 0 when all are in use. */
+static int drop_one(void) {
+  unsigned oldest = count;
+  for (unsigned i = 0; i < count; i++)
+    if (codes[i]->users == 0 && (oldest == count || codes[i]->used < codes[oldest]->used)) oldest = i;
+  if (oldest == count) return 0;
+  total_bytes -= codes[oldest]->bytes;
+  destroy(codes[oldest]);
+  codes[oldest] = codes[--count];
+  return 1;
+}
+
+static struct rs_code *add(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+  while (count == CODES_MAX || total_bytes > CODE_BYTES_MAX)
+    if (!drop_one()) return NULL;
+  struct rs_code *code = make(width, k, rows, matrix);
+  if (!code) return NULL;
+  codes[count++] = code;
+  total_bytes += code->bytes;
+  return code;
+}
+
+struct rs_code *rs_code_take(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+  pthread_mutex_lock(&lock);
+  struct rs_code *code = find(width, k, rows, matrix);
+  if (!code) code = add(width, k, rows, matrix);
+  if (code) {
+    code->users++;
+    code->used = ++uses;
+  }
+  pthread_mutex_unlock(&lock);
+  return code;
+}
+
+void rs_code_release(struct rs_code *code) {
+  pthread_mutex_lock(&lock);
+  code->users--;
+  pthread_mutex_unlock(&lock);
+}
+
+void rs_code_run(const struct rs_code *code, const uint8_t **in, size_t in_step, uint8_t **out, size_t out_step, size_t stripes) {
+  size_t block = BLOCK_BYTES / (code->k * RS_CHUNK);
+  unsigned at_once = rs_rows_at_once(code->width);
+  while (stripes > 0) {
+    size_t some = stripes < block ? stripes : block;
+    for (unsigned first = 0; first < code->rows; first += at_once) {
+      rs_rows_function *function;
+      const uint8_t *address = code->memory + code->functions[first / at_once];
+      memcpy(&function, &address, sizeof function);
+      function(in, out + first, in_step, out_step, some);
+    }
+    for (unsigned c = 0; c < code->k; c++) in[c] += some * in_step;
+    for (unsigned i = 0; i < code->rows; i++) out[i] += some * out_step;
+    stripes -= some;
+  }
+}
+
+static int allowed;
+
+static void try_once(void) {
+  size_t page = whole_pages(1);
+  uint8_t *memory = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return;
+  allowed = mprotect(memory, page, PROT_READ | PROT_EXEC) == 0;
+  munmap(memory, page);
+}
+
+int rs_code_allowed(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, try_once);
+  return allowed;
+}

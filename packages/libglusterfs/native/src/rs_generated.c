@@ -1,0 +1,71 @@
+/* The levels that generate code for each matrix. Where no code can be had for one, the level without generating does the work. */
+#ifdef __x86_64__
+#include "rs.h"
+#include "rs_code.h"
+
+/* Row of a brick in the encode matrix (spec/ec.md, section 2.2). */
+static void encode_row(unsigned k, int32_t brick, uint8_t *row) {
+  unsigned power = 1;
+  for (unsigned j = k; j-- > 0;) {
+    row[j] = (uint8_t)power;
+    unsigned next = 0;
+    for (int bit = 4; bit >= 0; bit--) {
+      next <<= 1;
+      if (next & 0x100) next ^= 0x11d;
+      if (((unsigned)(brick + 1) >> bit) & 1) next ^= power;
+    }
+    power = next;
+  }
+}
+
+static void encode(unsigned width, const struct rs_codec *other, unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
+  uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
+  for (unsigned i = 0; i < bricks; i++) encode_row(k, brick[i], matrix + i * k);
+  struct rs_code *code = rs_code_take(width, k, bricks, matrix);
+  if (!code) {
+    other->encode(k, bricks, brick, data, stripes, fragments);
+    return;
+  }
+  const uint8_t *in[RS_K_MAX];
+  uint8_t *out[RS_BRICKS_MAX];
+  for (unsigned j = 0; j < k; j++) in[j] = data + j * RS_CHUNK;
+  for (unsigned i = 0; i < bricks; i++) out[i] = fragments[i];
+  rs_code_run(code, in, (size_t)k * RS_CHUNK, out, RS_CHUNK, stripes);
+  rs_code_release(code);
+}
+
+static void decode(unsigned width, const struct rs_codec *other, unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+  struct rs_code *code = rs_code_take(width, k, k, matrix);
+  if (!code) {
+    other->decode(k, matrix, fragments, stripes, data);
+    return;
+  }
+  const uint8_t *in[RS_K_MAX];
+  uint8_t *out[RS_K_MAX];
+  for (unsigned j = 0; j < k; j++) {
+    in[j] = fragments[j];
+    out[j] = data + j * RS_CHUNK;
+  }
+  rs_code_run(code, in, RS_CHUNK, out, (size_t)k * RS_CHUNK, stripes);
+  rs_code_release(code);
+}
+
+static void encode_avx512(unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
+  encode(64, &rs_avx512, k, bricks, brick, data, stripes, fragments);
+}
+
+static void decode_avx512(unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+  decode(64, &rs_avx512, k, matrix, fragments, stripes, data);
+}
+
+static void encode_avx2(unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
+  encode(32, &rs_avx2, k, bricks, brick, data, stripes, fragments);
+}
+
+static void decode_avx2(unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
+  decode(32, &rs_avx2, k, matrix, fragments, stripes, data);
+}
+
+const struct rs_codec rs_generated_avx512 = {"AVX-512 generated", encode_avx512, decode_avx512};
+const struct rs_codec rs_generated_avx2 = {"AVX2 generated", encode_avx2, decode_avx2};
+#endif

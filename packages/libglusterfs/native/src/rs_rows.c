@@ -1,0 +1,170 @@
+#include "rs_rows.h"
+
+#include "rs.h"
+#include "rs_network.h"
+
+/* Registers of a generated function: its arguments, then its own. */
+static const enum rs_register IN = RS_RDI, OUT = RS_RSI, IN_STEP = RS_RDX, OUT_STEP = RS_RCX, STRIPES = RS_R8, IN_OFFSET = RS_R9, OUT_OFFSET = RS_R10, CHUNK = RS_RAX;
+
+/* Vector registers: sums from 0 on, then the source's planes, then temporaries. */
+struct layout {
+  unsigned sums, planes, temps;
+};
+
+/* With AVX-512's 32 registers every plane has one; with AVX2's 16 only those that are used most. */
+static struct layout layout_of(unsigned width) {
+  return width == 64 ? (struct layout){16, 8, 8} : (struct layout){8, 4, 4};
+}
+
+unsigned rs_rows_at_once(unsigned width) {
+  return layout_of(width).sums / 8;
+}
+
+struct emitter {
+  struct rs_assembler *as;
+  struct layout layout;
+  /* Column of the planes, in bytes: 0, and 32 where a vector is half a plane. */
+  unsigned column;
+  /* Where each value of the network is: a register, or RS_NETWORK_NONE for a plane in memory. */
+  uint8_t place[RS_NETWORK_PLANES + RS_NETWORK_TEMPS];
+  /* Sums that hold something already, one bit each. */
+  uint32_t begun;
+};
+
+static struct rs_address plane_address(const struct emitter *e, enum rs_register offset, unsigned plane) {
+  return (struct rs_address){CHUNK, offset, (int32_t)(plane * RS_PLANE + e->column)};
+}
+
+/* to = from */
+static void set(struct emitter *e, unsigned to, unsigned value) {
+  if (e->place[value] == RS_NETWORK_NONE) rs_load_vector(e->as, to, plane_address(e, IN_OFFSET, value));
+  else rs_copy_vector(e->as, to, e->place[value]);
+}
+
+/* to ^= value */
+static void add(struct emitter *e, unsigned to, unsigned value) {
+  if (e->place[value] == RS_NETWORK_NONE) rs_xor2_memory(e->as, to, to, plane_address(e, IN_OFFSET, value));
+  else rs_xor2(e->as, to, to, e->place[value]);
+}
+
+static unsigned take(uint16_t *values) {
+  unsigned value = (unsigned)__builtin_ctz(*values);
+  *values &= (uint16_t)(*values - 1);
+  return value;
+}
+
+/* One instruction's worth of `values` goes into a sum. */
+static void add_some(struct emitter *e, unsigned sum, uint16_t *values) {
+  unsigned first = take(values);
+  if (e->as->width == 64 && *values != 0) {
+    unsigned second = take(values);
+    if ((e->begun >> sum) & 1) {
+      rs_xor3(e->as, sum, e->place[first], e->place[second]);
+    } else if (__builtin_popcount(*values) % 2 == 0) {
+      rs_xor2(e->as, sum, e->place[first], e->place[second]);
+    } else {
+      rs_copy_vector(e->as, sum, e->place[take(values)]);
+      rs_xor3(e->as, sum, e->place[first], e->place[second]);
+    }
+  } else if ((e->begun >> sum) & 1) {
+    add(e, sum, first);
+  } else {
+    set(e, sum, first);
+  }
+  e->begun |= 1u << sum;
+}
+
+static unsigned uses(const struct rs_network *network, unsigned value) {
+  unsigned count = 0;
+  for (unsigned i = 0; i < network->targets; i++) count += (network->target[i] >> value) & 1;
+  for (unsigned t = 0; t < network->temps; t++)
+    for (unsigned i = 0; i < 3; i++) count += network->temp[t][i] == value;
+  return count;
+}
+
+/* Loads planes into registers, the most used first; a plane used once is taken from memory unless registers abound. */
+static void place_planes(struct emitter *e, const struct rs_network *network) {
+  unsigned least = e->layout.planes == RS_NETWORK_PLANES ? 1 : 2, next = e->layout.sums;
+  for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) e->place[v] = RS_NETWORK_NONE;
+  for (; next < e->layout.sums + e->layout.planes; next++) {
+    unsigned best = RS_NETWORK_NONE, most = least - 1;
+    for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) {
+      unsigned count = e->place[v] == RS_NETWORK_NONE ? uses(network, v) : 0;
+      if (count > most) {
+        most = count;
+        best = v;
+      }
+    }
+    if (best == RS_NETWORK_NONE) return;
+    e->place[best] = (uint8_t)next;
+    rs_load_vector(e->as, next, plane_address(e, IN_OFFSET, best));
+  }
+}
+
+static void make_temps(struct emitter *e, const struct rs_network *network) {
+  for (unsigned t = 0; t < network->temps; t++) {
+    unsigned to = e->layout.sums + e->layout.planes + t;
+    const uint8_t *of = network->temp[t];
+    e->place[RS_NETWORK_PLANES + t] = (uint8_t)to;
+    if (of[2] != RS_NETWORK_NONE) {
+      set(e, to, of[0]);
+      rs_xor3(e->as, to, e->place[of[1]], e->place[of[2]]);
+    } else if (e->place[of[0]] != RS_NETWORK_NONE && e->place[of[1]] != RS_NETWORK_NONE) {
+      rs_xor2(e->as, to, e->place[of[0]], e->place[of[1]]);
+    } else {
+      set(e, to, of[0]);
+      add(e, to, of[1]);
+    }
+  }
+}
+
+/* Adds the products of one chunk by the factors of all rows. */
+static void emit_chunk(struct emitter *e, unsigned rows, const uint8_t *factors) {
+  uint8_t sums[RS_NETWORK_TARGETS];
+  for (unsigned i = 0; i < rows; i++) rs_network_factor(factors[i], &sums[8 * i]);
+  struct rs_network network;
+  rs_network_make(sums, 8 * rows, e->as->width == 64 ? 3 : 2, e->layout.temps, &network);
+  place_planes(e, &network);
+  make_temps(e, &network);
+  for (int left = 1; left;) {
+    left = 0;
+    for (unsigned i = 0; i < network.targets; i++) {
+      if (network.target[i] != 0) add_some(e, i, &network.target[i]);
+      left |= network.target[i];
+    }
+  }
+}
+
+static void emit_store(struct emitter *e, unsigned rows) {
+  for (unsigned i = 0; i < rows; i++) {
+    rs_load_pointer(e->as, CHUNK, OUT, (int32_t)(8 * i));
+    for (unsigned b = 0; b < 8; b++) {
+      unsigned sum = 8 * i + b;
+      if (!((e->begun >> sum) & 1)) rs_xor2(e->as, sum, sum, sum);
+      rs_store_vector(e->as, plane_address(e, OUT_OFFSET, b), sum);
+    }
+  }
+}
+
+void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned rows, const uint8_t *matrix) {
+  struct emitter e = {.as = as, .layout = layout_of(as->width)};
+  rs_clear(as, IN_OFFSET);
+  rs_clear(as, OUT_OFFSET);
+  size_t begin = as->length;
+  for (e.column = 0; e.column < RS_PLANE; e.column += as->width) {
+    e.begun = 0;
+    for (unsigned c = 0; c < k; c++) {
+      uint8_t factors[RS_NETWORK_TARGETS / 8] = {0};
+      unsigned some = 0;
+      for (unsigned i = 0; i < rows; i++) some |= factors[i] = matrix[i * k + c];
+      if (some == 0) continue;
+      rs_load_pointer(as, CHUNK, IN, (int32_t)(8 * c));
+      emit_chunk(&e, rows, factors);
+    }
+    emit_store(&e, rows);
+  }
+  rs_add(as, IN_OFFSET, IN_STEP);
+  rs_add(as, OUT_OFFSET, OUT_STEP);
+  rs_loop(as, STRIPES, begin);
+  rs_return(as);
+}
