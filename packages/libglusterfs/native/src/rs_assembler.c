@@ -97,8 +97,9 @@ void rs_clear(struct rs_assembler *as, enum rs_register to) {
   general_registers(as, 0x31, to, to);
 }
 
-void rs_add(struct rs_assembler *as, enum rs_register to, enum rs_register from) {
-  general_registers(as, 0x01, from, to);
+void rs_add_number(struct rs_assembler *as, enum rs_register to, int32_t number) {
+  general_registers(as, 0x81, 0, to);
+  word32(as, number);
 }
 
 void rs_loop(struct rs_assembler *as, enum rs_register count, size_t target) {

@@ -31,7 +31,7 @@ void rs_xor3(struct rs_assembler *as, unsigned to, unsigned a, unsigned b);
 /* to = 64 bits at [base + displacement] */
 void rs_load_pointer(struct rs_assembler *as, enum rs_register to, enum rs_register base, int32_t displacement);
 void rs_clear(struct rs_assembler *as, enum rs_register to);
-void rs_add(struct rs_assembler *as, enum rs_register to, enum rs_register from);
+void rs_add_number(struct rs_assembler *as, enum rs_register to, int32_t number);
 /* Counts `count` down and goes to the offset `target` of the code unless it is 0. */
 void rs_loop(struct rs_assembler *as, enum rs_register count, size_t target);
 void rs_return(struct rs_assembler *as);

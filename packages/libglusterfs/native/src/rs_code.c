@@ -14,11 +14,13 @@ enum { CODES_MAX = 128 };
 enum { CODE_BYTES_MAX = 16 << 20 };
 /* More than the code for the product of a chunk by the factors of one function's rows ever takes, and for the rest of a function. */
 enum { CHUNK_CODE_MAX = 2048, REST_CODE_MAX = 1024 };
-/* Of the source, this much is passed through all rows before the next part is: it stays in the first-level cache. */
-enum { BLOCK_BYTES = 32 << 10 };
+/* Products of a chunk (of two halves with AVX2) in a function: about 16 KiB of code, which the processor keeps decoded. */
+enum { FUNCTION_PRODUCTS = 128 };
+/* Where one function doesn't do all rows, this much of the source is passed through one before the next: it stays in the second-level cache. */
+enum { BLOCK_BYTES = 128 << 10 };
 
 struct rs_code {
-  unsigned width, k, rows;
+  struct rs_shape shape;
   uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
   uint8_t *memory;
   size_t bytes;
@@ -44,26 +46,30 @@ static size_t whole_pages(size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
+/* Rows of one function: an even number, since rows are cheaper in pairs. */
+static unsigned rows_at_once(const struct rs_shape *shape) {
+  unsigned rows = FUNCTION_PRODUCTS * shape->width / 64 / shape->k & ~1u;
+  return rows < 2 ? 2 : rows;
+}
+
 /* Memory is never writable and executable at once. */
-static struct rs_code *make(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix) {
   struct rs_code *code = calloc(1, sizeof *code);
   if (!code) return NULL;
-  unsigned at_once = rs_rows_at_once(width), groups = (rows + at_once - 1) / at_once;
-  code->width = width;
-  code->k = k;
-  code->rows = rows;
-  memcpy(code->matrix, matrix, (size_t)rows * k);
-  size_t room = whole_pages((size_t)groups * (64 / width) * (k * CHUNK_CODE_MAX + REST_CODE_MAX));
+  code->shape = *shape;
+  memcpy(code->matrix, matrix, (size_t)shape->rows * shape->k);
+  size_t room = whole_pages((size_t)shape->rows * (64 / shape->width) * (shape->k * CHUNK_CODE_MAX + REST_CODE_MAX));
   code->memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (code->memory == MAP_FAILED) {
     free(code);
     return NULL;
   }
-  struct rs_assembler as = {.code = code->memory, .room = room, .width = width};
-  for (unsigned g = 0; g < groups; g++) {
-    unsigned first = g * at_once;
-    code->functions[g] = as.length;
-    rs_rows_emit(&as, k, rows - first < at_once ? rows - first : at_once, matrix + (size_t)first * k);
+  struct rs_assembler as = {.code = code->memory, .room = room, .width = shape->width};
+  unsigned at_once = rows_at_once(shape);
+  for (unsigned first = 0; first < shape->rows; first += at_once) {
+    unsigned rows = shape->rows - first < at_once ? shape->rows - first : at_once;
+    code->functions[first / at_once] = as.length;
+    rs_rows_emit(&as, shape->k, rows, matrix + (size_t)first * shape->k, shape->in_step, shape->out_step);
   }
   code->bytes = room;
   size_t bytes = whole_pages(as.length);
@@ -75,10 +81,10 @@ static struct rs_code *make(unsigned width, unsigned k, unsigned rows, const uin
   return code;
 }
 
-static struct rs_code *find(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+static struct rs_code *find(const struct rs_shape *shape, const uint8_t *matrix) {
   for (unsigned i = 0; i < count; i++) {
     struct rs_code *code = codes[i];
-    if (code->width == width && code->k == k && code->rows == rows && memcmp(code->matrix, matrix, (size_t)rows * k) == 0) return code;
+    if (memcmp(&code->shape, shape, sizeof *shape) == 0 && memcmp(code->matrix, matrix, (size_t)shape->rows * shape->k) == 0) return code;
   }
   return NULL;
 }
@@ -95,20 +101,20 @@ static int drop_one(void) {
   return 1;
 }
 
-static struct rs_code *add(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+static struct rs_code *add(const struct rs_shape *shape, const uint8_t *matrix) {
   while (count == CODES_MAX || total_bytes > CODE_BYTES_MAX)
     if (!drop_one()) return NULL;
-  struct rs_code *code = make(width, k, rows, matrix);
+  struct rs_code *code = make(shape, matrix);
   if (!code) return NULL;
   codes[count++] = code;
   total_bytes += code->bytes;
   return code;
 }
 
-struct rs_code *rs_code_take(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix) {
+struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *matrix) {
   pthread_mutex_lock(&lock);
-  struct rs_code *code = find(width, k, rows, matrix);
-  if (!code) code = add(width, k, rows, matrix);
+  struct rs_code *code = find(shape, matrix);
+  if (!code) code = add(shape, matrix);
   if (code) {
     code->users++;
     code->used = ++uses;
@@ -123,19 +129,20 @@ void rs_code_release(struct rs_code *code) {
   pthread_mutex_unlock(&lock);
 }
 
-void rs_code_run(const struct rs_code *code, const uint8_t **in, size_t in_step, uint8_t **out, size_t out_step, size_t stripes) {
-  size_t block = BLOCK_BYTES / (code->k * RS_CHUNK);
-  unsigned at_once = rs_rows_at_once(code->width);
+void rs_code_run(const struct rs_code *code, const uint8_t **in, uint8_t **out, size_t stripes) {
+  const struct rs_shape *shape = &code->shape;
+  unsigned at_once = rows_at_once(shape);
+  size_t block = shape->rows <= at_once ? stripes : BLOCK_BYTES / (shape->k * RS_CHUNK);
   while (stripes > 0) {
     size_t some = stripes < block ? stripes : block;
-    for (unsigned first = 0; first < code->rows; first += at_once) {
+    for (unsigned first = 0; first < shape->rows; first += at_once) {
       rs_rows_function *function;
       const uint8_t *address = code->memory + code->functions[first / at_once];
       memcpy(&function, &address, sizeof function);
-      function(in, out + first, in_step, out_step, some);
+      function(in, out + first, some);
     }
-    for (unsigned c = 0; c < code->k; c++) in[c] += some * in_step;
-    for (unsigned i = 0; i < code->rows; i++) out[i] += some * out_step;
+    for (unsigned c = 0; c < shape->k; c++) in[c] += some * (size_t)shape->in_step;
+    for (unsigned i = 0; i < shape->rows; i++) out[i] += some * (size_t)shape->out_step;
     stripes -= some;
   }
 }

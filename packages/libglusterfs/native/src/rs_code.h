@@ -5,18 +5,26 @@
 
 struct rs_code;
 
+/* What code depends on but for the factors. */
+struct rs_shape {
+  /* Bytes of a vector. */
+  unsigned width;
+  /* Chunks in and out, and how far it is to those of the next stripe, in bytes. */
+  unsigned k, rows;
+  int32_t in_step, out_step;
+};
+
 /* Whether this system lets a process make code: it may not, under SELinux or seccomp. Asked once. */
 int rs_code_allowed(void);
 
 /*
- * The code for a matrix of `rows` rows of `k` factors, for vectors of `width` bytes; made if it isn't there. NULL when there is no memory for it
+ * The code for a matrix of shape->rows rows of shape->k factors; made if it isn't there. NULL when there is no memory for it
  * or all that is kept is in use. To be given back with rs_code_release.
  */
-struct rs_code *rs_code_take(unsigned width, unsigned k, unsigned rows, const uint8_t *matrix);
+struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *matrix);
 void rs_code_release(struct rs_code *code);
 
 /*
- * Chunks out = matrix · chunks in. `in` and `out` say where the k and `rows` chunks of the first stripe are, the steps how far it is to those of the
- * next one, in bytes. `in` and `out` are changed.
+ * Chunks out = matrix · chunks in. `in` and `out` say where the chunks of the first stripe are, and are changed.
  */
-void rs_code_run(const struct rs_code *code, const uint8_t **in, size_t in_step, uint8_t **out, size_t out_step, size_t stripes);
+void rs_code_run(const struct rs_code *code, const uint8_t **in, uint8_t **out, size_t stripes);

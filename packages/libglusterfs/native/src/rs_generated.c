@@ -21,7 +21,8 @@ static void encode_row(unsigned k, int32_t brick, uint8_t *row) {
 static void encode(unsigned width, const struct rs_codec *other, unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
   uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
   for (unsigned i = 0; i < bricks; i++) encode_row(k, brick[i], matrix + i * k);
-  struct rs_code *code = rs_code_take(width, k, bricks, matrix);
+  struct rs_shape shape = {.width = width, .k = k, .rows = bricks, .in_step = (int32_t)k * RS_CHUNK, .out_step = RS_CHUNK};
+  struct rs_code *code = rs_code_take(&shape, matrix);
   if (!code) {
     other->encode(k, bricks, brick, data, stripes, fragments);
     return;
@@ -30,12 +31,13 @@ static void encode(unsigned width, const struct rs_codec *other, unsigned k, uns
   uint8_t *out[RS_BRICKS_MAX];
   for (unsigned j = 0; j < k; j++) in[j] = data + j * RS_CHUNK;
   for (unsigned i = 0; i < bricks; i++) out[i] = fragments[i];
-  rs_code_run(code, in, (size_t)k * RS_CHUNK, out, RS_CHUNK, stripes);
+  rs_code_run(code, in, out, stripes);
   rs_code_release(code);
 }
 
 static void decode(unsigned width, const struct rs_codec *other, unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
-  struct rs_code *code = rs_code_take(width, k, k, matrix);
+  struct rs_shape shape = {.width = width, .k = k, .rows = k, .in_step = RS_CHUNK, .out_step = (int32_t)k * RS_CHUNK};
+  struct rs_code *code = rs_code_take(&shape, matrix);
   if (!code) {
     other->decode(k, matrix, fragments, stripes, data);
     return;
@@ -46,7 +48,7 @@ static void decode(unsigned width, const struct rs_codec *other, unsigned k, con
     in[j] = fragments[j];
     out[j] = data + j * RS_CHUNK;
   }
-  rs_code_run(code, in, RS_CHUNK, out, (size_t)k * RS_CHUNK, stripes);
+  rs_code_run(code, in, out, stripes);
   rs_code_release(code);
 }
 
@@ -58,8 +60,9 @@ static void decode_avx512(unsigned k, const uint8_t *matrix, const uint8_t *cons
   decode(64, &rs_avx512, k, matrix, fragments, stripes, data);
 }
 
+/* Horner's scheme with brick numbers, as compiled, is faster than generated sums where instructions add up only two vectors. */
 static void encode_avx2(unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
-  encode(32, &rs_avx2, k, bricks, brick, data, stripes, fragments);
+  rs_avx2.encode(k, bricks, brick, data, stripes, fragments);
 }
 
 static void decode_avx2(unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {

@@ -4,7 +4,7 @@
 #include "rs_network.h"
 
 /* Registers of a generated function: its arguments, then its own. */
-static const enum rs_register IN = RS_RDI, OUT = RS_RSI, IN_STEP = RS_RDX, OUT_STEP = RS_RCX, STRIPES = RS_R8, IN_OFFSET = RS_R9, OUT_OFFSET = RS_R10, CHUNK = RS_RAX;
+static const enum rs_register IN = RS_RDI, OUT = RS_RSI, STRIPES = RS_RDX, IN_OFFSET = RS_R9, OUT_OFFSET = RS_R10, CHUNK = RS_RAX;
 
 /* Vector registers: sums from 0 on, then the source's planes, then temporaries. */
 struct layout {
@@ -14,10 +14,6 @@ struct layout {
 /* With AVX-512's 32 registers every plane has one; with AVX2's 16 only those that are used most. */
 static struct layout layout_of(unsigned width) {
   return width == 64 ? (struct layout){16, 8, 8} : (struct layout){8, 4, 4};
-}
-
-unsigned rs_rows_at_once(unsigned width) {
-  return layout_of(width).sums / 8;
 }
 
 struct emitter {
@@ -82,22 +78,22 @@ static unsigned uses(const struct rs_network *network, unsigned value) {
   return count;
 }
 
-/* Loads planes into registers, the most used first; a plane used once is taken from memory unless registers abound. */
+/*
+ * Loads planes into registers: the most used ones when there are not enough, in the order of their addresses. A plane used once is taken from
+ * memory unless registers abound.
+ */
 static void place_planes(struct emitter *e, const struct rs_network *network) {
-  unsigned least = e->layout.planes == RS_NETWORK_PLANES ? 1 : 2, next = e->layout.sums;
-  for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) e->place[v] = RS_NETWORK_NONE;
-  for (; next < e->layout.sums + e->layout.planes; next++) {
-    unsigned best = RS_NETWORK_NONE, most = least - 1;
-    for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) {
-      unsigned count = e->place[v] == RS_NETWORK_NONE ? uses(network, v) : 0;
-      if (count > most) {
-        most = count;
-        best = v;
-      }
+  unsigned least = e->layout.planes == RS_NETWORK_PLANES ? 1 : 2, room = e->layout.planes, next = e->layout.sums, chosen = 0;
+  for (unsigned count = RS_NETWORK_TARGETS + RS_NETWORK_TEMPS; count >= least; count--) {
+    for (unsigned v = 0; v < RS_NETWORK_PLANES && room > 0; v++) {
+      if (uses(network, v) != count) continue;
+      chosen |= 1u << v;
+      room--;
     }
-    if (best == RS_NETWORK_NONE) return;
-    e->place[best] = (uint8_t)next;
-    rs_load_vector(e->as, next, plane_address(e, IN_OFFSET, best));
+  }
+  for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) {
+    e->place[v] = (chosen >> v) & 1 ? (uint8_t)next++ : RS_NETWORK_NONE;
+    if (e->place[v] != RS_NETWORK_NONE) rs_load_vector(e->as, e->place[v], plane_address(e, IN_OFFSET, v));
   }
 }
 
@@ -135,9 +131,9 @@ static void emit_chunk(struct emitter *e, unsigned rows, const uint8_t *factors)
   }
 }
 
-static void emit_store(struct emitter *e, unsigned rows) {
+static void emit_store(struct emitter *e, unsigned first, unsigned rows) {
   for (unsigned i = 0; i < rows; i++) {
-    rs_load_pointer(e->as, CHUNK, OUT, (int32_t)(8 * i));
+    rs_load_pointer(e->as, CHUNK, OUT, (int32_t)(8 * (first + i)));
     for (unsigned b = 0; b < 8; b++) {
       unsigned sum = 8 * i + b;
       if (!((e->begun >> sum) & 1)) rs_xor2(e->as, sum, sum, sum);
@@ -146,25 +142,32 @@ static void emit_store(struct emitter *e, unsigned rows) {
   }
 }
 
-void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned rows, const uint8_t *matrix) {
+/* As many rows as there are registers for. */
+static void emit_group(struct emitter *e, unsigned k, unsigned first, unsigned rows, const uint8_t *matrix) {
+  e->begun = 0;
+  for (unsigned c = 0; c < k; c++) {
+    uint8_t factors[RS_NETWORK_TARGETS / 8] = {0};
+    unsigned some = 0;
+    for (unsigned i = 0; i < rows; i++) some |= factors[i] = matrix[(first + i) * k + c];
+    if (some == 0) continue;
+    rs_load_pointer(e->as, CHUNK, IN, (int32_t)(8 * c));
+    emit_chunk(e, rows, factors);
+  }
+  emit_store(e, first, rows);
+}
+
+void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned rows, const uint8_t *matrix, int32_t in_step, int32_t out_step) {
   struct emitter e = {.as = as, .layout = layout_of(as->width)};
+  unsigned at_once = e.layout.sums / 8;
   rs_clear(as, IN_OFFSET);
   rs_clear(as, OUT_OFFSET);
   size_t begin = as->length;
-  for (e.column = 0; e.column < RS_PLANE; e.column += as->width) {
-    e.begun = 0;
-    for (unsigned c = 0; c < k; c++) {
-      uint8_t factors[RS_NETWORK_TARGETS / 8] = {0};
-      unsigned some = 0;
-      for (unsigned i = 0; i < rows; i++) some |= factors[i] = matrix[i * k + c];
-      if (some == 0) continue;
-      rs_load_pointer(as, CHUNK, IN, (int32_t)(8 * c));
-      emit_chunk(&e, rows, factors);
-    }
-    emit_store(&e, rows);
+  for (unsigned first = 0; first < rows; first += at_once) {
+    unsigned some = rows - first < at_once ? rows - first : at_once;
+    for (e.column = 0; e.column < RS_PLANE; e.column += as->width) emit_group(&e, k, first, some, matrix);
   }
-  rs_add(as, IN_OFFSET, IN_STEP);
-  rs_add(as, OUT_OFFSET, OUT_STEP);
+  rs_add_number(as, IN_OFFSET, in_step);
+  rs_add_number(as, OUT_OFFSET, out_step);
   rs_loop(as, STRIPES, begin);
   rs_return(as);
 }
