@@ -1,4 +1,4 @@
-import { Errno, GfEvent, type FuseDevice, type Inode, type Logger, type Platform, type StatedumpWriter, openFuseDevice } from '@glusterts/libglusterfs';
+import { Errno, GfEvent, type FuseDevice, type Inode, type Logger, FopError, NO_ADDON, type Platform, type StatedumpWriter } from '@glusterts/libglusterfs';
 import { ActiveGraph, type MountGraph } from './active-graph.js';
 import { FuseBridge } from './bridge.js';
 import { switchGraph } from './graph-switch.js';
@@ -63,7 +63,8 @@ export class FuseMount {
     this.done = new Promise((resolve) => (this.#resolveDone = resolve));
     this.#bridge = new FuseBridge(init.platform, this.options, init.log, (detail) => this.#break(detail));
     this.#fd = mountFuse(init.platform, this.options, init.log, init.ids ?? { uid: 0, gid: 0 });
-    this.#device = openFuseDevice(this.#fd, this.options['max-io-size'], init.platform.iobufs, {
+    if (init.platform.openFuseDevice === undefined) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
+    this.#device = init.platform.openFuseDevice(this.#fd, this.options['max-io-size'], {
       onRequest: (message, payload) => this.#bridge.receive(message, payload),
       onError: (errno) => this.#onDeviceError(errno),
     });

@@ -32,6 +32,38 @@ interface Dentry {
 const PATH_MAX = 4096;
 
 /**
+ * Inodes by age, linked through themselves: every request takes one out and puts it back, and a Set would be rebuilt again
+ * and again for the holes that this leaves.
+ */
+class InodeList {
+  oldest: Inode | undefined;
+  #youngest: Inode | undefined;
+  size = 0;
+
+  /** At the young end. It must not be in the list. */
+  add(inode: Inode): void {
+    inode.listed = true;
+    inode.older = this.#youngest;
+    inode.younger = undefined;
+    if (this.#youngest) this.#youngest.younger = inode;
+    else this.oldest = inode;
+    this.#youngest = inode;
+    this.size++;
+  }
+
+  delete(inode: Inode): void {
+    if (!inode.listed) return;
+    inode.listed = false;
+    if (inode.older) inode.older.younger = inode.younger;
+    else this.oldest = inode.younger;
+    if (inode.younger) inode.younger.older = inode.older;
+    else this.#youngest = inode.older;
+    inode.older = inode.younger = undefined;
+    this.size--;
+  }
+}
+
+/**
  * The inodes of one graph by gfid, and the names they are known under (spec/client.md, §17.1). All inodes of a table
  * are in exactly one place: active (referenced), lru (not referenced), or retired.
  */
@@ -44,8 +76,7 @@ export class InodeTable {
   readonly #byGfid = new Map<Gfid, Inode>();
   readonly #children = new Map<Inode, Map<Bytes, Inode>>();
   readonly #dentries = new Map<Inode, Dentry[]>();
-  /** Insertion order is age: the first is the oldest. */
-  readonly #lru = new Set<Inode>();
+  readonly #lru = new InodeList();
   readonly #invalidated = new Set<Inode>();
 
   constructor(name: string, listener: InodeTableListener, options: InodeTableOptions) {
@@ -190,7 +221,7 @@ export class InodeTable {
       this.#listener.forget(inode);
       return;
     }
-    this.#lru.add(inode);
+    if (!inode.listed) this.#lru.add(inode);
     this.#prune();
   }
 
@@ -201,7 +232,7 @@ export class InodeTable {
 
   /** Drops all that is not referenced, whatever the kernel knows: the graph is going down. */
   clear(): void {
-    for (const inode of [...this.#lru]) this.#retire(inode);
+    for (let inode = this.#lru.oldest; inode; inode = this.#lru.oldest) this.#retire(inode);
   }
 
   #addDentry(inode: Inode, parent: Inode, name: Bytes): void {
@@ -226,14 +257,9 @@ export class InodeTable {
   #prune(): void {
     if (this.lruLimit === 0) return;
     while (this.#lru.size - this.#invalidated.size > this.lruLimit) {
-      let oldest: Inode | undefined;
-      for (const inode of this.#lru) {
-        if (!this.#invalidated.has(inode)) {
-          oldest = inode;
-          break;
-        }
-      }
-      if (!oldest) return;
+      // Those that were asked for already stand at the young end.
+      const oldest = this.#lru.oldest;
+      if (!oldest || this.#invalidated.has(oldest)) return;
       if (oldest.nlookup > 0 && this.#invalidate) {
         this.#invalidated.add(oldest);
         this.#lru.delete(oldest);

@@ -18,6 +18,10 @@ export class Inode implements CtxHolder {
   /** Lookups that the kernel has counted and not yet forgotten. */
   nlookup = 0;
   readonly ctx: unknown[] = [];
+  /** The table's own: its place among the unreferenced inodes. */
+  listed = false;
+  older: Inode | undefined = undefined;
+  younger: Inode | undefined = undefined;
   readonly #fds = new Set<Fd>();
   #refs = 0;
 

@@ -25,7 +25,7 @@
 // Where the payload begins must be known after this many bytes of a record, or it is taken as one piece.
 #define HEADER_MAX 8192u
 
-enum kind { FREE = 0, CONNECTING, STREAM, LISTENER };
+enum kind { FREE = 0, CONNECTING, STREAM, LISTENER, WATCHED };
 
 struct connection {
   enum kind kind;
@@ -48,6 +48,9 @@ struct connection {
   int32_t page_index;
   uint32_t page_length;
   struct read_calls reads;
+  // WATCHED: another's fd, that only wakes us.
+  watch_ready ready;
+  void *ready_context;
 };
 
 struct event_pool {
@@ -134,7 +137,8 @@ static void rearm(event_pool *pool, int id) {
 
 static void release(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
-  close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
+  if (c->kind == WATCHED) epoll_ctl(pool->epfd, EPOLL_CTL_DEL, c->fd, NULL);
+  else close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
   free(c->head);
   read_calls_clear(&c->reads);
   memset(c, 0, sizeof *c);
@@ -227,6 +231,15 @@ int event_pool_listen(event_pool *pool, const void *address, size_t address_leng
   if (bind(fd, address, (socklen_t)address_length) < 0 || listen(fd, backlog) < 0) id = -errno;
   else id = adopt(pool, fd, LISTENER, options);
   if (id < 0) close(fd);
+  return id;
+}
+
+int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context) {
+  struct socket_options none = {0};
+  int id = adopt(pool, fd, WATCHED, &none);
+  if (id < 0) return id;
+  pool->connections[id].ready = ready;
+  pool->connections[id].ready_context = context;
   return id;
 }
 
@@ -493,7 +506,9 @@ int event_pool_drain(event_pool *pool, struct event_batch *batch) {
       int id = (int)ready[i].data.u32;
       struct connection *c = at(pool, id);
       if (!c) continue;
-      if (c->kind == LISTENER) {
+      if (c->kind == WATCHED) {
+        if (!c->paused) c->ready(c->ready_context);
+      } else if (c->kind == LISTENER) {
         accept_all(pool, id);
       } else if (c->kind == CONNECTING) {
         connected(pool, id);

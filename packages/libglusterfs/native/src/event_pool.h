@@ -58,6 +58,11 @@ int event_pool_connect(event_pool *pool, const void *address, size_t address_len
                        int bind_from, int bind_to, const struct socket_options *options);
 int event_pool_listen(event_pool *pool, const void *address, size_t address_length, int backlog, const struct socket_options *options);
 
+// Another's fd in the same epoll set: `ready` is called within a drain when it can be read, and reads from it. Pause and
+// close work as for a connection; close leaves the fd open. An id, or -errno.
+typedef void (*watch_ready)(void *context);
+int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context);
+
 struct iovec;
 // Bytes written, 0 when the socket is full (EVENT_WRITABLE follows), or -errno.
 ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count);

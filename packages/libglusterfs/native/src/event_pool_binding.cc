@@ -10,11 +10,16 @@
 #include <sys/un.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "bindings.h"
 #include "event_pool.h"
+#include "event_pool_binding.h"
 
 namespace {
 
@@ -63,7 +68,7 @@ std::string FormatAddress(const sockaddr_storage& address) {
   return "";
 }
 
-class EventPool : public Napi::ObjectWrap<EventPool> {
+class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "EventPool",
@@ -128,23 +133,83 @@ class EventPool : public Napi::ObjectWrap<EventPool> {
     }
   }
 
+  // A device that is being watched, by its id.
+  struct Watched {
+    EventPool* pool;
+    PoolDevice* device;
+    bool ready;
+  };
+
+  static void DeviceReady(void* context) {
+    auto* watched = static_cast<Watched*>(context);
+    // Once in a drain: what it read has to be delivered first.
+    if (watched->ready) return;
+    watched->ready = true;
+    watched->device->Drain();
+    watched->pool->ready_.push_back(watched->device);
+  }
+
   static void Ready(uv_poll_t* handle, int, int) {
     auto* self = static_cast<EventPool*>(handle->data);
     Napi::HandleScope scope(self->env_);
     struct event_batch batch;
-    if (event_pool_drain(self->pool_, &batch) != 0 || batch.count == 0) return;
+    if (event_pool_drain(self->pool_, &batch) != 0 || (batch.count == 0 && self->ready_.empty())) return;
     size_t events_size = batch.count * sizeof(struct event);
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(self->env_, events_size + batch.length);
-    auto* bytes = static_cast<uint8_t*>(buffer.Data());
-    memcpy(bytes, batch.events, events_size);
-    if (batch.length) memcpy(bytes + events_size, batch.bytes, batch.length);
-    self->Enter(self->on_batch_, {buffer, Napi::Number::New(self->env_, static_cast<double>(batch.count))});
+    napi_value buffer = self->env_.Undefined();
+    if (batch.count > 0) {
+      Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(self->env_, events_size + batch.length);
+      auto* bytes = static_cast<uint8_t*>(memory.Data());
+      memcpy(bytes, batch.events, events_size);
+      if (batch.length) memcpy(bytes + events_size, batch.bytes, batch.length);
+      buffer = memory;
+    }
+    std::vector<PoolDevice*> ready;
+    ready.swap(self->ready_);
+    for (auto& [id, watched] : self->watched_) watched->ready = false;
+    {
+      // All of it is one entry: promise reactions run when the scope ends.
+      Napi::CallbackScope entry(self->env_, self->context_);
+      self->Enter(self->on_batch_, {buffer, Napi::Number::New(self->env_, static_cast<double>(batch.count))});
+      for (PoolDevice* device : ready)
+        if (self->IsWatched(device)) device->Deliver();
+    }
+    Napi::CallbackScope exit(self->env_, self->context_);
     self->Enter(self->after_batch_, {});
   }
 
+  // A device may be closed by what another delivered.
+  bool IsWatched(const PoolDevice* device) const {
+    for (auto& [id, watched] : watched_)
+      if (watched->device == device) return true;
+    return false;
+  }
+
+ public:
+  int Watch(int fd, PoolDevice* device) override {
+    if (!pool_) return -ENODEV;
+    auto watched = std::make_unique<Watched>(Watched{this, device, false});
+    int id = event_pool_watch(pool_, fd, &EventPool::DeviceReady, watched.get());
+    if (id >= 0) watched_[id] = std::move(watched);
+    return id;
+  }
+  void PauseDevice(int id, bool paused) override {
+    if (pool_) event_pool_pause(pool_, id, paused ? 1 : 0);
+  }
+  void Unwatch(int id) override {
+    if (pool_) event_pool_close(pool_, id);
+    auto found = watched_.find(id);
+    if (found == watched_.end()) return;
+    for (auto& device : ready_)
+      if (device == found->second->device) device = nullptr;
+    ready_.erase(std::remove(ready_.begin(), ready_.end(), nullptr), ready_.end());
+    watched_.erase(found);
+  }
+
+ private:
+
   void Enter(const Napi::FunctionReference& function, const std::initializer_list<napi_value>& arguments) {
     try {
-      function.MakeCallback(env_.Global(), arguments, context_);
+      function.Call(env_.Global(), arguments);
     } catch (const Napi::Error& error) {
       napi_fatal_exception(env_, error.Value());
     }
@@ -241,8 +306,12 @@ class EventPool : public Napi::ObjectWrap<EventPool> {
   Napi::Reference<Napi::Int32Array> page_index_ref_;
   event_pool* pool_ = nullptr;
   uv_poll_t* poll_ = nullptr;
+  std::unordered_map<int, std::unique_ptr<Watched>> watched_;
+  std::vector<PoolDevice*> ready_;
 };
 
 }  // namespace
+
+PoolDevices* PoolOf(const Napi::Value& event_pool) { return EventPool::Unwrap(event_pool.As<Napi::Object>()); }
 
 void BindEventPool(Napi::Env env, Napi::Object exports) { exports.Set("EventPool", EventPool::Define(env)); }

@@ -1,15 +1,15 @@
-// FuseChannel for JavaScript: libuv watches the device; a wake-up reads several requests and enters JavaScript once.
+// FuseChannel for JavaScript: the device lies in the event pool's epoll set; what it reads enters JavaScript with the pool's batch.
 #include <napi.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include <string>
 #include <vector>
 
 #include "bindings.h"
+#include "event_pool_binding.h"
 #include "fuse_channel.h"
 
 namespace {
@@ -66,7 +66,7 @@ std::string BytesOf(const Napi::Value& value) {
   return std::string(buffer.Data(), buffer.Length());
 }
 
-class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
+class FuseChannel : public Napi::ObjectWrap<FuseChannel>, public PoolDevice {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "FuseChannel",
@@ -79,9 +79,8 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
                        });
   }
 
-  // new FuseChannel(fd, payloadMax, onBatch(buffer, requests, errno, unusedPage), allocPage(size) → Uint8Array, pageIndex: Int32Array(1))
-  explicit FuseChannel(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<FuseChannel>(info), env_(info.Env()), context_(info.Env(), "glusterts:FuseChannel") {
+  // new FuseChannel(fd, payloadMax, onBatch(buffer, requests, errno, unusedPage), allocPage(size) → Uint8Array, pageIndex: Int32Array(1), eventPool)
+  explicit FuseChannel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FuseChannel>(info), env_(info.Env()) {
     on_batch_ = Napi::Persistent(info[2].As<Napi::Function>());
     alloc_page_ = Napi::Persistent(info[3].As<Napi::Function>());
     page_index_ = Napi::Persistent(info[4].As<Napi::Int32Array>());
@@ -90,19 +89,15 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
       Napi::Error::New(env_, std::string("the FUSE device cannot be used: ") + strerror(errno)).ThrowAsJavaScriptException();
       return;
     }
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env_, &loop);
-    poll_ = new uv_poll_t;
-    poll_->data = this;
-    if (uv_poll_init(loop, poll_, fuse_channel_fd(channel_)) != 0) {
-      delete poll_;
-      poll_ = nullptr;
+    pool_object_ = Napi::Persistent(info[5].As<Napi::Object>());
+    pool_ = PoolOf(info[5]);
+    id_ = pool_->Watch(fuse_channel_fd(channel_), this);
+    if (id_ < 0) {
       fuse_channel_free(channel_);
       channel_ = nullptr;
       Napi::Error::New(env_, "the FUSE device cannot be watched").ThrowAsJavaScriptException();
       return;
     }
-    uv_poll_start(poll_, UV_READABLE, &FuseChannel::Ready);
     // Alive until close(), whether or not JavaScript holds on to it.
     this->Ref();
     napi_add_env_cleanup_hook(env_, &FuseChannel::Cleanup, this);
@@ -125,27 +120,28 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
     }
   }
 
-  static void Ready(uv_poll_t* handle, int, int) {
-    auto* self = static_cast<FuseChannel*>(handle->data);
-    if (!self->channel_) return;
-    Napi::HandleScope scope(self->env_);
-    struct fuse_channel_batch batch;
-    fuse_channel_drain(self->channel_, &batch);
-    if (batch.error) uv_poll_stop(handle);
-    int32_t spare = fuse_channel_spare_page(self->channel_);
-    size_t table = batch.count * sizeof(struct fuse_channel_request);
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(self->env_, table + batch.length);
+  void Drain() override {
+    if (!channel_) return;
+    // What a drain found is handed on before the pool drains again.
+    fuse_channel_drain(channel_, &batch_);
+    if (batch_.error) pool_->PauseDevice(id_, true);
+  }
+
+  void Deliver() override {
+    if (!channel_) return;
+    int32_t spare = fuse_channel_spare_page(channel_);
+    size_t table = batch_.count * sizeof(struct fuse_channel_request);
+    if (batch_.count == 0 && batch_.error == 0 && spare < 0) return;
+    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env_, table + batch_.length);
     auto* bytes = static_cast<uint8_t*>(buffer.Data());
     static_assert(sizeof(struct fuse_channel_request) == kRequestInts * sizeof(int32_t), "JavaScript reads it as 4 ints");
-    if (batch.count) memcpy(bytes, batch.requests, table);
-    if (batch.length) memcpy(bytes + table, batch.bytes, batch.length);
+    if (batch_.count) memcpy(bytes, batch_.requests, table);
+    if (batch_.length) memcpy(bytes + table, batch_.bytes, batch_.length);
     try {
-      self->on_batch_.MakeCallback(self->env_.Global(),
-                                   {buffer, Napi::Number::New(self->env_, static_cast<double>(batch.count)), Napi::Number::New(self->env_, batch.error),
-                                    Napi::Number::New(self->env_, spare)},
-                                   self->context_);
+      on_batch_.Call(env_.Global(), {buffer, Napi::Number::New(env_, static_cast<double>(batch_.count)), Napi::Number::New(env_, batch_.error),
+                                     Napi::Number::New(env_, spare)});
     } catch (const Napi::Error& error) {
-      napi_fatal_exception(self->env_, error.Value());
+      napi_fatal_exception(env_, error.Value());
     }
   }
 
@@ -179,11 +175,11 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
   }
 
   void Pause(const Napi::CallbackInfo&) {
-    if (poll_) uv_poll_stop(poll_);
+    if (channel_) pool_->PauseDevice(id_, true);
   }
 
   void Resume(const Napi::CallbackInfo&) {
-    if (poll_) uv_poll_start(poll_, UV_READABLE, &FuseChannel::Ready);
+    if (channel_) pool_->PauseDevice(id_, false);
   }
 
   void Close(const Napi::CallbackInfo&) {
@@ -194,20 +190,20 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel> {
 
   bool Shut() {
     if (!channel_) return false;
-    uv_poll_stop(poll_);
-    uv_close(reinterpret_cast<uv_handle_t*>(poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
-    poll_ = nullptr;
+    pool_->Unwatch(id_);
     fuse_channel_free(channel_);
     channel_ = nullptr;
     return true;
   }
 
   Napi::Env env_;
-  Napi::AsyncContext context_;
   Napi::FunctionReference on_batch_, alloc_page_;
   Napi::Reference<Napi::Int32Array> page_index_;
   fuse_channel* channel_ = nullptr;
-  uv_poll_t* poll_ = nullptr;
+  struct fuse_channel_batch batch_ = {};
+  Napi::ObjectReference pool_object_;
+  PoolDevices* pool_ = nullptr;
+  int id_ = -1;
 };
 
 // fuseFusermount(argv: Buffer[], stay) → fd or -errno

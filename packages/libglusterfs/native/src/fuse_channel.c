@@ -22,14 +22,21 @@ extern char **environ;
 // pool, for nothing.
 #define COPY_MAX (16u << 10)
 #define FUSERMOUNT_TIMEOUT_MS 30000
+#define PAGE_SIZE 4096u
 
 struct fuse_channel {
   int fd;
   size_t payload_max;
   fuse_channel_page_fn page;
   void *context;
+  // Where the data of a WRITE are read to: a page that can be handed on while WRITEs come, else memory of our own, which
+  // costs nothing to have ready.
   uint8_t *spare;
   int32_t spare_index;
+  uint8_t *own;
+  int writes_come;
+  // Requests read and not yet answered.
+  size_t unanswered;
   struct fuse_channel_request requests[BATCH_REQUESTS];
   uint8_t *bytes;
   size_t capacity;
@@ -45,6 +52,11 @@ struct fuse_channel *fuse_channel_new(int fd, size_t payload_max, fuse_channel_p
   channel->page = page;
   channel->context = context;
   channel->spare_index = -1;
+  channel->own = aligned_alloc(PAGE_SIZE, (payload_max + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE);
+  if (!channel->own) {
+    free(channel);
+    return NULL;
+  }
   return channel;
 }
 
@@ -52,6 +64,7 @@ void fuse_channel_free(struct fuse_channel *channel) {
   if (!channel) return;
   close(channel->fd);
   free(channel->bytes);
+  free(channel->own);
   free(channel);
 }
 
@@ -75,8 +88,8 @@ static int reserve(struct fuse_channel *channel, size_t length) {
   return 0;
 }
 
-// Puts away one message that lies in `head` and the spare page. 0, or an errno.
-static int put_request(struct fuse_channel *channel, struct fuse_channel_batch *batch, const uint8_t *head, size_t size) {
+// Puts away one message that lies in `head` and `data`. 0, or an errno.
+static int put_request(struct fuse_channel *channel, struct fuse_channel_batch *batch, const uint8_t *head, const uint8_t *data, size_t size) {
   const struct fuse_in_header *in = (const struct fuse_in_header *)head;
   size_t in_head = size < HEAD_SIZE ? size : HEAD_SIZE, spill = size - in_head;
   int is_write = in->opcode == FUSE_WRITE && spill > 0;
@@ -90,16 +103,18 @@ static int put_request(struct fuse_channel *channel, struct fuse_channel_batch *
   memcpy(channel->bytes + batch->length, head, in_head);
   if (is_write) {
     request->payload = (int32_t)spill;
-    if (spill <= COPY_MAX) {
-      uint8_t *own = channel->page(channel->context, spill, &request->page);
-      if (!own) return ENOMEM;
-      memcpy(own, channel->spare, spill);
+    if (spill > COPY_MAX) channel->writes_come = 1;
+    if (spill <= COPY_MAX || !channel->spare) {
+      uint8_t *page = channel->page(channel->context, spill, &request->page);
+      if (!page) return ENOMEM;
+      memcpy(page, data, spill);
     } else {
       request->page = fuse_channel_spare_page(channel);
     }
   } else if (spill > 0) {
-    memcpy(channel->bytes + batch->length + in_head, channel->spare, spill);
+    memcpy(channel->bytes + batch->length + in_head, data, spill);
   }
+  if (in->opcode != FUSE_FORGET && in->opcode != FUSE_BATCH_FORGET && in->opcode != FUSE_INTERRUPT) channel->unanswered++;
   // Requests are read in JavaScript through typed arrays: the next one begins at a multiple of 8.
   batch->length += (keep + 7) & ~(size_t)7;
   batch->count++;
@@ -110,15 +125,19 @@ void fuse_channel_drain(struct fuse_channel *channel, struct fuse_channel_batch 
   _Alignas(8) uint8_t head[HEAD_SIZE];
   size_t payload = 0;
   memset(batch, 0, sizeof *batch);
-  while (batch->count < BATCH_REQUESTS && payload < BATCH_PAYLOAD) {
-    if (!channel->spare) {
+  size_t limit = channel->unanswered > 0 ? BATCH_REQUESTS : 1;
+  int pages = channel->writes_come;
+  channel->writes_come = 0;
+  while (batch->count < limit && payload < BATCH_PAYLOAD) {
+    if (pages && !channel->spare) {
       channel->spare = channel->page(channel->context, channel->payload_max, &channel->spare_index);
       if (!channel->spare) {
         batch->error = ENOMEM;
         break;
       }
     }
-    struct iovec vector[2] = {{head, HEAD_SIZE}, {channel->spare, channel->payload_max}};
+    uint8_t *data = pages ? channel->spare : channel->own;
+    struct iovec vector[2] = {{head, HEAD_SIZE}, {data, channel->payload_max}};
     ssize_t size = readv(channel->fd, vector, 2);
     if (size < 0) {
       // ENOENT: the request was taken back while it was being read.
@@ -131,7 +150,7 @@ void fuse_channel_drain(struct fuse_channel *channel, struct fuse_channel_batch 
       break;
     }
     if ((size_t)size > HEAD_SIZE) payload += (size_t)size - HEAD_SIZE;
-    batch->error = put_request(channel, batch, head, (size_t)size);
+    batch->error = put_request(channel, batch, head, data, (size_t)size);
     if (batch->error) break;
   }
   batch->requests = channel->requests;
@@ -139,6 +158,9 @@ void fuse_channel_drain(struct fuse_channel *channel, struct fuse_channel_batch 
 }
 
 int fuse_channel_write(struct fuse_channel *channel, const struct iovec *vector, int count) {
+  // A notification has no request: its unique is 0.
+  const struct fuse_out_header *out = vector[0].iov_base;
+  if (count > 0 && vector[0].iov_len >= sizeof *out && out->unique != 0 && channel->unanswered > 0) channel->unanswered--;
   for (;;) {
     if (writev(channel->fd, vector, count) >= 0) return 0;
     if (errno != EINTR) return -errno;

@@ -32,7 +32,8 @@ struct fuse_channel;
 struct fuse_channel *fuse_channel_new(int fd, size_t payload_max, fuse_channel_page_fn page, void *context);
 void fuse_channel_free(struct fuse_channel *channel);
 int fuse_channel_fd(const struct fuse_channel *channel);
-// Reads until the device is empty or the batch is full. The batch is valid until the next call.
+// Reads until the device is empty or the batch is full; just one request while no other awaits its reply (epoll tells of the
+// next one, and a second read would nearly always find nothing). The batch is valid until the next call.
 void fuse_channel_drain(struct fuse_channel *channel, struct fuse_channel_batch *batch);
 // The page that no request has used, which the caller takes back after each drain; -1: none.
 int32_t fuse_channel_spare_page(struct fuse_channel *channel);

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -85,11 +87,21 @@ static int advance(struct iovec *iov, int count, size_t done) {
   return i;
 }
 
+/* Memory file systems don't know RWF_NOWAIT, and never need it. */
+static int never_waits(int fd) {
+  struct statfs fs;
+  return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 long gts_preadv(int fd, struct iovec *iov, int count, int64_t offset, int nowait) {
   long total = 0;
   while (count > 0) {
     ssize_t n = nowait ? preadv2(fd, iov, count, offset + total, RWF_NOWAIT) : preadv(fd, iov, count, offset + total);
     if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && nowait && errno == EOPNOTSUPP && never_waits(fd)) {
+      nowait = 0;
+      continue;
+    }
     /* A half-cached range is read again as a whole, by somebody who may wait. */
     if (n < 0) return total > 0 && !nowait ? total : -errno;
     if (n == 0) break;

@@ -6,6 +6,7 @@ import { type Bytes, toBuffer } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
+import type { NativeEventPool, NativeNetwork } from './native-network.js';
 
 /** What the device hands to mount/fuse. Called from the event loop, never from inside a call to the device. */
 export interface FuseDeviceHandlers {
@@ -45,6 +46,7 @@ interface FuseAddon {
     onBatch: (buffer: ArrayBuffer, requests: number, errno: number, unusedPage: number) => void,
     allocPage: (size: number) => Uint8Array,
     pageIndex: Int32Array,
+    eventPool: NativeEventPool,
   ) => NativeFuseChannel;
   fuseFusermount?: (argv: readonly Uint8Array[], stay: boolean) => number;
   fuseUmount?: (target: Uint8Array, flags: number) => Promise<number>;
@@ -52,12 +54,15 @@ interface FuseAddon {
 
 const REQUEST_INTS = 4;
 
+/** What to tell someone who wants to mount without it. */
+export const NO_ADDON = 'mounting needs the native addon: install cmake, g++ and make, then run `node tools/build-native.mjs`';
+
 let loaded: FuseAddon | undefined;
 
 function addon(): Required<FuseAddon> {
   loaded ??= load();
   const { FuseChannel, fuseFusermount, fuseUmount } = loaded;
-  if (!FuseChannel || !fuseFusermount || !fuseUmount) throw new FopError(Errno.EOPNOTSUPP, undefined, 'mounting needs the native addon: install cmake, g++ and make, then run `node tools/build-native.mjs`');
+  if (!FuseChannel || !fuseFusermount || !fuseUmount) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
   return { FuseChannel, fuseFusermount, fuseUmount };
 }
 
@@ -71,7 +76,7 @@ function load(): FuseAddon {
   return {};
 }
 
-/** Whether {@link openFuseDevice} can work: the addon has been built and GLUSTERTS_PORTABLE isn't 1. */
+/** Whether a device can be opened: the addon has been built and GLUSTERTS_PORTABLE isn't 1. */
 export function fuseDeviceAvailable(): boolean {
   loaded ??= load();
   return loaded.FuseChannel !== undefined;
@@ -91,11 +96,14 @@ export function umountFuse(target: Bytes, flags: number): Promise<number> {
   return addon().fuseUmount(toBuffer(target), flags);
 }
 
+/** Opens devices: see {@link Platform.openFuseDevice}. */
+export type OpenFuseDevice = (fd: number, payloadMax: number, handlers: FuseDeviceHandlers) => FuseDevice;
+
 /**
- * Reads requests from an open /dev/fuse, which it takes over. Throws EOPNOTSUPP without the addon.
- * @param payloadMax the largest WRITE, in bytes
+ * Reads requests from an open /dev/fuse, which it takes over: in the epoll set of the network, so that requests and replies
+ * share one wake-up and what they send leaves together.
  */
-export function openFuseDevice(fd: number, payloadMax: number, iobufs: IobufPool, handlers: FuseDeviceHandlers): FuseDevice {
+export function joinFuseDevice(network: NativeNetwork, fd: number, payloadMax: number, iobufs: IobufPool, handlers: FuseDeviceHandlers): FuseDevice {
   const { FuseChannel } = addon();
   const pages: (Iobuf | undefined)[] = [];
   const free: number[] = [];
@@ -126,12 +134,25 @@ export function openFuseDevice(fd: number, payloadMax: number, iobufs: IobufPool
     }
     if (errno !== 0) handlers.onError(errno);
   };
-  const channel = new FuseChannel(fd, payloadMax, onBatch, allocPage, pageIndex);
+  const pool = network.join();
+  let channel: NativeFuseChannel;
+  try {
+    channel = new FuseChannel(fd, payloadMax, onBatch, allocPage, pageIndex, pool);
+  } catch (error) {
+    network.leave();
+    throw error;
+  }
+  let open = true;
   return {
     write: (chunks) => channel.write(chunks),
     notify: (message) => channel.notify(message),
     pause: () => channel.pause(),
     resume: () => channel.resume(),
-    close: () => channel.close(),
+    close: () => {
+      if (!open) return;
+      open = false;
+      channel.close();
+      network.leave();
+    },
   };
 }

@@ -20,7 +20,8 @@ export interface NativeEventPool {
 }
 
 export type NativeEventPoolConstructor = new (
-  onBatch: (buffer: ArrayBuffer, events: number) => void,
+  /** No buffer: only another device's requests follow, in the same entry. */
+  onBatch: (buffer: ArrayBuffer | undefined, events: number) => void,
   afterBatch: () => void,
   allocPage: (size: number) => Uint8Array | undefined,
   pageIndex: Int32Array,
@@ -66,6 +67,7 @@ export class NativeNetwork implements Network {
   readonly #closing = new Set<number>();
   #inBatch = false;
   #flushScheduled = false;
+  #devices = 0;
 
   constructor(EventPool: NativeEventPoolConstructor, iobufs: IobufPool, tls: Network) {
     this.#iobufs = iobufs;
@@ -156,8 +158,20 @@ export class NativeNetwork implements Network {
     this.#countRef();
   }
 
+  /** The pool itself, for another device (/dev/fuse) that joins its epoll set; it keeps the process alive until it {@link leave}s. */
+  join(): NativeEventPool {
+    this.#devices++;
+    this.#countRef();
+    return this.#pool;
+  }
+
+  leave(): void {
+    this.#devices--;
+    this.#countRef();
+  }
+
   #countRef(): void {
-    if (this.#connections.size + this.#listeners.size > 0) this.#pool.ref();
+    if (this.#connections.size + this.#listeners.size + this.#devices > 0) this.#pool.ref();
     else this.#pool.unref();
   }
 
@@ -207,8 +221,9 @@ export class NativeNetwork implements Network {
     return iobuf;
   }
 
-  #batch(buffer: ArrayBuffer, count: number): void {
+  #batch(buffer: ArrayBuffer | undefined, count: number): void {
     this.#inBatch = true;
+    if (buffer === undefined) return;
     const events = new Int32Array(buffer, 0, count * EVENT_INTS);
     const base = count * EVENT_INTS * 4;
     for (let i = 0; i < count; i++) {

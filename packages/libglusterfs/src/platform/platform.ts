@@ -1,4 +1,5 @@
 import type { IobufPool } from '../iobuf.js';
+import type { OpenFuseDevice } from './fuse-device.js';
 import type { Network } from './network.js';
 import type { Storage } from './storage.js';
 
@@ -16,6 +17,8 @@ export interface Platform {
   readonly storage: Storage;
   /** True on portable TypeScript: no native addon. */
   readonly portable: boolean;
+  /** Takes an open /dev/fuse over; `payloadMax` is the largest WRITE in bytes. Absent or EOPNOTSUPP: it can't mount. */
+  readonly openFuseDevice?: OpenFuseDevice;
 }
 
 export interface Clock {

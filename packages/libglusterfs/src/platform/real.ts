@@ -1,7 +1,10 @@
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto';
 import { fromBuffer } from '../bytes.js';
+import { Errno } from '../errno.js';
+import { FopError } from '../fop-error.js';
 import type { Gfid } from '../gfid.js';
 import { ArenaIobufPool } from '../iobuf-pool.js';
+import { NO_ADDON, joinFuseDevice } from './fuse-device.js';
 import { localStorage } from './local-storage.js';
 import { type NativeEventPoolConstructor, NativeNetwork } from './native-network.js';
 import { loadNative } from './native.js';
@@ -95,11 +98,16 @@ export function createPlatform(): Platform {
   const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)));
   const portable: Network = createPortableNetwork();
   const pool = loadNative<{ EventPool: NativeEventPoolConstructor }>('EventPool');
+  const native = pool && new NativeNetwork(pool.EventPool, iobufs, portable);
   return {
     clock,
     timers,
     random,
-    network: pool ? new NativeNetwork(pool.EventPool, iobufs, portable) : portable,
+    network: native ?? portable,
+    openFuseDevice: (fd, payloadMax, handlers) => {
+      if (!native) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
+      return joinFuseDevice(native, fd, payloadMax, iobufs, handlers);
+    },
     iobufs,
     storage: localStorage(),
     portable: pool === undefined,
