@@ -1,4 +1,4 @@
-import { type Bytes, type Dict, Errno, FopError, IaType, Iatt, valueBytes } from '@glusterts/libglusterfs';
+import { type Dict, type DictValue, Errno, FopError, IaType, Iatt, valueBytes } from '@glusterts/libglusterfs';
 import { countOf } from './geometry.js';
 
 /** One brick's answer to a fop. */
@@ -30,26 +30,50 @@ const IGNORED: ReadonlySet<string> = new Set(['get-link-count', 'glusterfs.inode
 /** Keys that must be on both, with any value. */
 const ANY_VALUE = /^(glusterfs\.content|(trusted\.)?glusterfs\.pathinfo|trusted\.glusterfs\.lockinfo|glusterfs\.clrlk.*|dht-get-iatt-in-xattr|trusted\.glusterfs\.quota\..*|trusted\.glusterfs\..*\.xtime|trusted\.glusterfs\.volume-mark.*|trusted\.glusterfs\.node-uuid|trusted\.glusterfs\.list-node-uuids|virt-gf-prestat|virt-gf-poststat|trusted\.glusterfs\.mdata)$/;
 
-function relevantKeys(dict: Dict | undefined, compareSize: boolean): Bytes[] {
-  if (!dict || dict.size === 0) return [];
-  return dict.keys().filter((key) => (!IGNORED.has(key) || (compareSize && key === 'get-size')) && !/^trusted\.glusterfs\..*\.stime$/.test(key));
+/** How a key takes part in the comparison. */
+const enum Weight { ignored, size, present, value }
+
+const weights = new Map<string, Weight>();
+/** Names come from the wire: no more of them are remembered. */
+const WEIGHTS_MAX = 1024;
+
+function weightOf(key: string): Weight {
+  let weight = weights.get(key);
+  if (weight === undefined) {
+    if (key === 'get-size') weight = Weight.size;
+    else if (IGNORED.has(key) || /^trusted\.glusterfs\..*\.stime$/.test(key)) weight = Weight.ignored;
+    else weight = ANY_VALUE.test(key) ? Weight.present : Weight.value;
+    if (weights.size < WEIGHTS_MAX) weights.set(key, weight);
+  }
+  return weight;
+}
+
+function sameValue(x: DictValue, y: DictValue): boolean {
+  if (x === y) return true;
+  const xb = valueBytes(x);
+  const yb = valueBytes(y);
+  if (xb === undefined || yb === undefined || xb.length !== yb.length) return false;
+  for (let i = 0; i < xb.length; i++) if (xb[i] !== yb[i]) return false;
+  return true;
 }
 
 /** The same keys with equal values, but for the exceptions of spec/ec.md, §10, rule 2. `withSize`: `get-size` counts too (§12). */
 export function sameDict(a: Dict | undefined, b: Dict | undefined, withSize = false): boolean {
   if (a === b) return true;
-  const left = relevantKeys(a, withSize);
-  const right = relevantKeys(b, withSize);
-  if (left.length !== right.length) return false;
-  return left.every((key) => {
-    const x = a?.get(key);
-    const y = b?.get(key);
-    if (!x || !y) return false;
-    if (ANY_VALUE.test(key)) return true;
-    const xb = valueBytes(x);
-    const yb = valueBytes(y);
-    return xb !== undefined && yb !== undefined ? Buffer.compare(xb, yb) === 0 : xb === yb;
-  });
+  const least = withSize ? Weight.size : Weight.present;
+  let left = 0;
+  if (a) {
+    for (const key of a.keys()) {
+      const weight = weightOf(key);
+      if (weight < least) continue;
+      left++;
+      const x = a.get(key);
+      const y = b?.get(key);
+      if (!x || !y || (weight !== Weight.present && !sameValue(x, y))) return false;
+    }
+  }
+  if (b) for (const key of b.keys()) if (weightOf(key) >= least) left--;
+  return left === 0;
 }
 
 /** spec/ec.md, §10: identity always; owner and mode only where a lock (or a lookup) vouches for them. */
@@ -59,21 +83,38 @@ export function sameIatt(a: Iatt, b: Iatt, strict: boolean): boolean {
   return !strict || (a.ia_uid === b.ia_uid && a.ia_gid === b.ia_gid && a.ia_prot === b.ia_prot);
 }
 
+/** The same modification and change time: what one client's clock wrote on all bricks. */
+export function sameTimes(a: Iatt, b: Iatt): boolean {
+  return a.ia_mtime_nsec === b.ia_mtime_nsec && a.ia_mtime === b.ia_mtime && a.ia_ctime_nsec === b.ia_ctime_nsec && a.ia_ctime === b.ia_ctime;
+}
+
+function agrees<R>(first: Answer<R>, other: Answer<R>, same: Same<R>): boolean {
+  if (first.error || other.error) return first.error !== undefined && other.error !== undefined && first.error.errno === other.error.errno;
+  return first.reply !== undefined && other.reply !== undefined && same(first.reply, other.reply);
+}
+
+/** Whether all of them say the same. */
+export function answersAgree<R>(answers: readonly Answer<R>[], same: Same<R>): boolean {
+  const [first] = answers;
+  if (!first) return false;
+  for (let i = 1; i < answers.length; i++) {
+    const other = answers[i];
+    if (!other || !agrees(first, other, same)) return false;
+  }
+  return true;
+}
+
 /** Groups that agree, the largest first; of equal size the one whose first member answered first. */
 export function groupAnswers<R>(answers: readonly Answer<R>[], same: Same<R>): Group<R>[] {
   const groups: Group<R>[] = [];
   for (const answer of answers) {
-    const group = groups.find(({ members: [first] }) => {
-      if (!first) return false;
-      if (first.error || answer.error) return first.error !== undefined && answer.error !== undefined && first.error.errno === answer.error.errno;
-      return first.reply !== undefined && answer.reply !== undefined && same(first.reply, answer.reply);
-    });
+    const group = groups.find(({ members: [first] }) => first !== undefined && agrees(first, answer, same));
     if (group) {
       group.members.push(answer);
       group.mask |= 1 << answer.brick;
     } else groups.push({ mask: 1 << answer.brick, members: [answer] });
   }
-  return groups.sort((a, b) => b.members.length - a.members.length);
+  return groups.length < 2 ? groups : groups.sort((a, b) => b.members.length - a.members.length);
 }
 
 /** The bricks did not all say the same, and no success came of it: some may have changed what others have not. */

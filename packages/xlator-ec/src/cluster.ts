@@ -1,7 +1,11 @@
-import { type CtxSlot, Errno, type Fd, FopError, type Frame, type GraphView, type Inode, type Logger, Loc, type OptionValues, type ReedSolomon, type Subvolume, errnoOf } from '@glusterts/libglusterfs';
-import { type Answer, type Group, type Same, type Winner, decide, groupAnswers, winnerOf } from './answers.js';
+import { type CtxSlot, Errno, type Fd, FopError, type Frame, type GraphView, type Inode, type Logger, Loc, NULL_GFID, type OptionValues, type ReedSolomon, type Subvolume, errnoOf } from '@glusterts/libglusterfs';
+import { type Answer, type Same, type Winner, answersAgree, decide, groupAnswers } from './answers.js';
 import { type Geometry, bricksOf, countOf, maskText } from './geometry.js';
+import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
+
+/** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
+const WARY_QUESTIONS = 32;
 
 /** What is kept for an open file: how the user opened it, and on which bricks it is open. */
 export interface FdCtx {
@@ -24,10 +28,13 @@ export class Cluster {
   readonly fds: CtxSlot<FdCtx>;
   /** Locks that are held now, for contention, lost bricks and the end. */
   readonly held = new Set<InodeLock>();
+  /** Those of them that no fop uses at the moment. */
+  readonly idle: IdleLocks;
   options: OptionValues;
   up = 0;
   shuttingDown = false;
   #roundRobin = 0;
+  #wary = 0;
 
   constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; options: OptionValues }) {
     this.name = init.name;
@@ -39,6 +46,7 @@ export class Cluster {
     this.locks = init.locks;
     this.fds = init.fds;
     this.options = init.options;
+    this.idle = new IdleLocks(init.graph.platform);
   }
 
   get k(): number {
@@ -94,13 +102,25 @@ export class Cluster {
     return { asked, winner: decide(groups, this.k, healing) };
   }
 
-  /** As `agree`, with whatever group is the largest, though it be small: lookups. */
-  async largest<R>(mask: number, wind: (child: Subvolume, brick: number) => Promise<R>, same: Same<R>): Promise<{ asked: number; groups: readonly Group<R>[]; winner: Winner<R> }> {
+  /**
+   * Asks r + 1 bricks of the mask, and the others only if those don't all say the same. What was acknowledged lies on at least k of
+   * the n bricks, so that at most r can have missed it: r + 1 that agree are right. `same` must compare versions, or the mask hold
+   * good bricks only.
+   */
+  async sample<R>(mask: number, inode: Inode | undefined, wind: (child: Subvolume, brick: number) => Promise<R>, same: Same<R>): Promise<{ asked: number; answers: Answer<R>[] }> {
     const asked = this.usable(mask);
-    const groups = groupAnswers(await this.all(asked, wind), same);
-    const [first] = groups;
-    if (!first) throw new FopError(Errno.EIO);
-    return { asked, groups, winner: winnerOf(first) };
+    const enough = this.geometry.r + 1;
+    let few = 0;
+    for (const brick of this.order(asked, inode === undefined || inode.gfid === NULL_GFID ? undefined : inode).slice(0, enough)) few |= 1 << brick;
+    if (this.#wary > 0 || few === asked) {
+      this.#wary = Math.max(0, this.#wary - 1);
+      return { asked, answers: await this.all(asked, wind) };
+    }
+    const answers = await this.all(few, wind);
+    if (answersAgree(answers, same)) return { asked: few, answers };
+    this.#wary = WARY_QUESTIONS;
+    answers.push(...(await this.all(asked & ~few, wind)));
+    return { asked, answers };
   }
 
   /** One brick after the other, beginning at the read policy's, as long as errors may be that brick's own (spec/ec.md, §9, "one"). */

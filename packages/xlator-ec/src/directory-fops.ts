@@ -59,7 +59,7 @@ export async function readdirp(cluster: Cluster, frame: Frame, fd: Fd, size: num
 export function fsyncdir(cluster: Cluster, frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PlainReply> {
   return underLock(cluster, frame, fd.inode, PLAIN(fd), async (lock) => {
     await openEverywhere(cluster, frame, fd, lock.good);
-    await lock.publish(frame);
+    await lock.publish(frame, false);
     const { asked, winner } = await cluster.agree(lock.good, (child) => child.fsyncdir(frame, fd, datasync, withLockCount(xdata, cluster.name)), (a, b) => sameDict(a.xdata, b.xdata));
     return { reply: { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked, answered: winner.mask };
   });

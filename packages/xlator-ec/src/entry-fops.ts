@@ -60,11 +60,16 @@ export function symlink(cluster: Cluster, frame: Frame, linkpath: Bytes, loc: Lo
   return make(cluster, frame, loc, (child) => child.symlink(frame, linkpath, loc, umask, request));
 }
 
+/** The size of a file that is renamed or linked, asked for at the same time: its name plays no part in it. */
+async function sizeBeside(cluster: Cluster, frame: Frame, loc: Loc): Promise<number> {
+  if (loc.inode.ia_type !== IaType.REG) return 0;
+  return sizeOf(cluster, frame, loc);
+}
+
 export function link(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
   return underLocks(cluster, frame, [parentOf(newloc)], async (good) => {
-    const size = oldloc.inode.ia_type === IaType.REG ? await sizeOf(cluster, frame, oldloc) : 0;
     const request = withLockCount(xdata, cluster.name);
-    const { asked, winner } = await cluster.agree(good, (child) => child.link(frame, oldloc, newloc, request), sameEntry);
+    const [{ asked, winner }, size] = await Promise.all([cluster.agree(good, (child) => child.link(frame, oldloc, newloc, request), sameEntry), sizeBeside(cluster, frame, oldloc)]);
     return { reply: entryReply(cluster, winner.replies, size), asked, answered: winner.mask };
   });
 }
@@ -95,14 +100,10 @@ export function rmdir(cluster: Cluster, frame: Frame, loc: Loc, flags: number, x
 
 export function rename(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
   return underLocks(cluster, frame, [parentOf(oldloc), parentOf(newloc)], async (good) => {
-    const size = oldloc.inode.ia_type === IaType.REG ? await sizeOf(cluster, frame, oldloc) : 0;
     const request = withLockCount(xdata, cluster.name);
     const parents = ['preoldparent', 'postoldparent', 'prenewparent', 'postnewparent'] as const;
-    const { asked, winner } = await cluster.agree(
-      good,
-      (child) => child.rename(frame, oldloc, newloc, request),
-      (a, b) => sameIatt(a.stat, b.stat, false) && parents.every((parent) => sameIatt(a[parent], b[parent], true)) && sameDict(a.xdata, b.xdata),
-    );
+    const same = (a: RenameReply, b: RenameReply): boolean => sameIatt(a.stat, b.stat, false) && parents.every((parent) => sameIatt(a[parent], b[parent], true)) && sameDict(a.xdata, b.xdata);
+    const [{ asked, winner }, size] = await Promise.all([cluster.agree(good, (child) => child.rename(frame, oldloc, newloc, request), same), sizeBeside(cluster, frame, oldloc)]);
     const merged = (pick: (r: RenameReply) => Iatt): Iatt => mergeIatts(winner.replies.map(pick), cluster.k);
     const reply: RenameReply = {
       stat: withSize(merged((r) => r.stat), size),

@@ -158,21 +158,29 @@ function needGoodVersion(cluster: Cluster, lock: InodeLock, fd: Fd): void {
   if (ctx && lock.badVersion !== ctx.badVersion) throw new FopError(Errno.EBADF);
 }
 
-/** Publishes versions and size first. With no lock held nothing is pending, and none is taken just for closing a file. */
+const samePlain = (a: PlainReply, b: PlainReply): boolean => sameDict(a.xdata, b.xdata);
+
+/**
+ * Publishes versions and size. With no lock held nothing is pending, and none is taken just for closing a file. All that a brick
+ * does at FLUSH is to drop the owner's posix locks: without any it isn't told.
+ */
 export async function flush(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
   cluster.needUp();
   const lock = lockOf(cluster, fd.inode);
   if (!lock.busy) {
     needGoodVersion(cluster, lock, fd);
+    if (!lock.userLocks) return { xdata: undefined };
     const ctx = cluster.fdCtx(fd);
-    const { winner } = await cluster.agree(ctx ? ctx.open : cluster.up, (child) => child.flush(frame, fd, xdata), (a, b) => sameDict(a.xdata, b.xdata));
+    const { winner } = await cluster.agree(ctx ? ctx.open : cluster.up, (child) => child.flush(frame, fd, xdata), samePlain);
     return { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) };
   }
   return underLock(cluster, frame, fd.inode, PLAIN(fd), async (held) => {
     await openEverywhere(cluster, frame, fd, held.good);
-    await held.publish(frame);
+    await held.publish(frame, true);
     needGoodVersion(cluster, held, fd);
-    const { asked, winner } = await cluster.agree(held.good, (child) => child.flush(frame, fd, withLockCount(xdata, cluster.name)), (a, b) => sameDict(a.xdata, b.xdata));
+    if (!held.userLocks) return { reply: { xdata: undefined }, asked: 0, answered: 0 };
+    const request = withLockCount(xdata, cluster.name);
+    const { asked, winner } = await cluster.agree(held.good, (child) => child.flush(frame, fd, request), samePlain);
     return { reply: { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked, answered: winner.mask };
   });
 }
@@ -180,7 +188,7 @@ export async function flush(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata
 export function fsync(cluster: Cluster, frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
   return underLock(cluster, frame, fd.inode, PLAIN(fd, true), async (lock) => {
     await openEverywhere(cluster, frame, fd, lock.good);
-    await lock.publish(frame);
+    await lock.publish(frame, false);
     needGoodVersion(cluster, lock, fd);
     const { asked, winner } = await cluster.agree(lock.good, (child) => child.fsync(frame, fd, datasync, withLockCount(xdata, cluster.name)), samePrePost);
     const reply: PrePostReply = {

@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, type Timer, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
 import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
@@ -44,7 +44,6 @@ export class InodeLock {
   #acquiring: Promise<void> | undefined;
   #releasing: Promise<void> | undefined;
   #asking: Promise<void> | undefined;
-  #timer: Timer | undefined;
   #releaseWanted = false;
   #mask = 0;
   #good = 0;
@@ -54,12 +53,14 @@ export class InodeLock {
   #pre: [bigint, bigint] | undefined;
   #delta: [bigint, bigint] = [0n, 0n];
   #dirty: [boolean, boolean] = [false, false];
-  /** An update of this cycle left the bricks in doubt. */
-  #doubt = false;
+  /** Halves of which an update in this cycle left the bricks in doubt. */
+  #doubt: [boolean, boolean] = [false, false];
   #preSize = 0;
   #frame: Frame | undefined;
   /** The user's size, while it is known. */
   size = 0;
+  /** The layers above have had locks on the file: closing it must reach the bricks. */
+  userLocks = false;
   /** Post-ops that failed: what was acknowledged may not be all there (spec/ec.md, §13, 6). */
   badVersion = 0;
 
@@ -91,8 +92,7 @@ export class InodeLock {
   async enter(wanted: Wanted, frame: Frame): Promise<void> {
     if (this.#mustWait(wanted)) await new Promise<void>((admit) => this.#waiting.push({ wanted, admit }));
     else this.#owners.add(wanted);
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#cluster.idle.remove(this);
     try {
       await this.#hold(frame);
       this.#frame = frame;
@@ -119,7 +119,8 @@ export class InodeLock {
       if (updates) this.#good &= ~failed;
     } else if (updates && !outcome.valid) this.#releaseWanted = true;
     if (updates && outcome.doubtful) {
-      this.#doubt = true;
+      if (wanted.data) this.#doubt[0] = true;
+      if (wanted.metadata) this.#doubt[1] = true;
       this.#releaseWanted = true;
     }
     if (failed !== 0) this.#releaseWanted = true;
@@ -152,8 +153,11 @@ export class InodeLock {
     }
   }
 
-  /** Versions and size of what has been done so far, before a flush or fsync; the lock stays (spec/ec.md, §13). */
-  async publish(frame: Frame): Promise<void> {
+  /**
+   * Versions and size of what has been done so far, before a flush or fsync; the lock stays (spec/ec.md, §13). `closing`: nothing
+   * more is expected, so that the dirty mark goes with it, and the release has nothing left to write.
+   */
+  async publish(frame: Frame, closing: boolean): Promise<void> {
     if (this.#delta[0] === 0n && this.#delta[1] === 0n) return;
     const [data, metadata] = this.#delta;
     const size = this.size;
@@ -161,11 +165,31 @@ export class InodeLock {
     const sizeDelta = BigInt(size - this.#preSize);
     dict.setBin(VERSION, u64s(data, metadata));
     if (this.#haveInfo && sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
+    const marks = this.#dirty;
+    const clears = closing && this.#owners.size === 1 && (marks[0] || marks[1]) && this.#allGood();
+    if (clears) {
+      dict.setBin(DIRTY, u64s(marks[0] ? -1n : 0n, marks[1] ? -1n : 0n));
+      this.#dirty = [false, false];
+    }
     // Taken off before the call, so that what is added meanwhile counts for the next one.
     this.#delta = [this.#delta[0] - data, this.#delta[1] - metadata];
     this.#preSize = size;
     if (this.#pre) this.#pre = [this.#pre[0] + data, this.#pre[1] + metadata];
-    await this.#sendPostOp(dict, this.#good | this.#healing, frame);
+    const done = await this.#sendPostOp(dict, this.#good | this.#healing, frame);
+    if (clears && done !== this.#cluster.geometry.all) await this.#markAgain(marks, done, frame);
+  }
+
+  /** A brick died over the call that took the marks away: those that are left say that it missed something. */
+  async #markAgain(marks: readonly [boolean, boolean], done: number, frame: Frame): Promise<void> {
+    this.#dirty = [...marks];
+    const marked = await this.#xattrop(done & this.#cluster.up, new Dict().setBin(DIRTY, u64s(marks[0] ? 1n : 0n, marks[1] ? 1n : 0n)), undefined, frame);
+    this.#good &= maskOf(marked, ({ error }) => error === undefined);
+  }
+
+  /** Every brick is up and has done everything in this cycle. */
+  #allGood(): boolean {
+    const { geometry, up } = this.#cluster;
+    return !this.#doubt[0] && !this.#doubt[1] && this.#healing === 0 && this.#good === geometry.all && up === geometry.all;
   }
 
   #mustWait(wanted: Wanted): boolean {
@@ -200,10 +224,12 @@ export class InodeLock {
     this.#admit();
     if (this.#owners.size > 0) return;
     const timeoutS = options.number(regular ? 'eager-lock-timeout' : 'other-eager-lock-timeout');
-    this.#timer = this.#cluster.graph.platform.timers.after(timeoutS * 1000, () => {
-      this.#timer = undefined;
-      if (this.#isHeld && this.#owners.size === 0 && !this.#releasing) this.#startRelease();
-    });
+    this.#cluster.idle.add(this, timeoutS * 1000);
+  }
+
+  /** Nobody wanted it for long enough. */
+  expire(): void {
+    if (this.#isHeld && this.#owners.size === 0 && !this.#releasing) this.#startRelease();
   }
 
   /** Lets in who waits, in order, as far as they get along. */
@@ -345,19 +371,20 @@ export class InodeLock {
     return this.#cluster.all(mask, (child) => (fd ? child.fxattrop(internal, fd, XattropOp.ADD_ARRAY64, dict, xdata) : child.xattrop(internal, loc, XattropOp.ADD_ARRAY64, dict, xdata)));
   }
 
-  async #sendPostOp(dict: Dict, mask: number, frame: Frame): Promise<void> {
+  /** The bricks that have done it. */
+  async #sendPostOp(dict: Dict, mask: number, frame: Frame): Promise<number> {
     const answers = await this.#xattrop(mask & this.#cluster.up, dict, undefined, frame);
     const done = maskOf(answers, ({ error }) => error === undefined);
     if ((this.#good & ~done) !== 0) this.#releaseWanted = true;
     this.#good &= done;
-    if (countOf(done & ~this.#healing) >= this.#cluster.k) return;
+    if (countOf(done & ~this.#healing) >= this.#cluster.k) return done;
     this.badVersion++;
     this.#cluster.log.error(122037, 'Failed to update version and size.', { gfid: Buffer.from(this.#inode.gfid, 'latin1').toString('hex') });
+    return done;
   }
 
   #startRelease(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#cluster.idle.remove(this);
     if (this.#releasing) return;
     this.#releasing = this.#release()
       .catch((error: unknown) => this.#cluster.log.error(0, `releasing a lock: ${String(error)}`))
@@ -379,7 +406,7 @@ export class InodeLock {
     this.#pre = undefined;
     this.#delta = [0n, 0n];
     this.#dirty = [false, false];
-    this.#doubt = false;
+    this.#doubt = [false, false];
     this.#healing = 0;
     this.#frame = undefined;
     await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
@@ -395,14 +422,14 @@ export class InodeLock {
     const { geometry, up } = this.#cluster;
     const delta: [bigint, bigint] = [...this.#delta];
     const reached = this.#good | (delta[0] !== 0n ? this.#healing : 0);
-    const allGood = !this.#doubt && reached === geometry.all && up === geometry.all;
+    const allGood = !this.#doubt[0] && !this.#doubt[1] && reached === geometry.all && up === geometry.all;
     const dirty: [bigint, bigint] = [0n, 0n];
     for (const half of [0, 1] as const) {
       if (allGood) {
         if (this.#dirty[half]) dirty[half] = -1n;
         // With all bricks alike there is nothing to tell them apart by.
         if (this.#pre !== undefined && this.#pre[half] !== 0n) delta[half] = 0n;
-      } else if (delta[half] !== 0n && !this.#dirty[half]) dirty[half] = 1n;
+      } else if ((delta[half] !== 0n || this.#doubt[half]) && !this.#dirty[half]) dirty[half] = 1n;
     }
     const sizeDelta = this.#haveInfo && this.#inode.ia_type === IaType.REG ? BigInt(this.size - this.#preSize) : 0n;
     const dict = new Dict();

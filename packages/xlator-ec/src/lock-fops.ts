@@ -3,6 +3,7 @@ import { type Answer, type Same, type Winner, decide, groupAnswers, mergeXdata }
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
 import { openEverywhere } from './file-fops.js';
+import { lockOf } from './under-lock.js';
 
 /** How one kind of lock is taken and given back on a brick. */
 interface Locking<R> {
@@ -60,6 +61,7 @@ export async function lk(cluster: Cluster, frame: Frame, fd: Fd, cmd: LkCmd, flo
     return winner.first;
   }
   if (flock.type === LkType.UNLCK) return release(cluster, (child) => child.lk(frame, fd, cmd, flock, xdata), sameFlock);
+  lockOf(cluster, fd.inode).userLocks = true;
   const winner = await acquire(cluster, cmd === LkCmd.SETLKW, {
     lock: (child, wait) => child.lk(frame, fd, wait ? LkCmd.SETLKW : LkCmd.SETLK, flock, xdata),
     unlock: (child) => child.lk(frame, fd, LkCmd.SETLK, { ...flock, type: LkType.UNLCK }, undefined),

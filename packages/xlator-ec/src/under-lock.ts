@@ -43,15 +43,18 @@ export async function underLock<R extends { xdata: Xdata }>(cluster: Cluster, fr
   cluster.needUp();
   const lock = lockOf(cluster, inode);
   await lock.enter(wanted, frame);
+  let done: Done<R>;
   try {
     needQuorum(cluster, lock.good, wanted);
-    const { reply, asked, answered } = await body(lock);
-    lock.leave(wanted, { asked, answered, succeeded: true, valid: true, xdata: reply.xdata, doubtful: false });
-    return reply;
+    done = await body(lock);
   } catch (error) {
     lock.leave(wanted, { asked: 0, answered: 0, succeeded: false, valid: isAnswer(error), xdata: undefined, doubtful: error instanceof Disagreement });
     throw error;
   }
+  lock.leave(wanted, { asked: done.asked, answered: done.answered, succeeded: true, valid: true, xdata: done.reply.xdata, doubtful: false });
+  // It is done where it was done, but the caller isn't told so.
+  needQuorum(cluster, done.answered & ~lock.healing, wanted);
+  return done.reply;
 }
 
 /** As `underLock`, over one or two directories; the larger gfid first, so that clients never wait for each other crosswise. */
