@@ -5,7 +5,7 @@ import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
 
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
-const WARY_QUESTIONS = 32;
+const WARY_QUESTIONS = 8;
 
 /** What is kept for an open file: how the user opened it, and on which bricks it is open. */
 export interface FdCtx {
