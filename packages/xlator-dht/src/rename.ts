@@ -4,7 +4,7 @@ import { ensureParent } from './entry-fops.js';
 import { mergeDirectory, stripPhase1 } from './iatt-merge.js';
 import { Domain, Key, guardedUnlink, internal } from './keys.js';
 import { makeLinkto, ownLinkto } from './linkto.js';
-import { LockSet } from './locks.js';
+import { type InodeLockRequest, type LockRequest, LockSet, inLockOrder, nameProtection } from './locks.js';
 import { lookupLocked } from './lookup.js';
 import { cachedOf } from './migration.js';
 import type { Subvol } from './subvol.js';
@@ -23,11 +23,12 @@ export async function rename(dht: Dht, frame: Frame, oldloc: Loc, newloc: Loc, x
 }
 
 /** Both names' protection, in the order that keeps two renames from waiting for each other. */
-async function protectNames(locks: LockSet, a: { hashed: Subvol; loc: Loc }, b: { hashed: Subvol; loc: Loc }): Promise<void> {
+function nameLocks(a: { hashed: Subvol; loc: Loc }, b: { hashed: Subvol; loc: Loc }): LockRequest[] {
   const key = ({ hashed, loc }: { hashed: Subvol; loc: Loc }): string => `${hashed.name}\0${gfidToString(loc.parentGfid)}${loc.name}`;
   const [first, second] = key(a) <= key(b) ? [a, b] : [b, a];
-  await locks.protectName(first.hashed, first.loc);
-  if (key(first) !== key(second)) await locks.protectName(second.hashed, second.loc);
+  const locks = nameProtection(first.hashed, first.loc);
+  if (key(first) !== key(second)) locks.push(...nameProtection(second.hashed, second.loc));
+  return locks;
 }
 
 /** `changelog.rename-op`: parents and names, for geo-replication and quota on the bricks. Lengths in host byte order. */
@@ -58,7 +59,7 @@ async function renameDirectory(dht: Dht, frame: Frame, oldloc: Loc, newloc: Loc,
   const srcHashed = dht.hashedOrThrow(oldloc, Errno.EINVAL);
   const dstHashed = dht.hashedOrThrow(newloc, Errno.EINVAL);
   const locks = new LockSet(dht, dht.rootFrame(frame));
-  await protectNames(locks, { hashed: srcHashed, loc: oldloc }, { hashed: dstHashed, loc: newloc });
+  await locks.take(nameLocks({ hashed: srcHashed, loc: oldloc }, { hashed: dstHashed, loc: newloc }));
   try {
     const state = dht.known(newloc.inode);
     if (state?.layout) await checkEmpty(dht, frame, newloc);
@@ -136,13 +137,12 @@ async function renameFile(dht: Dht, frame: Frame, oldloc: Loc, newloc: Loc, xdat
   };
   if (dht.known(newloc.inode)?.layout) throw new FopError(Errno.EISDIR);
   const locks = new LockSet(dht, root);
-  const migration = [{ subvol: job.srcCached, loc: oldloc, domain: Domain.MIGRATE, type: LkType.WRLCK }];
+  const migration: InodeLockRequest[] = [{ subvol: job.srcCached, loc: oldloc, domain: Domain.MIGRATE, type: LkType.WRLCK }];
   if (job.dstCached && newloc.inode !== oldloc.inode) {
     const tolerate = [Errno.ENOENT, Errno.ESTALE, Errno.EIO];
-    migration.push(Object.assign({ subvol: job.dstCached, loc: newloc, domain: Domain.MIGRATE, type: LkType.WRLCK }, { tolerate }));
+    migration.push({ subvol: job.dstCached, loc: newloc, domain: Domain.MIGRATE, type: LkType.WRLCK, tolerate });
   }
-  await locks.inodelks(migration);
-  await protectNames(locks, { hashed: job.srcHashed, loc: oldloc }, { hashed: job.dstHashed, loc: newloc });
+  await locks.take([...inLockOrder(migration), ...nameLocks({ hashed: job.srcHashed, loc: oldloc }, { hashed: job.dstHashed, loc: newloc })]);
   try {
     await lookAgain(job);
     return finish(dht, oldloc, newloc, await renameLocked(job));
@@ -154,17 +154,17 @@ async function renameFile(dht: Dht, frame: Frame, oldloc: Loc, newloc: Loc, xdat
 /** Under the locks: is the source still that file, and what is at the new name? */
 async function lookAgain(job: FileRename): Promise<void> {
   const { dht, root, oldloc, newloc, srcCached } = job;
-  const source = await srcCached.fops.lookup(root, oldloc, new Dict().setUint(dht.xattr.linkto, 256));
-  if (dht.isLinkto(source.stat, source.xdata) || source.stat.ia_gfid !== oldloc.targetGfid) throw new FopError(Errno.ENOENT);
   const probe = new LocClass({ inode: newloc.inode.table.create(), parent: newloc.parent, name: newloc.name, path: newloc.path, pargfid: newloc.pargfid });
-  try {
-    const target = await lookupLocked(dht, root, probe);
-    if (target.stat.ia_type === IaType.DIR) throw new FopError(Errno.EISDIR);
-    job.dstCached = dht.cachedOf(probe.inode);
-  } catch (error) {
-    if (errnoOf(error) !== Errno.ENOENT) throw error;
+  const [source, target] = await Promise.allSettled([srcCached.fops.lookup(root, oldloc, new Dict().setUint(dht.xattr.linkto, 256)), lookupLocked(dht, root, probe)]);
+  if (source.status === 'rejected') throw source.reason;
+  if (dht.isLinkto(source.value.stat, source.value.xdata) || source.value.stat.ia_gfid !== oldloc.targetGfid) throw new FopError(Errno.ENOENT);
+  if (target.status === 'rejected') {
+    if (errnoOf(target.reason) !== Errno.ENOENT) throw target.reason;
     job.dstCached = undefined;
+    return;
   }
+  if (target.value.stat.ia_type === IaType.DIR) throw new FopError(Errno.EISDIR);
+  job.dstCached = dht.cachedOf(probe.inode);
 }
 
 async function renameLocked(job: FileRename): Promise<RenameReply> {
