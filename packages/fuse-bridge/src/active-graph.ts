@@ -11,6 +11,8 @@ export interface MountGraph {
   newCtxIndex(): number;
   /** Resolves when the graph's top has said CHILD_UP or CHILD_DOWN. */
   whenSettled?(): Promise<unknown>;
+  /** Inodes whose data has changed behind the kernel's back. */
+  onInvalidate?(listener: (inode: Inode) => void): unknown;
   /** Events of the top: AUTH_FAILED ends the mount. */
   onTopEvent?(listener: (event: GfEvent, data?: unknown) => void): unknown;
 }

@@ -93,6 +93,7 @@ export class FuseMount {
       graph.onTopEvent?.((event) => {
         if (event === GfEvent.AUTH_FAILED) void this.#leave({ reason: 'auth-failed', detail: 'the volume refused the client' });
       });
+      graph.onInvalidate?.((inode) => void this.#bridge.invalidator.inode(inode));
       await switchGraph(this.#bridge, new ActiveGraph(graph, this.#bridge.active === undefined));
     });
     this.#switching = turn.catch(() => undefined);

@@ -69,6 +69,7 @@ export class Graph implements GraphView {
   #instrument: Instrument | undefined;
   #ctxCount = 0;
   #handlers = new Set<TopEventHandler>();
+  readonly #invalidateHandlers = new Set<(inode: Inode) => void>();
   #settled: GfEvent | undefined;
   #initialised: Xlator[] = [];
   /** Those that hear PARENT_UP from the graph itself: the top, and whatever nobody has as a subvolume. */
@@ -157,6 +158,17 @@ export class Graph implements GraphView {
     }
     this.#up = true;
     for (const xlator of this.#parentless) xlator.notify(GfEvent.PARENT_UP);
+  }
+
+  /** Hears of inodes whose data has changed behind our back, before the xlators do: for mounts. Returns what removes the handler. */
+  onInvalidate(handler: (inode: Inode) => void): () => void {
+    this.#invalidateHandlers.add(handler);
+    return () => this.#invalidateHandlers.delete(handler);
+  }
+
+  invalidate(inode: Inode): void {
+    for (const handler of this.#invalidateHandlers) handler(inode);
+    for (const xlator of this.#xlators) xlator.invalidate?.(inode);
   }
 
   /** Resolves with CHILD_UP or CHILD_DOWN once the top has heard either. */

@@ -2,6 +2,7 @@ import { CtxSlot } from './ctx-slot.js';
 import type { Dict } from './dict.js';
 import type { GfEvent } from './events.js';
 import type { Cbks, FopHandlers, Fops } from './fops.js';
+import type { Inode } from './inode.js';
 import type { InodeTable } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { Logger } from './logging.js';
@@ -53,6 +54,8 @@ export interface GraphView {
   rebind(): void;
   /** Reserves a cell in every inode and fd of this graph. */
   newCtxIndex(): number;
+  /** The file has changed behind our back: the mount and all xlators drop the data that they keep of it (spec/client.md, §6.10). */
+  invalidate(inode: Inode): void;
 }
 
 /** A section of a statedump: GlusterFS's `key=value` lines under `[title]`. */

@@ -4,6 +4,9 @@
  * @packageDocumentation
  */
 import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { mdCache } from './md-cache/index.js';
+
+export { MdCache } from './md-cache/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [];
+export const xlators: readonly XlatorDefinition[] = [mdCache];

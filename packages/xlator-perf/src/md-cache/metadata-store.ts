@@ -1,0 +1,215 @@
+import { type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
+import type { CacheableNames } from './cacheable-names.js';
+import { InodeMetadata, NEVER } from './inode-metadata.js';
+
+/** What of a file an answer saw; write-behind lets some fops pass writes that it has answered, but not yet sent. */
+export const Saw = {
+  /** All writes that were answered before the fop began. */
+  WHOLE: 0,
+  /** Only those that overlap with its own range: readv, writev, truncate. */
+  RANGE: 1,
+} as const;
+export type Saw = (typeof Saw)[keyof typeof Saw];
+
+/** What {@link MetadataStore.xattr} says: the cache doesn't know. */
+export const UNKNOWN = Symbol('unknown');
+
+/** The options that decide what is kept, and for how long. */
+export interface MetadataPolicy {
+  /** Milliseconds. */
+  readonly life: number;
+  readonly names: CacheableNames;
+  /** A file that changed behind our back loses its data in all caches. */
+  readonly globalInvalidation: boolean;
+}
+
+/**
+ * Attributes and xattrs of the graph's inodes, and the rules by which answers change them (spec/client.md, §9.6).
+ *
+ * Each fop that goes down notes {@link now} first. What is invalidated meanwhile gets a later generation, so that the fop's
+ * answer, which may have been read before the change, doesn't bring back what is no longer true.
+ */
+export class MetadataStore {
+  policy: MetadataPolicy;
+  readonly #slot: CtxSlot<InodeMetadata>;
+  readonly #graph: GraphView;
+  readonly #clock: Clock;
+  #generation = 1;
+  /** Whatever was learnt up to then is void: a child went down. */
+  #void = NEVER;
+  #voidGeneration = 0;
+
+  constructor(slot: CtxSlot<InodeMetadata>, graph: GraphView, policy: MetadataPolicy) {
+    this.#slot = slot;
+    this.#graph = graph;
+    this.#clock = graph.platform.clock;
+    this.policy = policy;
+  }
+
+  /** The generation at which a fop begins. */
+  get now(): number {
+    return this.#generation;
+  }
+
+  /** Forgets everything, and what is under way. */
+  voidAll(): void {
+    this.#void = this.#clock.monotonic();
+    this.#voidGeneration = ++this.#generation;
+  }
+
+  forget(inode: Inode): void {
+    this.#slot.delete(inode);
+  }
+
+  /** Attributes that may be served, or undefined. */
+  iatt(inode: Inode): Iatt | undefined {
+    const known = this.#slot.get(inode);
+    return known?.valid === true && this.#isFresh(known.statTime) ? known.serve(inode) : undefined;
+  }
+
+  /** All cacheable xattrs of the inode (undefined: there are none), or UNKNOWN. */
+  xattrs(inode: Inode): Dict | undefined | typeof UNKNOWN {
+    const known = this.#slot.get(inode);
+    return known !== undefined && this.#isFresh(known.xattrTime) ? known.xattrs : UNKNOWN;
+  }
+
+  /** The dict that answers a getxattr of a cacheable name, undefined when there is no such xattr, or UNKNOWN. */
+  xattr(inode: Inode, name: string): Dict | undefined | typeof UNKNOWN {
+    const known = this.#slot.get(inode);
+    if (known === undefined) return UNKNOWN;
+    if (this.#isFresh(known.xattrTime)) return known.xattrs?.has(name) === true ? known.xattrs : undefined;
+    if (known.loneName !== name || !this.#isFresh(known.loneTime)) return UNKNOWN;
+    return known.loneValue === undefined ? undefined : new Dict().set(name, known.loneValue);
+  }
+
+  #isFresh(time: number): boolean {
+    return time > this.#void && this.#clock.monotonic() < time + this.policy.life;
+  }
+
+  /** The metadata cell to go by: of the inode that is in the table under its gfid, if there is one. */
+  #cell(inode: Inode, stat?: Iatt): InodeMetadata {
+    if (stat !== undefined && inode.gfid === NULL_GFID) inode = inode.table.find(stat.ia_gfid) ?? inode;
+    let known = this.#slot.get(inode);
+    if (!known) this.#slot.set(inode, (known = new InodeMetadata()));
+    return known;
+  }
+
+  /** An answer's attributes. Null ones (write-behind's) invalidate. */
+  learn(inode: Inode, stat: Iatt, start: number, saw: Saw, pre?: Iatt): void {
+    if (stat.ia_ctime === 0) this.writesPending(inode);
+    else this.#apply(inode, this.#cell(inode, stat), stat, start, saw, pre, true);
+  }
+
+  /** A directory's attributes after a change in it; null ones tell only that it has changed. */
+  learnChanged(parent: Inode, post: Iatt, start: number, pre?: Iatt): void {
+    if (post.ia_ctime === 0) this.invalidate(parent);
+    else this.#apply(parent, this.#cell(parent), post, start, Saw.WHOLE, pre, true);
+  }
+
+  /** An upcall's attributes: true at this moment, but they don't make the rest that we know any younger. False: older than what we know. */
+  learnUpcall(inode: Inode, stat: Iatt, fresh: boolean): boolean {
+    if (stat.ia_ctime === 0) {
+      this.invalidate(inode);
+      return true;
+    }
+    const known = this.#cell(inode);
+    known.generation = ++this.#generation;
+    return this.#apply(inode, known, stat, this.#generation, Saw.WHOLE, undefined, fresh);
+  }
+
+  #apply(inode: Inode, known: InodeMetadata, stat: Iatt, start: number, saw: Saw, pre: Iatt | undefined, fresh: boolean): boolean {
+    // Another file's: the name has been given to it meanwhile.
+    if (stat.ia_gfid !== inode.gfid && stat.ia_gfid !== NULL_GFID && inode.gfid !== NULL_GFID) return false;
+    if (known.outdates(stat)) return false;
+    // With the prebuf that we know, nobody else has changed anything in between, xattrs included: they would have moved ctime.
+    let untouched = known.valid;
+    if (known.valid && !known.sameTimes(stat)) {
+      untouched = pre !== undefined && known.sameTimes(pre);
+      if (!untouched && this.policy.globalInvalidation && inode.ia_type === IaType.REG) this.#graph.invalidate(inode);
+    }
+    if (start < known.generation || start < this.#voidGeneration) return true;
+    if (saw === Saw.WHOLE) known.writesPending = false;
+    else if (known.writesPending) return true;
+    known.replace(stat);
+    if (!fresh) return true;
+    known.statTime = this.#clock.monotonic();
+    if (untouched && pre !== undefined && this.#isFresh(known.xattrTime)) known.xattrTime = known.statTime;
+    return true;
+  }
+
+  /** Something was answered that the bricks have not done yet. */
+  writesPending(inode: Inode): void {
+    this.invalidate(inode).writesPending = true;
+  }
+
+  /** The attributes are no longer true, nor are those that are on their way. */
+  invalidate(inode: Inode): InodeMetadata {
+    const known = this.#cell(inode);
+    known.valid = false;
+    known.statTime = NEVER;
+    known.generation = ++this.#generation;
+    return known;
+  }
+
+  /** An answer that told of all cacheable xattrs. Without a dict nothing was told. */
+  learnXattrs(inode: Inode, stat: Iatt | undefined, answer: Xdata, start: number): void {
+    if (answer === undefined) return;
+    const known = this.#cell(inode, stat);
+    if (start < known.xattrGeneration || start < this.#voidGeneration) return;
+    known.xattrs = this.policy.names.pick(answer);
+    known.xattrTime = this.#clock.monotonic();
+    known.loneTime = NEVER;
+  }
+
+  /** The answer to a getxattr of one name. */
+  learnXattr(inode: Inode, name: string, value: DictValue | undefined, start: number): void {
+    const known = this.#cell(inode);
+    if (start < known.xattrGeneration || start < this.#voidGeneration) return;
+    known.loneName = name;
+    known.loneValue = value;
+    known.loneTime = this.#clock.monotonic();
+  }
+
+  /** These were set. */
+  setXattrs(inode: Inode, dict: Dict): void {
+    const { names } = this.policy;
+    const picked = names.pick(dict);
+    if (!picked) return;
+    const known = this.#touchXattrs(inode);
+    if (picked.keys().every((name) => names.keeps(name))) known.xattrs = (known.xattrs?.clone() ?? new Dict()).merge(picked);
+    else known.dropXattrs();
+  }
+
+  /** This one was removed. */
+  removeXattr(inode: Inode, name: string): void {
+    if (!this.policy.names.has(name)) return;
+    const known = this.#touchXattrs(inode);
+    if (known.xattrs?.has(name) !== true) return;
+    known.xattrs = known.xattrs.clone();
+    known.xattrs.delete(name);
+  }
+
+  invalidateXattrs(inode: Inode): void {
+    this.#touchXattrs(inode).dropXattrs();
+  }
+
+  #touchXattrs(inode: Inode): InodeMetadata {
+    const known = this.#cell(inode);
+    known.xattrGeneration = ++this.#generation;
+    known.loneTime = NEVER;
+    return known;
+  }
+
+  /** The next lookup goes down. */
+  requireLookup(inode: Inode): void {
+    this.#cell(inode).needsLookup = true;
+  }
+
+  /** Whether a lookup was asked for; asking takes the wish away. */
+  takeRequiredLookup(inode: Inode): boolean {
+    const known = this.#slot.get(inode);
+    if (known?.needsLookup !== true) return false;
+    known.needsLookup = false;
+    return true;
+  }
+}
