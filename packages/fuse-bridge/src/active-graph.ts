@@ -1,5 +1,4 @@
-import type { GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
-import { CtxSlot } from '@glusterts/libglusterfs';
+import type { CtxSlot, GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
 
 /** What mount/fuse needs of a graph; `Graph` has it all. */
 export interface MountGraph {
@@ -8,7 +7,7 @@ export interface MountGraph {
   /** Where fops go in: the graph's top, with every fop bound. */
   readonly topSubvolume: Subvolume;
   readonly inodeTable: InodeTable;
-  newCtxIndex(): number;
+  newCtxSlot<T>(): CtxSlot<T>;
   /** Resolves when the graph's top has said CHILD_UP or CHILD_DOWN. */
   whenSettled?(): Promise<unknown>;
   /** Inodes whose data has changed behind the kernel's back. */
@@ -34,7 +33,7 @@ export class ActiveGraph {
     this.isFirst = isFirst;
     this.top = graph.topSubvolume;
     this.table = graph.inodeTable;
-    this.#known = new CtxSlot<true>(graph.newCtxIndex());
+    this.#known = graph.newCtxSlot<true>();
     this.markKnown(this.table.root);
   }
 

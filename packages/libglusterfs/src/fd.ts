@@ -1,4 +1,4 @@
-import type { CtxHolder } from './ctx-slot.js';
+import { type CtxHolder, NO_CTX } from './ctx-slot.js';
 import { IaType } from './iatt.js';
 import type { Inode } from './inode.js';
 
@@ -14,7 +14,7 @@ export class Fd implements CtxHolder {
   pid: number;
   /** Not opened by anybody: the brick opens the gfid for itself (wire number -2). */
   readonly anonymous: boolean;
-  readonly ctx: unknown[] = [];
+  ctx: unknown[] = NO_CTX;
   #refs = 1;
 
   constructor(inode: Inode, init: { flags?: number; pid?: number; anonymous?: boolean } = {}) {
@@ -23,6 +23,10 @@ export class Fd implements CtxHolder {
     this.pid = init.pid ?? 0;
     this.anonymous = init.anonymous ?? false;
     inode.ref();
+  }
+
+  get ctxKind(): 'fd' {
+    return 'fd';
   }
 
   get refs(): number {
@@ -41,6 +45,12 @@ export class Fd implements CtxHolder {
     this.inode.unbind(this);
     this.inode.table.released(this, this.inode.ia_type === IaType.DIR);
     this.inode.unref();
+  }
+
+  /** What the xlators keep for `other` is kept for this one from now on, and no longer for the other. */
+  takeCtx(other: Fd): void {
+    this.ctx = other.ctx;
+    other.ctx = NO_CTX;
   }
 
   /** Puts it among the inode's open fds: after a successful open, so that GETATTR can find it. */

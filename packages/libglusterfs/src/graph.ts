@@ -1,3 +1,4 @@
+import { CtxCells, CtxSlot } from './ctx-slot.js';
 import { Errno } from './errno.js';
 import { GfEvent } from './events.js';
 import type { Fd } from './fd.js';
@@ -67,7 +68,7 @@ export class Graph implements GraphView {
   readonly #unknown: { xlator: string; key: string }[] = [];
   #top: Link | undefined;
   #instrument: Instrument | undefined;
-  #ctxCount = 0;
+  readonly #ctxCells = new CtxCells();
   #handlers = new Set<TopEventHandler>();
   readonly #invalidateHandlers = new Set<(inode: Inode) => void>();
   #settled: GfEvent | undefined;
@@ -132,8 +133,8 @@ export class Graph implements GraphView {
     return this.#byName.get(name);
   }
 
-  newCtxIndex(): number {
-    return this.#ctxCount++;
+  newCtxSlot<T>(): CtxSlot<T> {
+    return new CtxSlot<T>(this.#ctxCells);
   }
 
   /** Events that the top sends up. Returns what removes the handler. */

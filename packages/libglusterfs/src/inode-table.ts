@@ -74,8 +74,8 @@ export class InodeTable {
   readonly #listener: InodeTableListener;
   readonly #invalidate: ((inode: Inode) => void) | undefined;
   readonly #byGfid = new Map<Gfid, Inode>();
-  readonly #children = new Map<Inode, Map<Bytes, Inode>>();
-  readonly #dentries = new Map<Inode, Dentry[]>();
+  /** The older names of inodes that have several; the newest lies in the inode. */
+  readonly #olderNames = new Map<Inode, Dentry[]>();
   readonly #lru = new InodeList();
   readonly #invalidated = new Set<Inode>();
 
@@ -123,7 +123,7 @@ export class InodeTable {
 
   /** The child of a directory that is known under a name. */
   grep(parent: Inode, name: Bytes): Inode | undefined {
-    return this.#children.get(parent)?.get(name);
+    return parent.entries?.get(name);
   }
 
   /**
@@ -153,15 +153,20 @@ export class InodeTable {
 
   /** Forgets a name. The inode stays. */
   unlink(inode: Inode, parent: Inode, name: Bytes): void {
-    const siblings = this.#children.get(parent);
+    const siblings = parent.entries;
     if (siblings?.get(name) !== inode) return;
     siblings.delete(name);
-    if (siblings.size === 0) this.#children.delete(parent);
-    const names = this.#dentries.get(inode);
-    if (!names) return;
-    const rest = names.filter((dentry) => dentry.parent !== parent || dentry.name !== name);
-    if (rest.length > 0) this.#dentries.set(inode, rest);
-    else this.#dentries.delete(inode);
+    if (siblings.size === 0) parent.entries = undefined;
+    const older = this.#olderNames.get(inode);
+    if (inode.parent === parent && inode.basename === name) {
+      const next = older?.shift();
+      inode.parent = next?.parent;
+      inode.basename = next?.name;
+    } else if (older) {
+      const at = older.findIndex((dentry) => dentry.parent === parent && dentry.name === name);
+      if (at >= 0) older.splice(at, 1);
+    }
+    if (older?.length === 0) this.#olderNames.delete(inode);
   }
 
   /** A rename has succeeded. */
@@ -189,23 +194,24 @@ export class InodeTable {
     let rest = name === undefined ? '' : `/${name}`;
     let at = inode;
     while (at !== this.root) {
-      const dentry = this.#dentries.get(at)?.[0];
-      if (!dentry) return (gfidPath(at.gfid) + rest) as Bytes;
-      rest = `/${dentry.name}${rest}`;
+      if (!at.parent) return (gfidPath(at.gfid) + rest) as Bytes;
+      rest = `/${at.basename ?? ''}${rest}`;
       if (rest.length > PATH_MAX) return undefined;
-      at = dentry.parent;
+      at = at.parent;
     }
     return (rest === '' ? '/' : rest) as Bytes;
   }
 
   /** A known parent of the inode. */
   parentOf(inode: Inode): { parent: Inode; name: Bytes } | undefined {
-    return this.#dentries.get(inode)?.[0];
+    const { parent, basename } = inode;
+    return parent && basename !== undefined ? { parent, name: basename } : undefined;
   }
 
   /** All names of the inode that are known. */
   namesOf(inode: Inode): readonly { parent: Inode; name: Bytes }[] {
-    return this.#dentries.get(inode) ?? [];
+    const newest = this.parentOf(inode);
+    return newest ? [newest, ...(this.#olderNames.get(inode) ?? [])] : [];
   }
 
   /** Called by Inode when it gets its first reference. */
@@ -237,20 +243,22 @@ export class InodeTable {
 
   #addDentry(inode: Inode, parent: Inode, name: Bytes): void {
     if (inode.ia_type === IaType.DIR && this.#isBelow(parent, inode)) throw new FopError(Errno.ELOOP);
-    let siblings = this.#children.get(parent);
-    const other = siblings?.get(name);
+    const other = parent.entries?.get(name);
     if (other === inode) return;
     if (other) this.unlink(other, parent, name);
-    siblings = this.#children.get(parent);
-    if (!siblings) this.#children.set(parent, (siblings = new Map()));
-    siblings.set(name, inode);
-    const names = this.#dentries.get(inode);
-    if (names) names.unshift({ parent, name });
-    else this.#dentries.set(inode, [{ parent, name }]);
+    (parent.entries ??= new Map()).set(name, inode);
+    const known = this.parentOf(inode);
+    if (known) {
+      const older = this.#olderNames.get(inode);
+      if (older) older.unshift(known);
+      else this.#olderNames.set(inode, [known]);
+    }
+    inode.parent = parent;
+    inode.basename = name;
   }
 
   #isBelow(inode: Inode, ancestor: Inode): boolean {
-    for (let at: Inode | undefined = inode; at; at = this.#dentries.get(at)?.[0]?.parent) if (at === ancestor) return true;
+    for (let at: Inode | undefined = inode; at; at = at.parent) if (at === ancestor) return true;
     return false;
   }
 
@@ -275,9 +283,8 @@ export class InodeTable {
     this.#lru.delete(inode);
     this.#invalidated.delete(inode);
     this.#byGfid.delete(inode.gfid);
-    for (const { parent, name } of [...this.namesOf(inode)]) this.unlink(inode, parent, name);
-    const below = this.#children.get(inode);
-    if (below) for (const [name, child] of [...below]) this.unlink(child, inode, name);
+    for (const { parent, name } of this.namesOf(inode)) this.unlink(inode, parent, name);
+    if (inode.entries) for (const [name, child] of [...inode.entries]) this.unlink(child, inode, name);
     this.#listener.forget(inode);
   }
 }

@@ -1,8 +1,11 @@
-import type { CtxHolder } from './ctx-slot.js';
+import type { Bytes } from './bytes.js';
+import { type CtxHolder, NO_CTX } from './ctx-slot.js';
 import type { Fd } from './fd.js';
 import { type Gfid, NULL_GFID } from './gfid.js';
 import { IaType } from './iatt.js';
 import type { InodeTable } from './inode-table.js';
+
+const NO_FDS: ReadonlySet<Fd> = new Set();
 
 /**
  * A file as one graph knows it. Fresh ones have no gfid until `InodeTable.link` (after a lookup or a creation answered).
@@ -17,16 +20,25 @@ export class Inode implements CtxHolder {
   ia_type: IaType = IaType.INVAL;
   /** Lookups that the kernel has counted and not yet forgotten. */
   nlookup = 0;
-  readonly ctx: unknown[] = [];
+  ctx: unknown[] = NO_CTX;
   /** The table's own: its place among the unreferenced inodes. */
   listed = false;
   older: Inode | undefined = undefined;
   younger: Inode | undefined = undefined;
-  readonly #fds = new Set<Fd>();
+  /** The table's own: the newest name, and, in a directory, who is known under which name. */
+  parent: Inode | undefined = undefined;
+  basename: Bytes | undefined = undefined;
+  entries: Map<Bytes, Inode> | undefined = undefined;
+  /** Only while there is one: a set of its own for every file that was looked at would be the largest part of it. */
+  #fds: Set<Fd> | undefined = undefined;
   #refs = 0;
 
   constructor(table: InodeTable) {
     this.table = table;
+  }
+
+  get ctxKind(): 'inode' {
+    return 'inode';
   }
 
   get refs(): number {
@@ -39,7 +51,7 @@ export class Inode implements CtxHolder {
 
   /** Open fds, anonymous ones included. */
   get fds(): ReadonlySet<Fd> {
-    return this.#fds;
+    return this.#fds ?? NO_FDS;
   }
 
   ref(): this {
@@ -53,10 +65,10 @@ export class Inode implements CtxHolder {
   }
 
   bind(fd: Fd): void {
-    this.#fds.add(fd);
+    (this.#fds ??= new Set()).add(fd);
   }
 
   unbind(fd: Fd): void {
-    this.#fds.delete(fd);
+    if (this.#fds?.delete(fd) === true && this.#fds.size === 0) this.#fds = undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { CtxSlot } from './ctx-slot.js';
+import type { CtxSlot } from './ctx-slot.js';
 import type { Dict } from './dict.js';
 import type { GfEvent } from './events.js';
 import type { Cbks, FopHandlers, Fops } from './fops.js';
@@ -52,10 +52,10 @@ export interface GraphView {
   find(name: string): Xlator | undefined;
   /** Binds every link anew: for an xlator whose set of fops has changed. */
   rebind(): void;
-  /** Reserves a cell in every inode and fd of this graph. */
-  newCtxIndex(): number;
   /** The file has changed behind our back: the mount and all xlators drop the data that they keep of it (spec/client.md, §6.10). */
   invalidate(inode: Inode): void;
+  /** A cell of its own in every inode and fd of this graph. */
+  newCtxSlot<T>(): CtxSlot<T>;
 }
 
 /** A section of a statedump: GlusterFS's `key=value` lines under `[title]`. */
@@ -100,7 +100,7 @@ export abstract class Xlator {
 
   /** A cell of its own in every inode and fd. Ask in the constructor. */
   protected newCtxSlot<T>(): CtxSlot<T> {
-    return new CtxSlot<T>(this.graph.newCtxIndex());
+    return this.graph.newCtxSlot<T>();
   }
 
   /** Checks the options and gets ready; fops come only after PARENT_UP. Throws to refuse the graph. */

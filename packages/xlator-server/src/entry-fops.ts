@@ -87,8 +87,7 @@ function adopt(r: Request, fd: Fd, loc: Loc): Fd {
   if (fd.inode === loc.inode) return fd;
   const other = new Fd(loc.inode, { flags: fd.flags, pid: fd.pid });
   // What the xlators below keep for the open file goes with it.
-  other.ctx.push(...fd.ctx);
-  fd.ctx.length = 0;
+  other.takeCtx(fd);
   fd.unref();
   return other;
 }

@@ -1,0 +1,120 @@
+import { describe, expect, it } from 'vitest';
+import { type Bytes, CtxCells, CtxSlot, Fd, type Gfid, IaType, Iatt, type Inode, InodeTable, utf8 } from '../src/index.js';
+
+let made = 0;
+function iattOf(type: IaType): Iatt {
+  const iatt = new Iatt().setGfid(String(++made).padStart(16, 'g') as string as Gfid);
+  iatt.ia_type = type;
+  return iatt;
+}
+
+function setup(lruLimit = 0): { table: InodeTable; forgotten: Inode[]; file(parent: Inode, name: string): Inode; folder(parent: Inode, name: string): Inode } {
+  const forgotten: Inode[] = [];
+  const table = new InodeTable('test', { forget: (inode) => forgotten.push(inode), release: () => undefined }, { lruLimit });
+  const make = (type: IaType) => (parent: Inode, name: string) => table.link(table.create(), parent, utf8(name), iattOf(type));
+  return { table, forgotten, file: make(IaType.REG), folder: make(IaType.DIR) };
+}
+
+const namesOf = (table: InodeTable, inode: Inode): Bytes[] => table.namesOf(inode).map(({ name }) => name);
+
+describe('the names of an inode', () => {
+  it('are all known, the newest first, and the others come back when it goes', () => {
+    const { table, file } = setup();
+    const inode = file(table.root, 'one');
+    const iatt = new Iatt().setGfid(inode.gfid);
+    table.link(inode, table.root, utf8('two'), iatt);
+    table.link(inode, table.root, utf8('three'), iatt);
+    expect(namesOf(table, inode)).toEqual(['three', 'two', 'one']);
+    expect(table.path(inode)).toBe('/three');
+    table.unlink(inode, table.root, utf8('three'));
+    expect(table.path(inode)).toBe('/two');
+    table.unlink(inode, table.root, utf8('one'));
+    expect(namesOf(table, inode)).toEqual(['two']);
+    table.unlink(inode, table.root, utf8('two'));
+    expect(namesOf(table, inode)).toEqual([]);
+    expect(table.path(inode)).toMatch(/^<gfid:/);
+    expect(table.grep(table.root, utf8('two'))).toBeUndefined();
+  });
+
+  it('pass to another inode when that one is linked under them', () => {
+    const { table, file } = setup();
+    const first = file(table.root, 'name');
+    const second = file(table.root, 'name');
+    expect(table.grep(table.root, utf8('name'))).toBe(second);
+    expect(table.parentOf(first)).toBeUndefined();
+  });
+
+  it('follow a rename, also to another directory', () => {
+    const { table, file, folder } = setup();
+    const directory = folder(table.root, 'directory');
+    const inode = file(table.root, 'before');
+    table.rename(table.root, utf8('before'), directory, utf8('after'), inode, new Iatt().setGfid(inode.gfid));
+    expect(table.path(inode)).toBe('/directory/after');
+    expect(namesOf(table, inode)).toEqual(['after']);
+  });
+
+  it('refuse a directory inside itself', () => {
+    const { table, folder } = setup();
+    const outer = folder(table.root, 'outer');
+    const inner = folder(outer, 'inner');
+    const iatt = new Iatt().setGfid(outer.gfid);
+    iatt.ia_type = IaType.DIR;
+    expect(() => table.link(outer, inner, utf8('loop'), iatt)).toThrow(/ELOOP/);
+  });
+
+  it('end with the inode: a directory that is retired leaves its children without that name', () => {
+    const { table, file, folder, forgotten } = setup(1);
+    const directory = folder(table.root, 'directory').ref();
+    const child = file(directory, 'child').ref();
+    directory.unref();
+    file(table.root, 'younger');
+    file(table.root, 'youngest');
+    expect(forgotten).toContain(directory);
+    expect(table.parentOf(child)).toBeUndefined();
+    child.unref();
+  });
+});
+
+describe('an inode', () => {
+  it('knows its open fds while there are any', () => {
+    const { table, file } = setup();
+    const inode = file(table.root, 'file');
+    expect(inode.fds.size).toBe(0);
+    const fd = new Fd(inode).bind();
+    const other = new Fd(inode, { anonymous: true }).bind();
+    expect([...inode.fds]).toEqual([fd, other]);
+    fd.unref();
+    other.unref();
+    expect(inode.fds.size).toBe(0);
+  });
+});
+
+describe('a ctx slot', () => {
+  it('keeps what is set on inodes and on fds apart, and inodes have no cell for what only fds carry', () => {
+    const { table } = setup();
+    const cells = new CtxCells();
+    const [onFds, onBoth, onInodes] = [new CtxSlot<string>(cells), new CtxSlot<number>(cells), new CtxSlot<string>(cells)];
+    const inode = table.create();
+    const fd = new Fd(inode);
+    onFds.set(fd, 'fd');
+    onBoth.set(fd, 1);
+    onBoth.set(inode, 2);
+    onInodes.set(inode, 'inode');
+    expect([onFds.get(fd), onBoth.get(fd), onInodes.get(fd)]).toEqual(['fd', 1, undefined]);
+    expect([onFds.get(inode), onBoth.get(inode), onInodes.get(inode)]).toEqual([undefined, 2, 'inode']);
+    expect([inode.ctx.length, fd.ctx.length]).toEqual([2, 2]);
+    onBoth.delete(inode);
+    expect(onBoth.get(inode)).toBeUndefined();
+    expect(onBoth.get(table.create())).toBeUndefined();
+  });
+
+  it('goes along when an fd takes over from another', () => {
+    const { table } = setup();
+    const slot = new CtxSlot<string>(new CtxCells());
+    const from = new Fd(table.create());
+    const to = new Fd(table.create());
+    slot.set(from, 'state');
+    to.takeCtx(from);
+    expect([slot.get(from), slot.get(to)]).toEqual([undefined, 'state']);
+  });
+});
