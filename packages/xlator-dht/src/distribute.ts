@@ -223,6 +223,8 @@ export class Distribute extends Xlator {
 
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     return this.#onLoc(frame, loc, async (subvol) => {
+      // Following a migration opened it already, while performance/open-behind held this open back.
+      if (this.dht.opened.get(fd)?.has(subvol)) return { fd, xdata: undefined };
       const reply = await subvol.fops.open(frame, loc, flags, fd, xdata);
       noteOpened(this.dht, fd, subvol);
       return reply;

@@ -5,8 +5,10 @@
  */
 import type { XlatorDefinition } from '@glusterts/libglusterfs';
 import { mdCache } from './md-cache/index.js';
+import { openBehind } from './open-behind/index.js';
+import { quickRead } from './quick-read/index.js';
 
 export { MdCache } from './md-cache/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [mdCache];
+export const xlators: readonly XlatorDefinition[] = [mdCache, openBehind, quickRead];

@@ -19,6 +19,8 @@ export interface Platform {
   readonly portable: boolean;
   /** Takes an open /dev/fuse over; `payloadMax` is the largest WRITE in bytes. Absent or EOPNOTSUPP: it can't mount. */
   readonly openFuseDevice?: OpenFuseDevice;
+  /** Bytes of memory that the machine has: the most that a cache may be set to. */
+  readonly memorySize: number;
 }
 
 export interface Clock {

@@ -1,4 +1,5 @@
 import { randomBytes, randomFillSync, randomInt } from 'node:crypto';
+import { totalmem } from 'node:os';
 import { fromBuffer } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
@@ -111,5 +112,6 @@ export function createPlatform(): Platform {
     iobufs,
     storage: localStorage(),
     portable: pool === undefined,
+    memorySize: totalmem(),
   };
 }

@@ -1,0 +1,251 @@
+import {
+  type CopyFileRangeReply, type CreateReply, type CtxSlot, Dict, type Direntp, Errno, type Fd, FopError, type Frame, GfEvent, IaType, type Iatt, type Inode, IoVec, type Loc, type LookupReply, OpenFlag,
+  type OpenReply, type OptionValues, type PrePostReply, type ReadReply, type ReaddirReply, type StatedumpWriter, type Upcall, type WriteReply, type Xdata, Xlator, type XlatorContext,
+} from '@glusterts/libglusterfs';
+import { requireOneChild } from '../one-child.js';
+import { Content, ContentCache } from './content-cache.js';
+import { PriorityList } from './priority-list.js';
+
+const CONTENT = 'glusterfs.content';
+/** Answers that carry one of these are of a file that can't be trusted. */
+const BAD = ['glusterfs.bad-inode', 'sh-failed'] as const;
+/** Upcall flags that tell of changed data: size and times (spec/brick.md, features/upcall). */
+const UP_SIZE = 0x8;
+const UP_TIMES = 0x10;
+const MS_PER_S = 1000;
+
+/**
+ * performance/quick-read (spec/client.md, §9.5): a lookup brings the content of a small file along, and reads are answered from it
+ * for as long as it was confirmed less than `cache-timeout` ago.
+ */
+export class QuickRead extends Xlator {
+  readonly #contents: CtxSlot<Content>;
+  readonly #cache: ContentCache;
+  readonly #priorities: PriorityList;
+  #fileSizeMax = 0;
+  #timeoutMs = 0;
+  #upcalls = false;
+  #byCtime = false;
+  /** Content confirmed before this is not served: what the child answered then may have been of another brick. */
+  #childDownMs: number;
+  #hits = 0;
+  #misses = 0;
+  #invalidations = 0;
+
+  constructor(context: XlatorContext) {
+    super(context);
+    this.#contents = this.newCtxSlot<Content>();
+    this.#cache = new ContentCache(this.options.number('cache-size'));
+    this.#priorities = new PriorityList(this.options.text('priority'));
+    this.#childDownMs = this.#nowMs;
+    this.#take(this.options);
+  }
+
+  override init(): void {
+    requireOneChild(this);
+    this.#checkSize(this.options.number('cache-size'));
+  }
+
+  override reconfigure(values: OptionValues): void {
+    this.#checkSize(values.number('cache-size'));
+    this.options = values;
+    this.#cache.sizeMax = values.number('cache-size');
+    this.#take(values);
+  }
+
+  #take(values: OptionValues): void {
+    this.#fileSizeMax = values.number('max-file-size');
+    this.#timeoutMs = values.number('cache-timeout') * MS_PER_S;
+    this.#upcalls = values.bool('quick-read-cache-invalidation');
+    this.#byCtime = values.bool('ctime-invalidation');
+  }
+
+  #checkSize(size: number): void {
+    const most = this.graph.platform.memorySize;
+    if (size > most) throw new FopError(Errno.EINVAL, undefined, `Not creating quick-read volume because cache size ${size} is greater than ${most}`);
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    writer.section('xlator.performance.quick-read.priv');
+    writer.write('max_file_size', this.#fileSizeMax);
+    writer.write('cache_timeout', this.#timeoutMs / MS_PER_S);
+    writer.write('total_files_cached', this.#cache.files);
+    writer.write('total_cache_used', this.#cache.used);
+    writer.write('cache-hit', this.#hits);
+    writer.write('cache-miss', this.#misses);
+    writer.write('cache-invalidations', this.#invalidations);
+  }
+
+  override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    if (event === GfEvent.CHILD_DOWN || event === GfEvent.SOME_DESCENDENT_DOWN) this.#childDownMs = this.#nowMs;
+    else if (event === GfEvent.UPCALL && this.#upcalls) this.#upcall(data as Upcall);
+    super.notify(event, data, from);
+  }
+
+  #upcall(upcall: Upcall): void {
+    if (upcall.kind !== 'cache-invalidation' || !(upcall.flags & (UP_SIZE | UP_TIMES))) return;
+    this.#invalidations++;
+    const inode = this.graph.inodeTable.find(upcall.gfid);
+    if (inode) this.#changed(inode, this.#cache.next());
+  }
+
+  get #nowMs(): number {
+    return this.graph.platform.clock.monotonic();
+  }
+
+  // ------------------------------------------------------------------------------------------------ filling
+
+  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    const generation = this.#cache.next();
+    let request = xdata;
+    if (this.#fileSizeMax > 0 && maybeFile(loc.inode) && !this.#contents.get(loc.inode)?.data) request = (xdata?.clone() ?? new Dict()).setUint(CONTENT, this.#fileSizeMax);
+    let reply: LookupReply;
+    try {
+      reply = await this.child.lookup(frame, loc, request);
+    } catch (error) {
+      this.#drop(loc.inode, generation);
+      throw error;
+    }
+    this.#learn(this.#known(reply.inode, reply.stat), reply, generation);
+    return reply;
+  }
+
+  /** The inode that the table has for a file; the one of a fresh lookup may be thrown away by it. */
+  #known(inode: Inode, stat: Iatt): Inode {
+    return inode.gfid === stat.ia_gfid ? inode : (this.graph.inodeTable.find(stat.ia_gfid) ?? inode);
+  }
+
+  #learn(inode: Inode, { stat, xdata }: LookupReply, generation: number): void {
+    if (xdata && BAD.some((key) => xdata.has(key))) return this.#drop(inode, generation);
+    const data = xdata?.getBin(CONTENT);
+    if (!data) return this.#confirm(inode, stat, generation);
+    // Read while it was being written: not the file of these attributes.
+    if (data.length !== stat.ia_size) return this.#drop(inode, generation);
+    this.#cache.put(this.#record(inode), data, stat, generation, this.#nowMs);
+  }
+
+  #confirm(inode: Inode, stat: Iatt, generation: number): void {
+    const content = this.#contents.get(inode);
+    if (content) this.#cache.confirm(content, stat, generation, (kept) => this.#sameFile(kept, stat), this.#nowMs);
+  }
+
+  #sameFile(kept: Iatt, stat: Iatt): boolean {
+    if (stat.ia_size > this.#fileSizeMax || stat.ia_size !== kept.ia_size) return false;
+    if (this.#byCtime) return kept.ia_ctime === stat.ia_ctime && kept.ia_ctime_nsec === stat.ia_ctime_nsec;
+    return kept.ia_mtime === stat.ia_mtime && kept.ia_mtime_nsec === stat.ia_mtime_nsec;
+  }
+
+  override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
+    const generation = this.#cache.next();
+    const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
+    for (const { inode, stat } of reply.entries) if (inode) this.#confirm(this.#known(inode, stat), stat, generation);
+    return reply;
+  }
+
+  // ------------------------------------------------------------------------------------------------ serving
+
+  override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+    const content = this.#contents.get(fd.inode);
+    if (content) {
+      const { data, stat } = content;
+      if (data && stat && offset < data.length && this.#isFresh(content)) {
+        this.#hits++;
+        this.#cache.touch(content);
+        const end = Math.min(offset + size, data.length);
+        return Promise.resolve({ vector: IoVec.from(data.subarray(offset, end)), stat: stat.clone(), eof: end === data.length, xdata: undefined });
+      }
+      this.#misses++;
+    }
+    return this.child.readv(frame, fd, size, offset, flags, xdata);
+  }
+
+  #isFresh({ refreshedMs }: Content): boolean {
+    return refreshedMs >= this.#childDownMs && this.#nowMs - refreshedMs < this.#timeoutMs;
+  }
+
+  /** Truncating through open is a change, which GlusterFS's overlooks. */
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    if (!this.#priorities.empty) {
+      const content = this.#contents.get(fd.inode);
+      if (content) this.#cache.setPriority(content, this.#priorities.of(loc.path));
+    }
+    const reply = this.child.open(frame, loc, flags, fd, xdata);
+    return flags & OpenFlag.TRUNC ? this.#change(fd.inode, reply) : reply;
+  }
+
+  /** Where the name exists after all, it is opened, and truncated if so asked. */
+  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    const generation = this.#cache.next();
+    const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    if (flags & OpenFlag.TRUNC && !(flags & OpenFlag.EXCL)) this.#changed(this.#known(reply.inode, reply.stat), generation);
+    return reply;
+  }
+
+  // ------------------------------------------------------------------------------------------------ changes
+
+  /** Drops the content when the answer is there: whatever it is, the file may have changed. */
+  async #change<T>(inode: Inode, reply: Promise<T>): Promise<T> {
+    const generation = this.#cache.next();
+    try {
+      return await reply;
+    } finally {
+      this.#changed(inode, generation);
+    }
+  }
+
+  /** The record is made if there is none: a lookup under way may yet bring what was there before. */
+  #changed(inode: Inode, generation: number): void {
+    this.#cache.drop(this.#record(inode), generation);
+  }
+
+  #drop(inode: Inode, generation: number): void {
+    const content = this.#contents.get(inode);
+    if (content) this.#cache.drop(content, generation);
+  }
+
+  #record(inode: Inode): Content {
+    let content = this.#contents.get(inode);
+    if (!content) this.#contents.set(inode, (content = new Content()));
+    return content;
+  }
+
+  override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+    return this.#change(fd.inode, this.child.writev(frame, fd, vector, offset, flags, xdata));
+  }
+
+  override truncate(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(loc.inode, this.child.truncate(frame, loc, offset, xdata));
+  }
+
+  override ftruncate(frame: Frame, fd: Fd, offset: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(fd.inode, this.child.ftruncate(frame, fd, offset, xdata));
+  }
+
+  override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(fd.inode, this.child.fallocate(frame, fd, keep_size, offset, len, xdata));
+  }
+
+  override discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(fd.inode, this.child.discard(frame, fd, offset, len, xdata));
+  }
+
+  override zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(fd.inode, this.child.zerofill(frame, fd, offset, len, xdata));
+  }
+
+  override copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
+    return this.#change(fd_out.inode, this.child.copy_file_range(frame, fd_in, off_in, fd_out, off_out, len, flags, xdata));
+  }
+
+  override invalidate(inode: Inode): void {
+    this.#drop(inode, this.#cache.next());
+  }
+
+  override forget(inode: Inode): void {
+    this.#drop(inode, this.#cache.next());
+    this.#contents.delete(inode);
+  }
+}
+
+/** Not yet known, or known to be a regular file. */
+const maybeFile = (inode: Inode): boolean => inode.ia_type === IaType.INVAL || inode.ia_type === IaType.REG;
