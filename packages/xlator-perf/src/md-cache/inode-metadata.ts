@@ -29,7 +29,13 @@ export class InodeMetadata {
   loneName: string | undefined = undefined;
   loneValue: DictValue | undefined = undefined;
   loneTime = NEVER;
+  /** The generation since which all this was learnt. */
+  since: number;
   #served: Iatt | undefined = undefined;
+
+  constructor(since: number) {
+    this.since = since;
+  }
 
   replace(stat: Iatt): void {
     this.stat = stat;
@@ -59,6 +65,13 @@ export class InodeMetadata {
   sameTimes(stat: Iatt): boolean {
     const known = this.stat;
     return known !== undefined && known.ia_mtime === stat.ia_mtime && known.ia_mtime_nsec === stat.ia_mtime_nsec && known.ia_ctime === stat.ia_ctime && known.ia_ctime_nsec === stat.ia_ctime_nsec;
+  }
+
+  /** All that was learnt so far may have changed unseen. */
+  void(since: number): void {
+    this.since = since;
+    this.statTime = NEVER;
+    this.dropXattrs();
   }
 
   dropXattrs(): void {

@@ -1,14 +1,13 @@
 import {
-  type Bytes, type CacheInvalidation, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt,
-  type Inode, type IoVec, type Loc, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, SetAttr,
-  type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type Upcall, type WriteReply, type Xdata, Xlator, type XlatorContext, errnoOf,
+  type Bytes, type Dict, type Direntp, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type ReaddirReply,
+  type ReadlinkReply, type StatReply, type StatedumpWriter, type StatfsReply, type Upcall, type Xdata, type Xlator, type XlatorContext, errnoOf,
 } from '@glusterts/libglusterfs';
 import { setPassThrough } from '../pass-through.js';
+import { AttributeChanges, isGone } from './attribute-changes.js';
 import { CacheableNames } from './cacheable-names.js';
-import { type MetadataPolicy, MetadataStore, Saw, UNKNOWN } from './metadata-store.js';
+import { type MetadataPolicy, Saw, UNKNOWN } from './metadata-store.js';
 import { applyUpcall } from './upcall.js';
 
-const O_TRUNC = 0o1000;
 /** Longest life without upcalls, seconds. */
 const LIFE_MAX_UNTOLD = 60;
 /** The target of an ipc to features/upcall (spec/features.md, §11.4). */
@@ -21,27 +20,25 @@ const GFID_REQ = 'gfid-req';
 /** The parent's attributes in a lookup from the cache. Nobody changes an answer's attributes. */
 const NO_IATT = new Iatt();
 
-/** The file isn't there any more, at least not under this handle. */
-function isGone(error: unknown): boolean {
-  const errno = errnoOf(error);
-  return errno === Errno.ENOENT || errno === Errno.ESTALE;
+function policyOf(options: OptionValues): MetadataPolicy {
+  const timeout = options.number('md-cache-timeout');
+  const seconds = options.bool('cache-invalidation') ? timeout : Math.min(timeout, LIFE_MAX_UNTOLD);
+  return { life: seconds * 1000, names: CacheableNames.fromOptions(options), globalInvalidation: options.bool('global-cache-invalidation') };
 }
 
 /**
  * performance/md-cache: attributes and some xattrs of each inode, for `md-cache-timeout` seconds or until something changes
  * them (spec/client.md, §9.6). What differs from GlusterFS, always towards fresher answers or fewer fops, is in README.md.
  */
-export class MdCache extends Xlator {
-  readonly #store: MetadataStore;
+export class MdCache extends AttributeChanges {
   readonly #counts = { statHit: 0, statMiss: 0, xattrHit: 0, xattrMiss: 0, namelessLookup: 0, negativeLookup: 0, statInvalidations: 0, xattrInvalidations: 0 };
   /** Somebody asks for cacheable xattrs: from then on they are asked for with all lookups and readdirps. */
   #xattrsWanted = false;
   #statfs: { readonly reply: StatfsReply; readonly time: number } | undefined;
 
   constructor(context: XlatorContext) {
-    super(context);
-    this.#store = new MetadataStore(this.newCtxSlot(), this.graph, this.#policy(this.options));
-    this.#xattrsWanted = this.#store.policy.names.chosen;
+    super(context, policyOf(context.options));
+    this.#xattrsWanted = this.store.policy.names.chosen;
     setPassThrough(this, this.options.bool('pass-through'));
   }
 
@@ -49,18 +46,12 @@ export class MdCache extends Xlator {
     if (this.children.length !== 1) throw new FopError(Errno.EINVAL, undefined, `${this.name} takes exactly one subvolume`);
   }
 
-  #policy(options: OptionValues): MetadataPolicy {
-    const timeout = options.number('md-cache-timeout');
-    const seconds = options.bool('cache-invalidation') ? timeout : Math.min(timeout, LIFE_MAX_UNTOLD);
-    return { life: seconds * 1000, names: CacheableNames.fromOptions(options), globalInvalidation: options.bool('global-cache-invalidation') };
-  }
-
   override reconfigure(options: OptionValues): void {
     this.options = options;
-    this.#store.policy = this.#policy(options);
-    this.#xattrsWanted ||= this.#store.policy.names.chosen;
+    this.store.policy = policyOf(options);
+    this.#xattrsWanted ||= this.store.policy.names.chosen;
     // Names that are new were not asked for so far; and while it was off nobody told of changes.
-    this.#store.voidAll();
+    this.store.voidAll();
     this.#statfs = undefined;
     if (setPassThrough(this, options.bool('pass-through'))) this.graph.rebind();
     this.#register();
@@ -70,7 +61,7 @@ export class MdCache extends Xlator {
     switch (event) {
       case GfEvent.CHILD_DOWN:
       case GfEvent.SOME_DESCENDENT_DOWN:
-        this.#store.voidAll();
+        this.store.voidAll();
         break;
       case GfEvent.CHILD_UP:
       case GfEvent.SOME_DESCENDENT_UP:
@@ -86,24 +77,34 @@ export class MdCache extends Xlator {
 
   #onUpcall(upcall: Upcall): void {
     if (upcall.kind !== 'cache-invalidation') return;
-    const effect = applyUpcall(this.#store, this.graph.inodeTable, upcall satisfies CacheInvalidation);
+    const effect = applyUpcall(this.store, this.graph.inodeTable, upcall);
     if (effect.stat) this.#counts.statInvalidations++;
     if (effect.xattrs) this.#counts.xattrInvalidations++;
   }
 
-  /** Tells the bricks which xattrs upcalls are wanted for. Without that no xattr can be kept for longer than others need to change it. */
+  /**
+   * Tells the bricks which xattrs upcalls are wanted for. If they don't take it, no xattr is kept until they do: a long timeout
+   * stands on being told.
+   */
   #register(): void {
     if (!this.options.bool('cache-invalidation') || this.options.bool('pass-through')) return;
-    const { policy } = this.#store;
-    this.child.ipc(new Frame(), IPC_UPCALL, policy.names.request(undefined)).catch((error: unknown) => {
-      this.log.warning(0, `Registering the list of xattrs that needs invalidaton, with upcall, failed: ${error instanceof Error ? error.message : String(error)}`);
-      this.log.info(0, 'Disabled cache for all xattrs, as registering for xattr cache invalidation failed');
-      this.#store.policy = { ...this.#store.policy, names: new CacheableNames([]) };
-    });
+    const names = CacheableNames.fromOptions(this.options);
+    this.child.ipc(new Frame(), IPC_UPCALL, names.request(undefined)).then(
+      () => this.#keepXattrs(names),
+      (error: unknown) => {
+        this.log.warning(0, `Registering the list of xattrs that needs invalidaton, with upcall, failed: ${error instanceof Error ? error.message : String(error)}`);
+        this.log.info(0, 'Disabled cache for all xattrs, as registering for xattr cache invalidation failed');
+        this.#keepXattrs(new CacheableNames([]));
+      },
+    );
+  }
+
+  #keepXattrs(names: CacheableNames): void {
+    this.store.policy = { ...this.store.policy, names };
   }
 
   override forget(inode: Inode): void {
-    this.#store.forget(inode);
+    this.store.forget(inode);
   }
 
   override dump(writer: StatedumpWriter): void {
@@ -121,20 +122,20 @@ export class MdCache extends Xlator {
 
   /** The request with all cacheable xattrs asked for, when they have a reader. */
   #request(xdata: Xdata): Xdata {
-    return this.#xattrsWanted ? this.#store.policy.names.request(xdata) : xdata;
+    return this.#xattrsWanted ? this.store.policy.names.request(xdata) : xdata;
   }
 
   /** An answer to {@link #request}. */
   #learnXattrs(inode: Inode, stat: Iatt | undefined, answer: Xdata, asked: boolean, start: number): void {
-    if (asked) this.#store.learnXattrs(inode, stat, answer, start);
+    if (asked) this.store.learnXattrs(inode, stat, answer, start);
   }
 
   // ---- lookups and attributes ----
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const { inode } = loc;
-    if (inode.gfid !== NULL_GFID && !this.#store.takeRequiredLookup(inode)) {
-      const stat = this.#store.iatt(inode);
+    if (inode.gfid !== NULL_GFID && !this.store.takeRequiredLookup(inode)) {
+      const stat = this.store.iatt(inode);
       if (stat !== undefined) {
         const xattrs = this.#cachedFor(inode, xdata);
         if (xattrs !== UNKNOWN) {
@@ -150,35 +151,35 @@ export class MdCache extends Xlator {
   /** The answer to a request's xdata, when it can be had from the cache. */
   #cachedFor(inode: Inode, xdata: Xdata): Xdata | typeof UNKNOWN {
     if (xdata === undefined || (xdata.size === 1 && xdata.has(GFID_REQ))) return undefined;
-    const { names } = this.#store.policy;
+    const { names } = this.store.policy;
     for (const key of xdata.keys()) {
       if (key === (GFID_REQ as Bytes)) continue;
       if (!names.has(key)) return UNKNOWN;
       this.#xattrsWanted = true;
     }
-    return this.#store.xattrs(inode);
+    return this.store.xattrs(inode);
   }
 
   async #lookupBelow(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
-    const start = this.#store.now;
+    const start = this.store.now;
     const asked = this.#xattrsWanted;
     try {
       const reply = await this.child.lookup(frame, loc, this.#request(xdata));
-      if (loc.parent && reply.postparent.ia_ctime !== 0) this.#store.learn(loc.parent, reply.postparent, start, Saw.WHOLE);
-      this.#store.learn(reply.inode, reply.stat, start, Saw.WHOLE);
+      if (loc.parent && reply.postparent.ia_ctime !== 0) this.store.learn(loc.parent, reply.postparent, start, Saw.WHOLE);
+      this.store.learn(reply.inode, reply.stat, start, Saw.WHOLE);
       this.#learnXattrs(reply.inode, reply.stat, reply.xdata, asked, start);
       return reply;
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === Errno.ENOENT) this.#counts.negativeLookup++;
-      if (errno === Errno.ESTALE && loc.parent) this.#store.invalidate(loc.parent);
-      if (isGone(error) && loc.inode.gfid !== NULL_GFID) this.#store.invalidate(loc.inode);
+      if (errno === Errno.ESTALE && loc.parent) this.store.invalidate(loc.parent);
+      if (isGone(error) && loc.inode.gfid !== NULL_GFID) this.store.invalidate(loc.inode);
       throw error;
     }
   }
 
   override stat(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
-    const stat = loc.inode.gfid === NULL_GFID ? undefined : this.#store.iatt(loc.inode);
+    const stat = loc.inode.gfid === NULL_GFID ? undefined : this.store.iatt(loc.inode);
     if (stat === undefined) {
       this.#counts.statMiss++;
       return this.#statBelow(loc.inode, this.child.stat(frame, loc, this.#request(xdata)));
@@ -188,7 +189,7 @@ export class MdCache extends Xlator {
   }
 
   override fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-    const stat = this.#store.iatt(fd.inode);
+    const stat = this.store.iatt(fd.inode);
     if (stat === undefined) {
       this.#counts.statMiss++;
       return this.#statBelow(fd.inode, this.child.fstat(frame, fd, this.#request(xdata)));
@@ -198,240 +199,55 @@ export class MdCache extends Xlator {
   }
 
   async #statBelow(inode: Inode, below: Promise<StatReply>): Promise<StatReply> {
-    const start = this.#store.now;
+    const start = this.store.now;
     const asked = this.#xattrsWanted;
-    const reply = await this.#unlessGone(inode, below);
-    this.#store.learn(inode, reply.stat, start, Saw.WHOLE);
+    const reply = await this.unlessGone(inode, below);
+    this.store.learn(inode, reply.stat, start, Saw.WHOLE);
     this.#learnXattrs(inode, undefined, reply.xdata, asked, start);
     return reply;
   }
 
-  /** An answer that tells nothing new, but for ENOENT and ESTALE. */
-  async #unlessGone<T>(inode: Inode, below: Promise<T>): Promise<T> {
-    try {
-      return await below;
-    } catch (error) {
-      if (isGone(error)) this.#store.invalidate(inode);
-      throw error;
-    }
-  }
-
   override access(frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {
-    return this.#unlessGone(loc.inode, this.child.access(frame, loc, mask, xdata));
+    return this.unlessGone(loc.inode, this.child.access(frame, loc, mask, xdata));
   }
 
   override readlink(frame: Frame, loc: Loc, size: number, xdata: Xdata): Promise<ReadlinkReply> {
-    return this.#unlessGone(loc.inode, this.child.readlink(frame, loc, size, xdata));
+    return this.unlessGone(loc.inode, this.child.readlink(frame, loc, size, xdata));
   }
 
   override async statfs(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatfsReply> {
     if (!this.options.bool('md-cache-statfs')) return this.child.statfs(frame, loc, xdata);
     const { clock } = this.graph.platform;
-    if (this.#statfs && clock.monotonic() <= this.#statfs.time + this.#store.policy.life) return { statfs: this.#statfs.reply.statfs, xdata: undefined };
-    const reply = await this.#unlessGone(loc.inode, this.child.statfs(frame, loc, xdata));
+    if (this.#statfs && clock.monotonic() <= this.#statfs.time + this.store.policy.life) return { statfs: this.#statfs.reply.statfs, xdata: undefined };
+    const reply = await this.unlessGone(loc.inode, this.child.statfs(frame, loc, xdata));
     this.#statfs = { reply, time: clock.monotonic() };
     return reply;
-  }
-
-  // ---- changes of a file ----
-
-  /** After a change whose answer carries the attributes before and after. A failed one may have been done all the same. */
-  async #changed<T extends PrePostReply>(inode: Inode, saw: Saw, below: Promise<T>): Promise<T> {
-    const start = this.#store.now;
-    try {
-      const reply = await below;
-      this.#store.learn(inode, reply.poststat, start, saw, reply.prestat);
-      return reply;
-    } catch (error) {
-      this.#store.invalidate(inode);
-      throw error;
-    }
-  }
-
-  override truncate(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(loc.inode, Saw.RANGE, this.child.truncate(frame, loc, offset, xdata));
-  }
-
-  override ftruncate(frame: Frame, fd: Fd, offset: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(fd.inode, Saw.RANGE, this.child.ftruncate(frame, fd, offset, xdata));
-  }
-
-  override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
-    return this.#changed(fd.inode, Saw.RANGE, this.child.writev(frame, fd, vector, offset, flags, xdata));
-  }
-
-  override fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(fd.inode, Saw.WHOLE, this.child.fsync(frame, fd, datasync, xdata));
-  }
-
-  override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(fd.inode, Saw.WHOLE, this.child.fallocate(frame, fd, keep_size, offset, len, xdata));
-  }
-
-  override discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(fd.inode, Saw.WHOLE, this.child.discard(frame, fd, offset, len, xdata));
-  }
-
-  override zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#changed(fd.inode, Saw.WHOLE, this.child.zerofill(frame, fd, offset, len, xdata));
-  }
-
-  override async copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
-    try {
-      return await this.child.copy_file_range(frame, fd_in, off_in, fd_out, off_out, len, flags, xdata);
-    } finally {
-      this.#store.invalidate(fd_out.inode);
-    }
-  }
-
-  override setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#modeChanged(loc.inode, valid, this.#changed(loc.inode, Saw.WHOLE, this.child.setattr(frame, loc, stbuf, valid, xdata)));
-  }
-
-  override fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#modeChanged(fd.inode, valid, this.#changed(fd.inode, Saw.WHOLE, this.child.fsetattr(frame, fd, stbuf, valid, xdata)));
-  }
-
-  /** chmod changes the ACLs, too, where these are cached. */
-  async #modeChanged<T>(inode: Inode, valid: number, below: Promise<T>): Promise<T> {
-    if (!(valid & SetAttr.MODE) || !this.#store.policy.names.acls) return below;
-    try {
-      return await below;
-    } finally {
-      this.#store.invalidateXattrs(inode);
-    }
-  }
-
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    const reply = await this.#unlessGone(fd.inode, this.child.open(frame, loc, flags, fd, xdata));
-    if (flags & O_TRUNC) this.#store.invalidate(fd.inode);
-    return reply;
-  }
-
-  override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
-    const start = this.#store.now;
-    try {
-      const reply = await this.child.readv(frame, fd, size, offset, flags, xdata);
-      if (reply.stat.ia_ctime !== 0) this.#store.learn(fd.inode, reply.stat, start, Saw.RANGE);
-      return reply;
-    } catch (error) {
-      if (isGone(error)) this.#store.invalidate(fd.inode);
-      throw error;
-    }
-  }
-
-  // ---- entries ----
-
-  /** After the creation of `loc`. */
-  async #created<T extends EntryReply>(loc: Loc, below: Promise<T>): Promise<T> {
-    const start = this.#store.now;
-    try {
-      const reply = await below;
-      if (loc.parent) this.#store.learnChanged(loc.parent, reply.postparent, start, reply.preparent);
-      this.#store.learn(reply.inode, reply.stat, start, Saw.WHOLE);
-      return reply;
-    } catch (error) {
-      if (loc.parent && isGone(error)) this.#store.invalidate(loc.parent);
-      throw error;
-    }
-  }
-
-  override create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-    return this.#created(loc, this.child.create(frame, loc, flags, mode, umask, fd, xdata));
-  }
-
-  override mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#created(loc, this.child.mknod(frame, loc, mode, rdev, umask, xdata));
-  }
-
-  override mkdir(frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#created(loc, this.child.mkdir(frame, loc, mode, umask, xdata));
-  }
-
-  override symlink(frame: Frame, linkpath: Bytes, loc: Loc, umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#created(loc, this.child.symlink(frame, linkpath, loc, umask, xdata));
-  }
-
-  override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
-    const start = this.#store.now;
-    try {
-      const reply = await this.child.link(frame, oldloc, newloc, xdata);
-      this.#store.learn(oldloc.inode, reply.stat, start, Saw.WHOLE);
-      if (newloc.parent) this.#store.learnChanged(newloc.parent, reply.postparent, start, reply.preparent);
-      return reply;
-    } catch (error) {
-      this.#store.invalidate(oldloc.inode);
-      if (newloc.parent && isGone(error)) this.#store.invalidate(newloc.parent);
-      throw error;
-    }
-  }
-
-  override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-    return this.#removed(loc, this.child.unlink(frame, loc, xflags, xdata));
-  }
-
-  override rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
-    return this.#removed(loc, this.child.rmdir(frame, loc, flags, xdata));
-  }
-
-  /** The file may live on under other names or with open fds, but its link count and ctime have changed. */
-  async #removed(loc: Loc, below: Promise<UnlinkReply>): Promise<UnlinkReply> {
-    const start = this.#store.now;
-    try {
-      const reply = await below;
-      if (loc.parent) this.#store.learnChanged(loc.parent, reply.postparent, start, reply.preparent);
-      this.#store.invalidate(loc.inode);
-      return reply;
-    } catch (error) {
-      this.#store.invalidate(loc.inode);
-      if (loc.parent && isGone(error)) this.#store.invalidate(loc.parent);
-      throw error;
-    }
-  }
-
-  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-    const start = this.#store.now;
-    try {
-      const reply = await this.child.rename(frame, oldloc, newloc, xdata);
-      const one = oldloc.parent === newloc.parent;
-      if (oldloc.parent) this.#store.learnChanged(oldloc.parent, reply.postoldparent, start, reply.preoldparent);
-      if (newloc.parent && !one) this.#store.learnChanged(newloc.parent, reply.postnewparent, start, reply.prenewparent);
-      return reply;
-    } catch (error) {
-      if (oldloc.parent && isGone(error)) this.#store.invalidate(oldloc.parent);
-      if (newloc.parent && isGone(error)) this.#store.invalidate(newloc.parent);
-      throw error;
-    } finally {
-      // The answer's stat may be a linkto file's (cluster/distribute). The file that was there before has lost a link.
-      this.#store.invalidate(oldloc.inode);
-      if (newloc.inode.gfid !== NULL_GFID) this.#store.invalidate(newloc.inode);
-    }
   }
 
   // ---- directories ----
 
   /** readdir-ahead asks for the same xattrs when it fills its list. */
   override opendir(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    return this.#unlessGone(loc.inode, this.child.opendir(frame, loc, fd, this.#request(xdata)));
+    return this.unlessGone(loc.inode, this.child.opendir(frame, loc, fd, this.#request(xdata)));
   }
 
   override async fsyncdir(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PlainReply> {
-    return this.#unlessGone(fd.inode, this.child.fsyncdir(frame, fd, datasync, xdata));
+    return this.unlessGone(fd.inode, this.child.fsyncdir(frame, fd, datasync, xdata));
   }
 
   override readdir(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
     if (this.options.bool('force-readdirp')) return this.readdirp(frame, fd, size, offset, xdata);
-    return this.#unlessGone(fd.inode, this.child.readdir(frame, fd, size, offset, xdata));
+    return this.unlessGone(fd.inode, this.child.readdir(frame, fd, size, offset, xdata));
   }
 
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-    const start = this.#store.now;
+    const start = this.store.now;
     const asked = this.#xattrsWanted;
-    const reply = await this.#unlessGone(fd.inode, this.child.readdirp(frame, fd, size, offset, this.#request(xdata)));
+    const reply = await this.unlessGone(fd.inode, this.child.readdirp(frame, fd, size, offset, this.#request(xdata)));
     for (const { inode, stat, dict } of reply.entries) {
       // Entries without attributes must be looked up; that is no news of the inode.
       if (inode === undefined || stat.ia_ctime === 0) continue;
-      this.#store.learn(inode, stat, start, Saw.WHOLE);
+      this.store.learn(inode, stat, start, Saw.WHOLE);
       this.#learnXattrs(inode, stat, dict, asked, start);
     }
     return reply;
@@ -448,51 +264,51 @@ export class MdCache extends Xlator {
   }
 
   #cachedXattr(inode: Inode, name: Bytes | undefined): Promise<GetxattrReply> | undefined {
-    if (name === undefined || !this.#store.policy.names.has(name)) return undefined;
+    if (name === undefined || !this.store.policy.names.has(name)) return undefined;
     this.#xattrsWanted = true;
-    const dict = this.#store.xattr(inode, name);
+    const dict = this.store.xattr(inode, name);
     if (dict === UNKNOWN) return undefined;
     this.#counts.xattrHit++;
     return dict === undefined ? Promise.reject(new FopError(Errno.ENODATA)) : Promise.resolve({ dict, xdata: undefined });
   }
 
   async #xattrBelow(inode: Inode, name: Bytes | undefined, below: Promise<GetxattrReply>): Promise<GetxattrReply> {
-    const start = this.#store.now;
+    const start = this.store.now;
     this.#counts.xattrMiss++;
-    const cacheable = name !== undefined && this.#store.policy.names.has(name);
+    const cacheable = name !== undefined && this.store.policy.names.has(name);
     try {
       const reply = await below;
       const value = cacheable ? reply.dict.get(name) : undefined;
-      if (cacheable && value !== undefined) this.#store.learnXattr(inode, name, value, start);
+      if (cacheable && value !== undefined) this.store.learnXattr(inode, name, value, start);
       return reply;
     } catch (error) {
-      if (isGone(error)) this.#store.invalidate(inode);
-      else if (cacheable && errnoOf(error) === Errno.ENODATA) this.#store.learnXattr(inode, name, undefined, start);
+      if (isGone(error)) this.store.invalidate(inode);
+      else if (cacheable && errnoOf(error) === Errno.ENODATA) this.store.learnXattr(inode, name, undefined, start);
       throw error;
     }
   }
 
   override setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    return this.#xattrsChanged(loc.inode, this.child.setxattr(frame, loc, dict, flags, xdata), () => this.#store.setXattrs(loc.inode, dict));
+    return this.#xattrsChanged(loc.inode, this.child.setxattr(frame, loc, dict, flags, xdata), () => this.store.setXattrs(loc.inode, dict));
   }
 
   override fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    return this.#xattrsChanged(fd.inode, this.child.fsetxattr(frame, fd, dict, flags, xdata), () => this.#store.setXattrs(fd.inode, dict));
+    return this.#xattrsChanged(fd.inode, this.child.fsetxattr(frame, fd, dict, flags, xdata), () => this.store.setXattrs(fd.inode, dict));
   }
 
   override removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
     if (this.#isAbsent(loc.inode, name)) return Promise.reject(new FopError(Errno.ENODATA));
-    return this.#xattrsChanged(loc.inode, this.child.removexattr(frame, loc, name, xdata), () => this.#store.removeXattr(loc.inode, name));
+    return this.#xattrsChanged(loc.inode, this.child.removexattr(frame, loc, name, xdata), () => this.store.removeXattr(loc.inode, name));
   }
 
   override fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
     if (this.#isAbsent(fd.inode, name)) return Promise.reject(new FopError(Errno.ENODATA));
-    return this.#xattrsChanged(fd.inode, this.child.fremovexattr(frame, fd, name, xdata), () => this.#store.removeXattr(fd.inode, name));
+    return this.#xattrsChanged(fd.inode, this.child.fremovexattr(frame, fd, name, xdata), () => this.store.removeXattr(fd.inode, name));
   }
 
   #isAbsent(inode: Inode, name: Bytes): boolean {
-    if (!this.#store.policy.names.has(name)) return false;
-    const absent = this.#store.xattr(inode, name) === undefined;
+    if (!this.store.policy.names.has(name)) return false;
+    const absent = this.store.xattr(inode, name) === undefined;
     if (absent) this.#counts.xattrHit++;
     else this.#counts.xattrMiss++;
     return absent;
@@ -500,19 +316,19 @@ export class MdCache extends Xlator {
 
   /** @param apply what the success means for the cached xattrs */
   async #xattrsChanged(inode: Inode, below: Promise<PlainReply>, apply: () => void): Promise<PlainReply> {
-    const start = this.#store.now;
+    const start = this.store.now;
     try {
       const reply = await below;
       apply();
       const pre = reply.xdata?.getIatt(PRESTAT);
       const post = reply.xdata?.getIatt(POSTSTAT);
-      if (pre && post) this.#store.learnChanged(inode, post, start, pre);
-      else this.#store.invalidate(inode);
+      if (pre && post) this.store.learnChanged(inode, post, start, pre);
+      else this.store.invalidate(inode);
       return reply;
     } catch (error) {
       // It may have been done in spite of the error.
-      this.#store.invalidate(inode);
-      this.#store.invalidateXattrs(inode);
+      this.store.invalidate(inode);
+      this.store.invalidateXattrs(inode);
       throw error;
     }
   }

@@ -35,8 +35,7 @@ export class MetadataStore {
   readonly #graph: GraphView;
   readonly #clock: Clock;
   #generation = 1;
-  /** Whatever was learnt up to then is void: a child went down. */
-  #void = NEVER;
+  /** What was learnt, or asked for, before this generation is void: a child went down. */
   #voidGeneration = 0;
 
   constructor(slot: CtxSlot<InodeMetadata>, graph: GraphView, policy: MetadataPolicy) {
@@ -53,7 +52,6 @@ export class MetadataStore {
 
   /** Forgets everything, and what is under way. */
   voidAll(): void {
-    this.#void = this.#clock.monotonic();
     this.#voidGeneration = ++this.#generation;
   }
 
@@ -64,33 +62,34 @@ export class MetadataStore {
   /** Attributes that may be served, or undefined. */
   iatt(inode: Inode): Iatt | undefined {
     const known = this.#slot.get(inode);
-    return known?.valid === true && this.#isFresh(known.statTime) ? known.serve(inode) : undefined;
+    return known?.valid === true && this.#isFresh(known, known.statTime) ? known.serve(inode) : undefined;
   }
 
   /** All cacheable xattrs of the inode (undefined: there are none), or UNKNOWN. */
   xattrs(inode: Inode): Dict | undefined | typeof UNKNOWN {
     const known = this.#slot.get(inode);
-    return known !== undefined && this.#isFresh(known.xattrTime) ? known.xattrs : UNKNOWN;
+    return known !== undefined && this.#isFresh(known, known.xattrTime) ? known.xattrs : UNKNOWN;
   }
 
   /** The dict that answers a getxattr of a cacheable name, undefined when there is no such xattr, or UNKNOWN. */
   xattr(inode: Inode, name: string): Dict | undefined | typeof UNKNOWN {
     const known = this.#slot.get(inode);
     if (known === undefined) return UNKNOWN;
-    if (this.#isFresh(known.xattrTime)) return known.xattrs?.has(name) === true ? known.xattrs : undefined;
-    if (known.loneName !== name || !this.#isFresh(known.loneTime)) return UNKNOWN;
+    if (this.#isFresh(known, known.xattrTime)) return known.xattrs?.has(name) === true ? known.xattrs : undefined;
+    if (known.loneName !== name || !this.#isFresh(known, known.loneTime)) return UNKNOWN;
     return known.loneValue === undefined ? undefined : new Dict().set(name, known.loneValue);
   }
 
-  #isFresh(time: number): boolean {
-    return time > this.#void && this.#clock.monotonic() < time + this.policy.life;
+  #isFresh(known: InodeMetadata, time: number): boolean {
+    return known.since >= this.#voidGeneration && this.#clock.monotonic() < time + this.policy.life;
   }
 
   /** The metadata cell to go by: of the inode that is in the table under its gfid, if there is one. */
   #cell(inode: Inode, stat?: Iatt): InodeMetadata {
     if (stat !== undefined && inode.gfid === NULL_GFID) inode = inode.table.find(stat.ia_gfid) ?? inode;
     let known = this.#slot.get(inode);
-    if (!known) this.#slot.set(inode, (known = new InodeMetadata()));
+    if (!known) this.#slot.set(inode, (known = new InodeMetadata(this.#generation)));
+    else if (known.since < this.#voidGeneration) known.void(this.#generation);
     return known;
   }
 
@@ -133,7 +132,7 @@ export class MetadataStore {
     known.replace(stat);
     if (!fresh) return true;
     known.statTime = this.#clock.monotonic();
-    if (untouched && pre !== undefined && this.#isFresh(known.xattrTime)) known.xattrTime = known.statTime;
+    if (untouched && pre !== undefined && this.#isFresh(known, known.xattrTime)) known.xattrTime = known.statTime;
     return true;
   }
 

@@ -1,0 +1,685 @@
+import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, type LookupReply, OpenFlag, type PrePostReply, SetAttr, type StatedumpWriter, type Upcall, type WriteReply } from '@glusterts/libglusterfs';
+import { expectErrno } from '@glusterts/xlator-compliance';
+import { afterEach, describe, expect, it } from 'vitest';
+import { mdCache } from '../src/md-cache/index.js';
+import { type TwoClients, twoClients } from './two-clients.js';
+
+const CAPABILITY = 'security.capability';
+const bytes = (text: string): Uint8Array => Buffer.from(text);
+
+let bench: TwoClients | undefined;
+async function start(...options: readonly string[]): Promise<TwoClients> {
+  return (bench = await twoClients(mdCache, options));
+}
+afterEach(async () => {
+  await bench?.down();
+  bench = undefined;
+});
+
+const inodeOf = (b: TwoClients, name: string): Inode => {
+  const inode = b.graph.inodeTable.grep(b.graph.inodeTable.root, name as Bytes);
+  if (!inode) throw new Error(`no ${name}`);
+  return inode;
+};
+/** Without the lookups of GraphDriver. */
+const statOf = async (b: TwoClients, name: string): Promise<Iatt> => (await b.ours.subvolume.stat(b.ours.frame, new Loc({ inode: inodeOf(b, name) }), undefined)).stat;
+const lookupOf = (b: TwoClients, name: string, xdata?: Dict): Promise<LookupReply> => b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: inodeOf(b, name), parent: b.graph.inodeTable.root, name: name as Bytes }), xdata);
+
+/** Answers writes as write-behind does: without attributes. */
+function likeWriteBehind(b: TwoClients): void {
+  b.gate.alter<WriteReply>('writev', (reply) => ({ ...reply, prestat: new Iatt(), poststat: new Iatt() }));
+}
+
+describe('md-cache: attributes', () => {
+  it('answers stat, fstat and lookup from what a creation told, with device 42', async () => {
+    const b = await start();
+    const fd = await b.ours.create('/f');
+    b.gate.take();
+    const stat = await statOf(b, 'f');
+    const [again, looked] = [await b.ours.fstat(fd), await lookupOf(b, 'f')];
+    expect(b.gate.take()).toEqual([]);
+    expect(stat).toMatchObject({ ia_dev: 42n, ia_gfid: inodeOf(b, 'f').gfid, ia_type: 1, ia_size: 0, ia_nlink: 1 });
+    expect(again).toBe(stat);
+    expect(looked.stat).toBe(stat);
+    expect(looked.inode).toBe(inodeOf(b, 'f'));
+    expect(looked.postparent.isNull).toBe(true);
+    await b.ours.close(fd);
+  });
+
+  it('believes them for md-cache-timeout seconds and not a moment longer', async () => {
+    const b = await start('md-cache-timeout 3');
+    await b.ours.writeFile('/f', bytes('one'));
+    await statOf(b, 'f');
+    await b.other.writeFile('/f', bytes('longer'));
+    b.time.advance(2999);
+    expect((await statOf(b, 'f')).ia_size).toBe(3);
+    b.time.advance(1);
+    expect((await statOf(b, 'f')).ia_size).toBe(6);
+  });
+
+  it('cuts a timeout of more than a minute when nobody tells of changes, and keeps it when upcalls do', async () => {
+    const b = await start('md-cache-timeout 600');
+    await b.ours.mkdir('/d');
+    b.time.advance(60_000);
+    b.gate.take();
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual(['stat']);
+    await b.down();
+    const told = await start('md-cache-timeout 600', 'cache-invalidation on');
+    await told.ours.mkdir('/d');
+    told.gate.take();
+    told.time.advance(599_000);
+    await statOf(told, 'd');
+    expect(told.gate.take()).toEqual([]);
+  });
+
+  it('forgets all of them when a brick goes down, and what was asked before it went', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    await b.ours.mkdir('/e');
+    b.graph.find('gate')?.parents[0]?.notify(GfEvent.SOME_DESCENDENT_DOWN);
+    b.gate.take();
+    const held = b.gate.hold('stat');
+    const before = statOf(b, 'd');
+    await held.answered;
+    b.graph.find('gate')?.parents[0]?.notify(GfEvent.CHILD_DOWN);
+    held.release();
+    await before;
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual(['stat', 'stat']);
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('keeps a directory\'s attributes fresh by the answers to what is made, renamed and removed in it', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    await b.ours.mkdir('/d/x');
+    b.gate.take();
+    expect((await statOf(b, 'd')).ia_nlink).toBe(3);
+    await b.ours.rename('/d/x', '/y');
+    b.gate.take();
+    expect((await statOf(b, 'd')).ia_nlink).toBe(2);
+    await b.ours.symlink('x', '/d/s');
+    await b.ours.unlink('/d/s');
+    b.gate.take();
+    expect((await statOf(b, 'd')).ia_mtime_nsec).toBe((await b.other.stat('/d')).ia_mtime_nsec);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('knows an inode by its gfid when a lookup came with a fresh one', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('x'));
+    await b.ours.link('/f', '/g');
+    b.time.advance(5000);
+    // As a top that has forgotten the name: the reply's inode is new, and the table knows another of the same gfid.
+    const fresh = b.graph.inodeTable.create();
+    await b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: fresh, parent: b.graph.inodeTable.root, name: 'g' as Bytes }), b.ours.gfidReq());
+    b.gate.take();
+    expect((await statOf(b, 'f')).ia_nlink).toBe(2);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('answers a lookup that only gives a gfid to a file that has one', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    b.gate.take();
+    await lookupOf(b, 'd', b.ours.gfidReq());
+    expect(b.gate.take()).toEqual([]);
+    await lookupOf(b, 'd', b.ours.gfidReq().setInt('glusterfs.content', 1));
+    expect(b.gate.take()).toEqual(['lookup']);
+  });
+
+  it('takes over the attributes that readdirp tells, and makes readdirp of readdir', async () => {
+    const b = await start();
+    await b.other.writeFile('/f', bytes('four'));
+    const fd = await b.ours.open('/', OpenFlag.RDONLY);
+    const { entries } = await b.ours.subvolume.readdir(b.ours.frame, fd, 65536, 0n, undefined);
+    const entry = (await b.ours.subvolume.readdirp(b.ours.frame, fd, 65536, 0n, undefined)).entries.find(({ name }) => name === 'f');
+    expect(entries.map(({ name }) => name)).toContain('f');
+    expect(b.gate.take().filter((fop) => fop.startsWith('readdir'))).toEqual(['readdirp', 'readdirp']);
+    const inode = entry?.inode;
+    if (!inode) return;
+    const linked = b.graph.inodeTable.link(inode, b.graph.inodeTable.root, 'f' as Bytes, entry.stat);
+    expect((await b.ours.subvolume.stat(b.ours.frame, new Loc({ inode: linked }), undefined)).stat.ia_size).toBe(4);
+    expect(b.gate.take()).toEqual([]);
+    await b.ours.close(fd);
+  });
+
+  it('leaves readdir alone without force-readdirp', async () => {
+    const b = await start('force-readdirp off');
+    const fd = await b.ours.open('/', OpenFlag.RDONLY);
+    await b.ours.subvolume.readdir(b.ours.frame, fd, 65536, 0n, undefined);
+    expect(b.gate.take()).toContain('readdir');
+    await b.ours.close(fd);
+  });
+
+  it('caches statfs only when told to', async () => {
+    const b = await start();
+    const statfs = (of: TwoClients): Promise<unknown> => of.ours.subvolume.statfs(of.ours.frame, new Loc({ inode: of.graph.inodeTable.root }), undefined);
+    await statfs(b);
+    await statfs(b);
+    expect(b.gate.take()).toEqual(['statfs', 'statfs']);
+    await b.down();
+    const told = await start('md-cache-statfs on');
+    await statfs(told);
+    await statfs(told);
+    told.time.advance(1001);
+    expect(told.gate.take()).toEqual(['statfs']);
+    await statfs(told);
+    expect(told.gate.take()).toEqual(['statfs']);
+  });
+});
+
+describe('md-cache: what changes while an answer is on its way', () => {
+  it('does not keep an answer that was asked for before a write that tells no attributes', async () => {
+    const b = await start();
+    likeWriteBehind(b);
+    const fd = await b.ours.create('/f');
+    b.time.advance(5000);
+    const held = b.gate.hold('fstat');
+    const early = b.ours.fstat(fd);
+    await held.answered;
+    await b.ours.write(fd, bytes('12345'), 0);
+    held.release();
+    expect((await early).ia_size).toBe(0);
+    expect((await b.ours.fstat(fd)).ia_size).toBe(5);
+    await b.ours.close(fd);
+  });
+
+  it('believes no answer to a read or a truncate while written data may be waiting below', async () => {
+    const b = await start();
+    likeWriteBehind(b);
+    const fd = await b.ours.create('/f');
+    await b.ours.write(fd, bytes('12345'), 0);
+    await b.ours.read(fd, 5, 0);
+    await b.ours.subvolume.ftruncate(b.ours.frame, fd, 9, undefined);
+    b.gate.take();
+    await b.ours.fstat(fd);
+    expect(b.gate.take()).toEqual(['fstat']);
+    await b.ours.read(fd, 5, 0);
+    await b.ours.fstat(fd);
+    expect(b.gate.take()).toEqual(['readv']);
+    await b.ours.close(fd);
+  });
+
+  it('does not keep the older of two answers that come in the wrong order', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    b.time.advance(5000);
+    const held = b.gate.hold('stat');
+    const old = statOf(b, 'f');
+    await held.answered;
+    await b.ours.chmod('/f', 0o600);
+    held.release();
+    expect((await old).ia_prot).toBe(0o644);
+    b.gate.take();
+    expect((await statOf(b, 'f')).ia_prot).toBe(0o600);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('does not keep what a lookup saw before the file lost a name', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.link('/f', '/g');
+    b.time.advance(5000);
+    const held = b.gate.hold('stat');
+    const early = statOf(b, 'f');
+    await held.answered;
+    await b.ours.unlink('/g');
+    held.release();
+    expect((await early).ia_nlink).toBe(2);
+    expect((await statOf(b, 'f')).ia_nlink).toBe(1);
+  });
+
+  it('does not keep xattrs that were read before they were set', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    b.time.advance(5000);
+    const held = b.gate.hold('lookup');
+    const early = lookupOf(b, 'f');
+    await held.answered;
+    await b.ours.subvolume.setxattr(b.ours.frame, new Loc({ inode: inodeOf(b, 'f') }), new Dict().setBin(CAPABILITY, bytes('cap')), 0, undefined);
+    held.release();
+    await early;
+    expect(Buffer.from(await b.ours.getxattr('/f', CAPABILITY)).toString()).toBe('cap');
+  });
+});
+
+describe('md-cache: own changes', () => {
+  it('a link, an unlink and a rename over a file show in the counts of links at once', async () => {
+    const b = await start();
+    await b.ours.writeFile('/a', bytes('a'));
+    await b.ours.writeFile('/b', bytes('b'));
+    const fd = await b.ours.open('/b');
+    await b.ours.fstat(fd);
+    await b.ours.link('/b', '/c');
+    expect((await b.ours.fstat(fd)).ia_nlink).toBe(2);
+    await b.ours.rename('/a', '/b');
+    expect((await b.ours.fstat(fd)).ia_nlink).toBe(1);
+    expect((await b.ours.stat('/b')).ia_size).toBe(1);
+    await b.ours.unlink('/c');
+    expect((await b.ours.fstat(fd)).ia_nlink).toBe(0);
+    await b.ours.close(fd);
+  });
+
+  it('writes, truncates and opens with O_TRUNC show in the size at once', async () => {
+    const b = await start();
+    const fd = await b.ours.create('/f');
+    await b.ours.write(fd, bytes('123456'), 0);
+    b.gate.take();
+    expect((await b.ours.fstat(fd)).ia_size).toBe(6);
+    await b.ours.truncate('/f', 3);
+    expect((await b.ours.fstat(fd)).ia_size).toBe(3);
+    await b.ours.close(fd);
+    await b.ours.close(await b.ours.open('/f', OpenFlag.RDWR | OpenFlag.TRUNC));
+    expect((await b.ours.stat('/f')).ia_size).toBe(0);
+  });
+
+  it('a change that failed is not believed to have done nothing', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    b.gate.alter('setattr', () => {
+      throw new FopError(Errno.ENOTCONN);
+    });
+    await expectErrno(b.ours.chmod('/f', 0o600), Errno.ENOTCONN);
+    expect((await statOf(b, 'f')).ia_prot).toBe(0o600);
+  });
+
+  it('a file that is gone is asked for again, as is the directory of a name that was not there', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    await b.ours.writeFile('/d/f', bytes('1'));
+    await b.other.unlink('/d/f');
+    await b.other.rmdir('/d');
+    // Both are believed to be there still, as the real md-cache does for a second.
+    await expectErrno(b.ours.unlink('/d/f'), Errno.ESTALE);
+    b.gate.take();
+    await expectErrno(statOf(b, 'd'), Errno.ESTALE);
+    expect(b.gate.take()).toEqual(['stat']);
+  });
+});
+
+describe('md-cache: files changed by others', () => {
+  const invalidated = (b: TwoClients): Inode[] => {
+    const heard: Inode[] = [];
+    b.graph.onInvalidate((inode) => heard.push(inode));
+    return heard;
+  };
+
+  it('a file whose times are not what we left them at loses its data in all caches', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.stat('/f');
+    const heard = invalidated(b);
+    await b.other.writeFile('/f', bytes('2'));
+    b.time.advance(1000);
+    await b.ours.stat('/f');
+    expect(heard).toEqual([inodeOf(b, 'f')]);
+  });
+
+  it('our own changes don\'t count as such, nor do directories', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    const fd = await b.ours.create('/d/f');
+    const heard = invalidated(b);
+    await b.ours.write(fd, bytes('123'), 0);
+    await b.ours.chmod('/d/f', 0o600);
+    await b.ours.truncate('/d/f', 1);
+    await b.other.mkdir('/d/e');
+    b.time.advance(1000);
+    await b.ours.stat('/d');
+    expect(heard).toEqual([]);
+    await b.ours.close(fd);
+  });
+
+  it('not with global-cache-invalidation off', async () => {
+    const b = await start('global-cache-invalidation off');
+    await b.ours.writeFile('/f', bytes('1'));
+    const heard = invalidated(b);
+    await b.other.writeFile('/f', bytes('2'));
+    b.time.advance(1000);
+    await b.ours.stat('/f');
+    expect(heard).toEqual([]);
+  });
+});
+
+describe('md-cache: xattrs', () => {
+  it('a missing security.capability is asked for once a second at most, whatever is written', async () => {
+    const b = await start();
+    likeWriteBehind(b);
+    const fd = await b.ours.create('/f');
+    const probe = (): Promise<unknown> => b.ours.subvolume.fgetxattr(b.ours.frame, fd, CAPABILITY as Bytes, undefined);
+    b.gate.take();
+    for (let i = 0; i < 20; i++) {
+      await expectErrno(probe(), Errno.ENODATA);
+      await b.ours.write(fd, bytes('x'), i);
+      b.time.advance(100);
+    }
+    expect(b.gate.take().filter((fop) => fop === 'fgetxattr')).toHaveLength(2);
+    await b.ours.close(fd);
+  });
+
+  it('lookups ask for what may be cached once somebody reads such xattrs, and answer them from then on', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    b.time.advance(2000);
+    b.gate.take();
+    await lookupOf(b, 'f');
+    expect((b.gate.args[0]?.[2] as Dict | undefined)?.has(CAPABILITY) ?? false).toBe(false);
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    b.time.advance(2000);
+    b.gate.take();
+    await lookupOf(b, 'f');
+    expect((b.gate.args[0]?.[2] as Dict).keys().sort()).toEqual([CAPABILITY, 'security.ima']);
+    b.gate.take();
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    await expectErrno(b.ours.getxattr('/f', 'security.ima'), Errno.ENODATA);
+    await lookupOf(b, 'f', new Dict().setInt(CAPABILITY, 0));
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('own changes show at once, others\' within the timeout', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    await b.ours.setxattr('/f', CAPABILITY, bytes('cap'));
+    expect(Buffer.from(await b.ours.getxattr('/f', CAPABILITY)).toString()).toBe('cap');
+    b.time.advance(2000);
+    await b.ours.lookup('/f');
+    b.gate.take();
+    expect(Buffer.from(await b.ours.getxattr('/f', CAPABILITY)).toString()).toBe('cap');
+    expect(b.gate.take()).toEqual([]);
+    await b.other.setxattr('/f', CAPABILITY, bytes('other'));
+    b.time.advance(1000);
+    expect(Buffer.from(await b.ours.getxattr('/f', CAPABILITY)).toString()).toBe('other');
+    await b.ours.removexattr('/f', CAPABILITY);
+    await b.ours.lookup('/f');
+    b.gate.take();
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    b.gate.take();
+    await expectErrno(b.ours.removexattr('/f', CAPABILITY), Errno.ENODATA);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('others than the cacheable ones always go down', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.setxattr('/f', 'user.a', bytes('1'));
+    b.gate.take();
+    await b.ours.getxattr('/f', 'user.a');
+    await b.ours.getxattr('/f', 'user.a');
+    expect(b.gate.take().filter((fop) => fop === 'getxattr')).toHaveLength(2);
+  });
+
+  it('xattr-cache-list names more, with patterns', async () => {
+    const b = await start('xattr-cache-list user.a,trusted.x*');
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.setxattr('/f', 'user.a', bytes('1'));
+    await b.ours.setxattr('/f', 'trusted.x1', bytes('2'));
+    b.time.advance(2000);
+    await b.ours.lookup('/f');
+    b.gate.take();
+    expect(Buffer.from(await b.ours.getxattr('/f', 'user.a')).toString()).toBe('1');
+    expect(Buffer.from(await b.ours.getxattr('/f', 'trusted.x1')).toString()).toBe('2');
+    await expectErrno(b.ours.getxattr('/f', 'trusted.x2'), Errno.ENODATA);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('an ACL that was set, or that chmod changed, is read from the brick again', async () => {
+    const b = await start('cache-posix-acl on');
+    const ACL = 'system.posix_acl_access';
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.setxattr('/f', ACL, bytes('acl'));
+    const read = (): Promise<unknown> => b.ours.subvolume.getxattr(b.ours.frame, new Loc({ inode: inodeOf(b, 'f') }), ACL as Bytes, undefined);
+    b.gate.take();
+    await read();
+    expect(b.gate.take()).toEqual(['getxattr']);
+    await read();
+    expect(b.gate.take()).toEqual([]);
+    await b.ours.chmod('/f', 0o600);
+    b.gate.take();
+    await read();
+    expect(b.gate.take()).toEqual(['getxattr']);
+  });
+
+  it('times that come with the answer to setxattr keep the attributes', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    const pre = await b.ours.stat('/f');
+    const post = pre.clone();
+    post.ia_ctime += 1;
+    b.gate.alter('setxattr', () => ({ xdata: new Dict().setIatt('glusterfs.prestat', pre).setIatt('glusterfs.poststat', post) }));
+    await b.ours.setxattr('/f', 'user.a', bytes('1'));
+    b.gate.take();
+    expect((await statOf(b, 'f')).ia_ctime).toBe(post.ia_ctime);
+    expect(b.gate.take()).toEqual([]);
+  });
+});
+
+describe('md-cache: upcalls', () => {
+  const told = (): Promise<TwoClients> => start('cache-invalidation on', 'md-cache-timeout 600');
+  const upcall = (b: TwoClients, name: string, flags: number, more: { stat?: Iatt; parent?: Iatt; dict?: Dict } = {}): void => {
+    const record: Upcall = { kind: 'cache-invalidation', client: undefined, gfid: inodeOf(b, name).gfid, flags, expire_time_attr: 60, stat: more.stat ?? new Iatt(), parent_stat: more.parent ?? new Iatt(), oldparent_stat: new Iatt(), dict: more.dict };
+    b.graph.find('cache')?.notify(GfEvent.UPCALL, record);
+  };
+
+  it('attributes in it are served from then on', async () => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.stat('/f');
+    await b.other.writeFile('/f', bytes('123'));
+    upcall(b, 'f', 0x18, { stat: await b.other.stat('/f') });
+    b.gate.take();
+    expect((await statOf(b, 'f')).ia_size).toBe(3);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('one that is older than what we know is ignored', async () => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    const old = await b.ours.stat('/f');
+    await b.ours.chmod('/f', 0o600);
+    upcall(b, 'f', 0x5e, { stat: old });
+    expect((await statOf(b, 'f')).ia_prot).toBe(0o600);
+  });
+
+  it.each([['a changed count of links', 0x211], ['a rename', 0x280], ['a forget', 0x100], ['an explicit word', 0x2000]])('%s drops what is known', async (_, flags) => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.stat('/f');
+    upcall(b, 'f', flags, { parent: await b.other.stat('/') });
+    b.gate.take();
+    await statOf(b, 'f');
+    expect(b.gate.take()).toEqual(['stat']);
+  });
+
+  it('attributes of the parent renew the parent', async () => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.root();
+    await b.other.mkdir('/d');
+    upcall(b, 'f', 0x211, { parent: await b.other.stat('/') });
+    b.gate.take();
+    expect((await b.ours.stat('/')).ia_nlink).toBe((await b.other.stat('/')).ia_nlink);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('after EXPLICIT_LOOKUP one lookup goes down', async () => {
+    const b = await told();
+    await b.ours.mkdir('/d');
+    upcall(b, 'd', 0x1000);
+    b.gate.take();
+    await lookupOf(b, 'd');
+    await lookupOf(b, 'd');
+    expect(b.gate.take()).toEqual(['lookup']);
+  });
+
+  it('xattrs in it are merged, names of removed ones leave', async () => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.ours.getxattr('/f', CAPABILITY).catch(() => undefined);
+    b.time.advance(700_000);
+    await b.ours.lookup('/f');
+    upcall(b, 'f', 0x400, { dict: new Dict().setBin(CAPABILITY, bytes('told')) });
+    b.gate.take();
+    expect(Buffer.from(await b.ours.getxattr('/f', CAPABILITY)).toString()).toBe('told');
+    upcall(b, 'f', 0x800, { dict: new Dict().setBin(CAPABILITY, bytes('')) });
+    await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('none is listened to with cache-invalidation off', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    upcall(b, 'd', 0x2000);
+    b.gate.take();
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('the bricks are told which xattrs are cached when a child comes up; if they refuse, none is', async () => {
+    const b = await told();
+    b.gate.take();
+    b.graph.find('cache')?.notify(GfEvent.CHILD_UP);
+    expect(b.gate.seen).toEqual(['ipc']);
+    expect(b.gate.args[0]?.[1]).toBe(2);
+    expect((b.gate.args[0]?.[2] as Dict).keys().sort()).toEqual([CAPABILITY, 'security.ima']);
+    b.gate.alter('ipc', () => {
+      throw new FopError(Errno.EOPNOTSUPP);
+    });
+    b.graph.find('cache')?.notify(GfEvent.CHILD_UP);
+    await new Promise((resolve) => setImmediate(resolve));
+    await b.ours.writeFile('/f', bytes('1'));
+    b.gate.take();
+    for (let i = 0; i < 2; i++) await expectErrno(b.ours.getxattr('/f', CAPABILITY), Errno.ENODATA);
+    expect(b.gate.take().filter((fop) => fop === 'getxattr')).toHaveLength(2);
+  });
+});
+
+describe('md-cache: options and figures', () => {
+  it('pass-through takes it out of the way, and nothing is stale when it is back', async () => {
+    const b = await start('pass-through on');
+    await b.ours.mkdir('/d');
+    b.gate.take();
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual(['stat']);
+    await b.graph.reconfigure(b.volfile.replace('pass-through on', 'pass-through off'));
+    await statOf(b, 'd');
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual(['stat']);
+    await b.graph.reconfigure(b.volfile);
+    await b.ours.chmod('/d', 0o700);
+    await b.graph.reconfigure(b.volfile.replace('pass-through on', 'pass-through off'));
+    expect((await statOf(b, 'd')).ia_prot).toBe(0o700);
+  });
+
+  it('takes a new timeout while it runs', async () => {
+    const b = await start();
+    await b.graph.reconfigure(b.volfile.replace('subvolumes gate', 'option md-cache-timeout 10\n    subvolumes gate'));
+    await b.ours.mkdir('/d');
+    b.time.advance(9999);
+    b.gate.take();
+    await statOf(b, 'd');
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('says in a statedump what GlusterFS\'s says', async () => {
+    const b = await start();
+    await b.ours.mkdir('/d');
+    await statOf(b, 'd');
+    expect(await b.ours.exists('/nothing')).toBe(false);
+    const lines: string[] = [];
+    const writer: StatedumpWriter = { section: (title) => lines.push(`[${title}]`), write: (key, value) => lines.push(`${key} = ${value}`) };
+    b.graph.find('cache')?.dump(writer);
+    expect(lines).toEqual([
+      '[performance/md-cache.cache]', 'stat_hit_count = 1', 'stat_miss_count = 2', 'xattr_hit_count = 0', 'xattr_miss_count = 0', 'nameless_lookup_count = 0', 'negative_lookup_count = 1', 'stat_invalidations_received = 0',
+      'xattr_invalidations_received = 0',
+    ]);
+  });
+});
+
+describe('md-cache: two clients at random', () => {
+  it('never shows what is older than the timeout, nor what was so before a change of our own', async () => {
+    const b = await start();
+    likeWriteBehind(b);
+    let seed = 20261121;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
+      return (seed >>> 8) % below;
+    };
+    const names = ['/a', '/b', '/c'];
+    for (const name of names) await b.ours.writeFile(name, bytes('x'));
+    const look = async (name: string): Promise<string> => {
+      const stat = await b.other.stat(name);
+      return [stat.ia_gfid, stat.ia_size, stat.ia_prot, stat.ia_nlink, stat.ia_ctime, stat.ia_ctime_nsec].join();
+    };
+    let now = 0;
+    const history = new Map<string, { from: number; state: string }[]>();
+    const ownChange = new Map<string, number>();
+    const record = async (): Promise<void> => {
+      for (const name of names) {
+        const states = history.get(name) ?? [];
+        const state = await look(name);
+        if (states.at(-1)?.state !== state) states.push({ from: now, state });
+        history.set(name, states);
+      }
+    };
+    const change = async (driver: TwoClients['ours'], name: string): Promise<void> => {
+      switch (random(6)) {
+        case 0: return void (await driver.chmod(name, 0o600 + random(64)));
+        case 1: return void (await driver.truncate(name, random(100)));
+        case 2: {
+          const fd = await driver.open(name);
+          await driver.write(fd, bytes('y'.repeat(1 + random(50))), random(100));
+          return driver.close(fd);
+        }
+        case 3:
+          await driver.link(name, '/extra');
+          return driver.unlink('/extra');
+        case 4: return driver.setxattr(name, 'user.x', bytes(String(random(9))));
+        default: {
+          const wanted = new Iatt();
+          wanted.ia_mtime = random(1000);
+          await driver.setattr(name, wanted, SetAttr.MTIME);
+        }
+      }
+    };
+    await record();
+    for (let step = 0; step < 3000; step++) {
+      const pass = random(300);
+      now += pass;
+      b.time.advance(pass);
+      const name = names[random(names.length)] ?? '/a';
+      const what = random(4);
+      if (what === 0) await change(b.other, name);
+      else if (what === 1) {
+        await change(b.ours, name);
+        ownChange.set(name, now);
+      } else {
+        const stat = what === 2 ? await b.ours.stat(name) : await b.ours.lookup(name);
+        const shown = [stat.ia_gfid, stat.ia_size, stat.ia_prot, stat.ia_nlink, stat.ia_ctime, stat.ia_ctime_nsec].join();
+        const states = history.get(name) ?? [];
+        const oldest = Math.max(now - 1000, ownChange.get(name) ?? 0);
+        // Those that held at some time since: the last one that began before, and all later ones.
+        const allowed = states.filter((_, i) => (states[i + 1]?.from ?? Infinity) >= oldest).map(({ state }) => state);
+        expect(allowed, `step ${step}, ${name} at ${now}`).toContain(shown);
+      }
+      await record();
+    }
+    expect(b.gate.take().filter((fop) => fop === 'stat').length).toBeLessThan(1000);
+  });
+
+  it('setattr and fsync answer with attributes that are served after them', async () => {
+    const b = await start();
+    const fd = await b.ours.create('/f');
+    likeWriteBehind(b);
+    await b.ours.write(fd, bytes('12'), 0);
+    const reply: PrePostReply = await b.ours.subvolume.fsync(b.ours.frame, fd, false, undefined);
+    b.gate.take();
+    expect((await b.ours.fstat(fd)).ia_size).toBe(reply.poststat.ia_size);
+    expect(b.gate.take()).toEqual([]);
+    await b.ours.close(fd);
+  });
+});

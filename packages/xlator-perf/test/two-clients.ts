@@ -1,0 +1,60 @@
+import { Frame, type Graph, type Platform, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
+import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
+import { xlators as memory } from '@glusterts/xlator-memory';
+import { Gate, gateDefinition } from './gate.js';
+
+/** A clock that stands still until it is told to go on. */
+export class ManualClock {
+  #ms = 1_700_000_000_000;
+
+  advance(ms: number): void {
+    this.#ms += ms;
+  }
+
+  /** Every look at the time of day takes a microsecond: no two changes have the same ctime. */
+  #ticks = 0;
+
+  readonly clock = {
+    wall: (): number => this.#ms,
+    monotonic: (): number => this.#ms,
+    realtime: (): { sec: number; nsec: number } => {
+      const ticks = this.#ticks++;
+      return { sec: Math.floor(this.#ms / 1000) + Math.floor(ticks / 1e6), nsec: (this.#ms % 1000) * 1_000_000 + (ticks % 1000) * 1000 };
+    },
+  };
+}
+
+/** One brick; a client with the xlator under test and a gate below it; another client with neither. */
+export interface TwoClients {
+  readonly time: ManualClock;
+  readonly gate: Gate;
+  readonly graph: Graph;
+  readonly ours: GraphDriver;
+  readonly other: GraphDriver;
+  readonly volfile: string;
+  down(): Promise<void>;
+}
+
+let shares = 0;
+
+export async function twoClients(definition: XlatorDefinition, options: readonly string[] = []): Promise<TwoClients> {
+  const time = new ManualClock();
+  const platform: Platform = { ...createPlatform(), clock: time.clock };
+  const brick = `volume brick\n    type storage/memory\n    option share two-clients-${shares++}\nend-volume\n\n`;
+  const volfile = `${brick}volume gate\n    type test/gate\n    subvolumes brick\nend-volume\n\nvolume cache\n    type ${definition.type}\n${options.map((line) => `    option ${line}\n`).join('')}    subvolumes gate\nend-volume\n`;
+  const other = await testGraph(brick, memory, { platform });
+  const graph = await testGraph(volfile, [...memory, gateDefinition, definition], { platform });
+  const gate = graph.find('gate');
+  if (!(gate instanceof Gate)) throw new Error('no gate');
+  const driverOf = (of: Graph): GraphDriver => new GraphDriver(of.topSubvolume, of, new Frame());
+  const ours = driverOf(graph);
+  await ours.root();
+  gate.take();
+  return {
+    time, gate, graph, ours, other: driverOf(other), volfile,
+    down: async () => {
+      await graph.fini();
+      await other.fini();
+    },
+  };
+}
