@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, type LookupReply, OpenFlag, type PrePostReply, SetAttr, type StatedumpWriter, type Upcall, type WriteReply } from '@glusterts/libglusterfs';
 import { expectErrno } from '@glusterts/xlator-compliance';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -681,5 +683,27 @@ describe('md-cache: two clients at random', () => {
     expect((await b.ours.fstat(fd)).ia_size).toBe(reply.poststat.ia_size);
     expect(b.gate.take()).toEqual([]);
     await b.ours.close(fd);
+  });
+});
+
+describe('md-cache: memory', () => {
+  it('gives back the attributes of files that nobody may believe any more, while one stays fresh', async () => {
+    const b = await start();
+    const refs: WeakRef<Iatt>[] = [];
+    b.gate.alter<{ stat: Iatt }>('mkdir', (reply) => {
+      refs.push(new WeakRef(reply.stat));
+      return reply;
+    });
+    for (let i = 0; i < 50; i++) await b.ours.mkdir(`/d${i}`);
+    for (let i = 0; i < 50; i++) {
+      b.time.advance(100);
+      await b.ours.mkdir(`/e${i}`);
+    }
+    setFlagsFromString('--expose-gc');
+    const gc: unknown = runInNewContext('gc');
+    if (typeof gc !== 'function') throw new Error('no gc');
+    await new Promise((resolve) => setImmediate(resolve));
+    gc();
+    expect(refs.slice(0, 40).filter((ref) => ref.deref() !== undefined)).toHaveLength(0);
   });
 });

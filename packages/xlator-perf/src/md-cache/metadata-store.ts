@@ -1,6 +1,6 @@
 import { type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
 import type { CacheableNames } from './cacheable-names.js';
-import { InodeMetadata, NEVER } from './inode-metadata.js';
+import { InodeMetadata, InodeXattrs, NEVER } from './inode-metadata.js';
 
 /** What of a file an answer saw; write-behind lets some fops pass writes that it has answered, but not yet sent. */
 export const Saw = {
@@ -10,6 +10,9 @@ export const Saw = {
   RANGE: 1,
 } as const;
 export type Saw = (typeof Saw)[keyof typeof Saw];
+
+/** Places before the head of the queue after which it is moved up. */
+const AGING_SLACK = 1024;
 
 /** What {@link MetadataStore.xattr} says: the cache doesn't know. */
 export const UNKNOWN = Symbol('unknown');
@@ -34,6 +37,9 @@ export class MetadataStore {
   readonly #slot: CtxSlot<InodeMetadata>;
   readonly #graph: GraphView;
   readonly #clock: Clock;
+  /** Cells that hold attributes; those before the head have been taken out. */
+  readonly #aging: InodeMetadata[] = [];
+  #agingHead = 0;
   #generation = 1;
   /** What was learnt, or asked for, before this generation is void: a child went down. */
   #voidGeneration = 0;
@@ -68,16 +74,17 @@ export class MetadataStore {
   /** All cacheable xattrs of the inode (undefined: there are none), or UNKNOWN. */
   xattrs(inode: Inode): Dict | undefined | typeof UNKNOWN {
     const known = this.#slot.get(inode);
-    return known !== undefined && this.#isFresh(known, known.xattrTime) ? known.xattrs : UNKNOWN;
+    return known?.xattrs !== undefined && this.#isFresh(known, known.xattrs.allTime) ? known.xattrs.all : UNKNOWN;
   }
 
   /** The dict that answers a getxattr of a cacheable name, undefined when there is no such xattr, or UNKNOWN. */
   xattr(inode: Inode, name: string): Dict | undefined | typeof UNKNOWN {
     const known = this.#slot.get(inode);
-    if (known === undefined) return UNKNOWN;
-    if (this.#isFresh(known, known.xattrTime)) return known.xattrs?.has(name) === true ? known.xattrs : undefined;
-    if (known.loneName !== name || !this.#isFresh(known, known.loneTime)) return UNKNOWN;
-    return known.loneValue === undefined ? undefined : new Dict().set(name, known.loneValue);
+    const xattrs = known?.xattrs;
+    if (known === undefined || xattrs === undefined) return UNKNOWN;
+    if (this.#isFresh(known, xattrs.allTime)) return xattrs.all?.has(name) === true ? xattrs.all : undefined;
+    if (xattrs.loneName !== name || !this.#isFresh(known, xattrs.loneTime)) return UNKNOWN;
+    return xattrs.loneValue === undefined ? undefined : new Dict().set(name, xattrs.loneValue);
   }
 
   #isFresh(known: InodeMetadata, time: number): boolean {
@@ -132,8 +139,32 @@ export class MetadataStore {
     known.replace(stat);
     if (!fresh) return true;
     known.statTime = this.#clock.monotonic();
-    if (untouched && pre !== undefined && this.#isFresh(known, known.xattrTime)) known.xattrTime = known.statTime;
+    const { xattrs } = known;
+    if (untouched && pre !== undefined && xattrs !== undefined && this.#isFresh(known, xattrs.allTime)) xattrs.allTime = known.statTime;
+    this.#age(known, known.statTime);
     return true;
+  }
+
+  /** Puts a cell into the queue of those whose attributes grow old, and takes out, for each that comes, at most two that are. */
+  #age(known: InodeMetadata, now: number): void {
+    const { life } = this.policy;
+    if (known.queuedTime === NEVER) this.#enqueue(known, now);
+    for (let i = 0; i < 2; i++) {
+      const oldest = this.#aging[this.#agingHead];
+      if (oldest === undefined || now < oldest.queuedTime + life) break;
+      this.#agingHead++;
+      if (now < oldest.statTime + life) this.#enqueue(oldest, now);
+      else oldest.ageOut();
+    }
+    if (this.#agingHead >= AGING_SLACK && this.#agingHead * 2 > this.#aging.length) {
+      this.#aging.splice(0, this.#agingHead);
+      this.#agingHead = 0;
+    }
+  }
+
+  #enqueue(known: InodeMetadata, now: number): void {
+    known.queuedTime = now;
+    this.#aging.push(known);
   }
 
   /** Something was answered that the bricks have not done yet. */
@@ -150,20 +181,24 @@ export class MetadataStore {
     return known;
   }
 
+  #xattrsOf(inode: Inode, stat?: Iatt): InodeXattrs {
+    return (this.#cell(inode, stat).xattrs ??= new InodeXattrs());
+  }
+
   /** An answer that told of all cacheable xattrs. Without a dict nothing was told. */
   learnXattrs(inode: Inode, stat: Iatt | undefined, answer: Xdata, start: number): void {
     if (answer === undefined) return;
-    const known = this.#cell(inode, stat);
-    if (start < known.xattrGeneration || start < this.#voidGeneration) return;
-    known.xattrs = this.policy.names.pick(answer);
-    known.xattrTime = this.#clock.monotonic();
+    const known = this.#xattrsOf(inode, stat);
+    if (start < known.generation || start < this.#voidGeneration) return;
+    known.all = this.policy.names.pick(answer);
+    known.allTime = this.#clock.monotonic();
     known.loneTime = NEVER;
   }
 
   /** The answer to a getxattr of one name. */
   learnXattr(inode: Inode, name: string, value: DictValue | undefined, start: number): void {
-    const known = this.#cell(inode);
-    if (start < known.xattrGeneration || start < this.#voidGeneration) return;
+    const known = this.#xattrsOf(inode);
+    if (start < known.generation || start < this.#voidGeneration) return;
     known.loneName = name;
     known.loneValue = value;
     known.loneTime = this.#clock.monotonic();
@@ -175,26 +210,26 @@ export class MetadataStore {
     const picked = names.pick(dict);
     if (!picked) return;
     const known = this.#touchXattrs(inode);
-    if (picked.keys().every((name) => names.keeps(name))) known.xattrs = (known.xattrs?.clone() ?? new Dict()).merge(picked);
-    else known.dropXattrs();
+    if (picked.keys().every((name) => names.keeps(name))) known.all = (known.all?.clone() ?? new Dict()).merge(picked);
+    else known.drop();
   }
 
   /** This one was removed. */
   removeXattr(inode: Inode, name: string): void {
     if (!this.policy.names.has(name)) return;
     const known = this.#touchXattrs(inode);
-    if (known.xattrs?.has(name) !== true) return;
-    known.xattrs = known.xattrs.clone();
-    known.xattrs.delete(name);
+    if (known.all?.has(name) !== true) return;
+    known.all = known.all.clone();
+    known.all.delete(name);
   }
 
   invalidateXattrs(inode: Inode): void {
-    this.#touchXattrs(inode).dropXattrs();
+    this.#touchXattrs(inode).drop();
   }
 
-  #touchXattrs(inode: Inode): InodeMetadata {
-    const known = this.#cell(inode);
-    known.xattrGeneration = ++this.#generation;
+  #touchXattrs(inode: Inode): InodeXattrs {
+    const known = this.#xattrsOf(inode);
+    known.generation = ++this.#generation;
     known.loneTime = NEVER;
     return known;
   }
