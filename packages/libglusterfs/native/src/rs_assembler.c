@@ -102,6 +102,15 @@ void rs_add_number(struct rs_assembler *as, enum rs_register to, int32_t number)
   word32(as, number);
 }
 
+void rs_prefetch(struct rs_assembler *as, struct rs_address at) {
+  byte(as, 0x40 | ((unsigned)at.index >> 3) << 1);
+  byte(as, 0x0f);
+  byte(as, 0x18);
+  byte(as, 2u << 6 | 1u << 3 | 4);
+  byte(as, ((unsigned)at.index & 7) << 3 | ((unsigned)at.base & 7));
+  word32(as, at.displacement);
+}
+
 void rs_loop(struct rs_assembler *as, enum rs_register count, size_t target) {
   general_registers(as, 0xff, 1, count);
   byte(as, 0x0f);

@@ -28,6 +28,8 @@ void rs_xor2(struct rs_assembler *as, unsigned to, unsigned a, unsigned b);
 void rs_xor2_memory(struct rs_assembler *as, unsigned to, unsigned a, struct rs_address b);
 /* to ^= a ^ b; with AVX-512 only */
 void rs_xor3(struct rs_assembler *as, unsigned to, unsigned a, unsigned b);
+/* Brings the cache line at `at` near. */
+void rs_prefetch(struct rs_assembler *as, struct rs_address at);
 /* to = 64 bits at [base + displacement] */
 void rs_load_pointer(struct rs_assembler *as, enum rs_register to, enum rs_register base, int32_t displacement);
 void rs_clear(struct rs_assembler *as, enum rs_register to);

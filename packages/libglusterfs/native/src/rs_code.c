@@ -69,7 +69,7 @@ static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix)
   for (unsigned first = 0; first < shape->rows; first += at_once) {
     unsigned rows = shape->rows - first < at_once ? shape->rows - first : at_once;
     code->functions[first / at_once] = as.length;
-    rs_rows_emit(&as, shape->k, rows, matrix + (size_t)first * shape->k, shape->in_step, shape->out_step);
+    rs_rows_emit(&as, shape->k, rows, matrix + (size_t)first * shape->k, shape->in_step, shape->out_step, shape->rows > at_once);
   }
   code->bytes = room;
   size_t bytes = whole_pages(as.length);

@@ -142,30 +142,37 @@ static void emit_store(struct emitter *e, unsigned first, unsigned rows) {
   }
 }
 
+struct rows {
+  unsigned k, count, at_once;
+  const uint8_t *matrix;
+  int32_t in_step, out_step;
+  int prefetch;
+};
+
 /* As many rows as there are registers for. */
-static void emit_group(struct emitter *e, unsigned k, unsigned first, unsigned rows, const uint8_t *matrix) {
+static void emit_group(struct emitter *e, const struct rows *rows, unsigned first) {
+  unsigned some = rows->count - first < rows->at_once ? rows->count - first : rows->at_once;
+  unsigned group = first / rows->at_once, groups = (rows->count + rows->at_once - 1) / rows->at_once;
   e->begun = 0;
-  for (unsigned c = 0; c < k; c++) {
+  for (unsigned c = 0; c < rows->k; c++) {
     uint8_t factors[RS_NETWORK_TARGETS / 8] = {0};
-    unsigned some = 0;
-    for (unsigned i = 0; i < rows; i++) some |= factors[i] = matrix[(first + i) * k + c];
-    if (some == 0) continue;
+    for (unsigned i = 0; i < some; i++) factors[i] = rows->matrix[(first + i) * rows->k + c];
     rs_load_pointer(e->as, CHUNK, IN, (int32_t)(8 * c));
-    emit_chunk(e, rows, factors);
+    if (rows->prefetch && c % groups == group && e->column == 0)
+      for (unsigned b = 0; b < 8; b++) rs_prefetch(e->as, (struct rs_address){CHUNK, IN_OFFSET, rows->in_step + (int32_t)(b * RS_PLANE)});
+    emit_chunk(e, some, factors);
   }
-  emit_store(e, first, rows);
+  emit_store(e, first, some);
 }
 
-void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned rows, const uint8_t *matrix, int32_t in_step, int32_t out_step) {
+void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned count, const uint8_t *matrix, int32_t in_step, int32_t out_step, int prefetch) {
   struct emitter e = {.as = as, .layout = layout_of(as->width)};
-  unsigned at_once = e.layout.sums / 8;
+  struct rows rows = {.k = k, .count = count, .at_once = e.layout.sums / 8, .matrix = matrix, .in_step = in_step, .out_step = out_step, .prefetch = prefetch};
   rs_clear(as, IN_OFFSET);
   rs_clear(as, OUT_OFFSET);
   size_t begin = as->length;
-  for (unsigned first = 0; first < rows; first += at_once) {
-    unsigned some = rows - first < at_once ? rows - first : at_once;
-    for (e.column = 0; e.column < RS_PLANE; e.column += as->width) emit_group(&e, k, first, some, matrix);
-  }
+  for (unsigned first = 0; first < count; first += rows.at_once)
+    for (e.column = 0; e.column < RS_PLANE; e.column += as->width) emit_group(&e, &rows, first);
   rs_add_number(as, IN_OFFSET, in_step);
   rs_add_number(as, OUT_OFFSET, out_step);
   rs_loop(as, STRIPES, begin);
