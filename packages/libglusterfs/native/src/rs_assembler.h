@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 /* General registers, by their numbers in instructions. The ones that hold a System V function's arguments are among them. */
-enum rs_register { RS_RAX = 0, RS_RCX = 1, RS_RDX = 2, RS_RSI = 6, RS_RDI = 7, RS_R8 = 8, RS_R9 = 9, RS_R10 = 10 };
+enum rs_register { RS_RAX = 0, RS_RCX = 1, RS_RDX = 2, RS_NO_INDEX = 4, RS_RSI = 6, RS_RDI = 7, RS_R8 = 8, RS_R9 = 9, RS_R10 = 10 };
 
 struct rs_assembler {
   uint8_t *code;
@@ -14,7 +14,7 @@ struct rs_assembler {
   unsigned width;
 };
 
-/* Memory at [base + index + displacement]. base: RAX, RCX, RDX, RSI or RDI; index: not RSP. */
+/* Memory at [base + index + displacement]. base: RAX, RCX, RDX, RSI or RDI; index: any or RS_NO_INDEX. */
 struct rs_address {
   enum rs_register base, index;
   int32_t displacement;

@@ -67,9 +67,17 @@ static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix)
   struct rs_assembler as = {.code = code->memory, .room = room, .width = shape->width};
   unsigned at_once = rows_at_once(shape);
   for (unsigned first = 0; first < shape->rows; first += at_once) {
-    unsigned rows = shape->rows - first < at_once ? shape->rows - first : at_once;
+    struct rs_rows rows = {
+      .k = shape->k,
+      .count = shape->rows - first < at_once ? shape->rows - first : at_once,
+      .matrix = matrix + (size_t)first * shape->k,
+      .in_step = shape->in_step,
+      .out_step = shape->out_step,
+      .prefetch = shape->rows > at_once,
+      .unaligned = shape->unaligned,
+    };
     code->functions[first / at_once] = as.length;
-    rs_rows_emit(&as, shape->k, rows, matrix + (size_t)first * shape->k, shape->in_step, shape->out_step, shape->rows > at_once);
+    rs_rows_emit(&as, &rows);
   }
   code->bytes = room;
   size_t bytes = whole_pages(as.length);
@@ -132,6 +140,7 @@ void rs_code_release(struct rs_code *code) {
 void rs_code_run(const struct rs_code *code, const uint8_t **in, uint8_t **out, size_t stripes) {
   const struct rs_shape *shape = &code->shape;
   unsigned at_once = rows_at_once(shape);
+  uint8_t scratch[RS_K_MAX * RS_CHUNK] __attribute__((aligned(64)));
   size_t block = shape->rows <= at_once ? stripes : BLOCK_BYTES / (shape->k * RS_CHUNK);
   while (stripes > 0) {
     size_t some = stripes < block ? stripes : block;
@@ -139,7 +148,7 @@ void rs_code_run(const struct rs_code *code, const uint8_t **in, uint8_t **out, 
       rs_rows_function *function;
       const uint8_t *address = code->memory + code->functions[first / at_once];
       memcpy(&function, &address, sizeof function);
-      function(in, out + first, some);
+      function(in, out + first, some, scratch);
     }
     for (unsigned c = 0; c < shape->k; c++) in[c] += some * (size_t)shape->in_step;
     for (unsigned i = 0; i < shape->rows; i++) out[i] += some * (size_t)shape->out_step;

@@ -12,6 +12,8 @@ struct rs_shape {
   /* Chunks in and out, and how far it is to those of the next stripe, in bytes. */
   unsigned k, rows;
   int32_t in_step, out_step;
+  /* The source's vectors straddle cache lines: 0 or 1. */
+  int unaligned;
 };
 
 /* Whether this system lets a process make code: it may not, under SELinux or seccomp. Asked once. */

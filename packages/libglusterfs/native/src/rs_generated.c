@@ -18,35 +18,44 @@ static void encode_row(unsigned k, int32_t brick, uint8_t *row) {
   }
 }
 
+/* AVX2's vectors are half a line: of a source that is aligned to 16 bytes, every second one straddles. That is not worth a copy. */
+static int straddles(unsigned width, const uint8_t *const *in, unsigned k) {
+  for (unsigned c = 0; c < k; c++)
+    if (width == 64 && (uintptr_t)in[c] % 64 != 0) return 1;
+  return 0;
+}
+
 static void encode(unsigned width, const struct rs_codec *other, unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
   uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
-  for (unsigned i = 0; i < bricks; i++) encode_row(k, brick[i], matrix + i * k);
-  struct rs_shape shape = {.width = width, .k = k, .rows = bricks, .in_step = (int32_t)k * RS_CHUNK, .out_step = RS_CHUNK};
+  const uint8_t *in[RS_K_MAX];
+  uint8_t *out[RS_BRICKS_MAX];
+  for (unsigned j = 0; j < k; j++) in[j] = data + j * RS_CHUNK;
+  for (unsigned i = 0; i < bricks; i++) {
+    encode_row(k, brick[i], matrix + i * k);
+    out[i] = fragments[i];
+  }
+  struct rs_shape shape = {.width = width, .k = k, .rows = bricks, .in_step = (int32_t)k * RS_CHUNK, .out_step = RS_CHUNK, .unaligned = straddles(width, in, k)};
   struct rs_code *code = rs_code_take(&shape, matrix);
   if (!code) {
     other->encode(k, bricks, brick, data, stripes, fragments);
     return;
   }
-  const uint8_t *in[RS_K_MAX];
-  uint8_t *out[RS_BRICKS_MAX];
-  for (unsigned j = 0; j < k; j++) in[j] = data + j * RS_CHUNK;
-  for (unsigned i = 0; i < bricks; i++) out[i] = fragments[i];
   rs_code_run(code, in, out, stripes);
   rs_code_release(code);
 }
 
 static void decode(unsigned width, const struct rs_codec *other, unsigned k, const uint8_t *matrix, const uint8_t *const *fragments, size_t stripes, uint8_t *data) {
-  struct rs_shape shape = {.width = width, .k = k, .rows = k, .in_step = RS_CHUNK, .out_step = (int32_t)k * RS_CHUNK};
-  struct rs_code *code = rs_code_take(&shape, matrix);
-  if (!code) {
-    other->decode(k, matrix, fragments, stripes, data);
-    return;
-  }
   const uint8_t *in[RS_K_MAX];
   uint8_t *out[RS_K_MAX];
   for (unsigned j = 0; j < k; j++) {
     in[j] = fragments[j];
     out[j] = data + j * RS_CHUNK;
+  }
+  struct rs_shape shape = {.width = width, .k = k, .rows = k, .in_step = RS_CHUNK, .out_step = (int32_t)k * RS_CHUNK, .unaligned = straddles(width, in, k)};
+  struct rs_code *code = rs_code_take(&shape, matrix);
+  if (!code) {
+    other->decode(k, matrix, fragments, stripes, data);
+    return;
   }
   rs_code_run(code, in, out, stripes);
   rs_code_release(code);

@@ -4,7 +4,7 @@
 #include "rs_network.h"
 
 /* Registers of a generated function: its arguments, then its own. */
-static const enum rs_register IN = RS_RDI, OUT = RS_RSI, STRIPES = RS_RDX, IN_OFFSET = RS_R9, OUT_OFFSET = RS_R10, CHUNK = RS_RAX;
+static const enum rs_register IN = RS_RDI, OUT = RS_RSI, STRIPES = RS_RDX, SCRATCH = RS_RCX, IN_OFFSET = RS_R9, OUT_OFFSET = RS_R10, CHUNK = RS_RAX;
 
 /* Vector registers: sums from 0 on, then the source's planes, then temporaries. */
 struct layout {
@@ -16,6 +16,12 @@ static struct layout layout_of(unsigned width) {
   return width == 64 ? (struct layout){16, 8, 8} : (struct layout){8, 4, 4};
 }
 
+/*
+ * Where the planes are read. Two loads a cycle need vectors that don't straddle cache lines, and JavaScript's memory is aligned to 16 bytes only:
+ * with several groups of rows the first one leaves such a source in the scratch, from where the others take it.
+ */
+enum source { IN_PLACE, INTO_SCRATCH, FROM_SCRATCH };
+
 struct emitter {
   struct rs_assembler *as;
   struct layout layout;
@@ -25,21 +31,29 @@ struct emitter {
   uint8_t place[RS_NETWORK_PLANES + RS_NETWORK_TEMPS];
   /* Sums that hold something already, one bit each. */
   uint32_t begun;
+  /* The chunk that is being added. */
+  unsigned chunk;
+  enum source source;
 };
 
-static struct rs_address plane_address(const struct emitter *e, enum rs_register offset, unsigned plane) {
-  return (struct rs_address){CHUNK, offset, (int32_t)(plane * RS_PLANE + e->column)};
+static struct rs_address scratch_address(const struct emitter *e, unsigned plane) {
+  return (struct rs_address){SCRATCH, RS_NO_INDEX, (int32_t)(e->chunk * RS_CHUNK + plane * RS_PLANE + e->column)};
+}
+
+static struct rs_address source_address(const struct emitter *e, unsigned plane) {
+  if (e->source == FROM_SCRATCH) return scratch_address(e, plane);
+  return (struct rs_address){CHUNK, IN_OFFSET, (int32_t)(plane * RS_PLANE + e->column)};
 }
 
 /* to = from */
 static void set(struct emitter *e, unsigned to, unsigned value) {
-  if (e->place[value] == RS_NETWORK_NONE) rs_load_vector(e->as, to, plane_address(e, IN_OFFSET, value));
+  if (e->place[value] == RS_NETWORK_NONE) rs_load_vector(e->as, to, source_address(e, value));
   else rs_copy_vector(e->as, to, e->place[value]);
 }
 
 /* to ^= value */
 static void add(struct emitter *e, unsigned to, unsigned value) {
-  if (e->place[value] == RS_NETWORK_NONE) rs_xor2_memory(e->as, to, to, plane_address(e, IN_OFFSET, value));
+  if (e->place[value] == RS_NETWORK_NONE) rs_xor2_memory(e->as, to, to, source_address(e, value));
   else rs_xor2(e->as, to, to, e->place[value]);
 }
 
@@ -83,8 +97,8 @@ static unsigned uses(const struct rs_network *network, unsigned value) {
  * memory unless registers abound.
  */
 static void place_planes(struct emitter *e, const struct rs_network *network) {
-  unsigned least = e->layout.planes == RS_NETWORK_PLANES ? 1 : 2, room = e->layout.planes, next = e->layout.sums, chosen = 0;
-  for (unsigned count = RS_NETWORK_TARGETS + RS_NETWORK_TEMPS; count >= least; count--) {
+  unsigned least = e->source == INTO_SCRATCH ? 0 : e->layout.planes == RS_NETWORK_PLANES ? 1 : 2, room = e->layout.planes, next = e->layout.sums, chosen = 0;
+  for (unsigned count = RS_NETWORK_TARGETS + RS_NETWORK_TEMPS + 1; count-- > least;) {
     for (unsigned v = 0; v < RS_NETWORK_PLANES && room > 0; v++) {
       if (uses(network, v) != count) continue;
       chosen |= 1u << v;
@@ -93,7 +107,9 @@ static void place_planes(struct emitter *e, const struct rs_network *network) {
   }
   for (unsigned v = 0; v < RS_NETWORK_PLANES; v++) {
     e->place[v] = (chosen >> v) & 1 ? (uint8_t)next++ : RS_NETWORK_NONE;
-    if (e->place[v] != RS_NETWORK_NONE) rs_load_vector(e->as, e->place[v], plane_address(e, IN_OFFSET, v));
+    if (e->place[v] == RS_NETWORK_NONE) continue;
+    rs_load_vector(e->as, e->place[v], source_address(e, v));
+    if (e->source == INTO_SCRATCH) rs_store_vector(e->as, scratch_address(e, v), e->place[v]);
   }
 }
 
@@ -137,44 +153,39 @@ static void emit_store(struct emitter *e, unsigned first, unsigned rows) {
     for (unsigned b = 0; b < 8; b++) {
       unsigned sum = 8 * i + b;
       if (!((e->begun >> sum) & 1)) rs_xor2(e->as, sum, sum, sum);
-      rs_store_vector(e->as, plane_address(e, OUT_OFFSET, b), sum);
+      rs_store_vector(e->as, (struct rs_address){CHUNK, OUT_OFFSET, (int32_t)(b * RS_PLANE + e->column)}, sum);
     }
   }
 }
 
-struct rows {
-  unsigned k, count, at_once;
-  const uint8_t *matrix;
-  int32_t in_step, out_step;
-  int prefetch;
-};
-
 /* As many rows as there are registers for. */
-static void emit_group(struct emitter *e, const struct rows *rows, unsigned first) {
-  unsigned some = rows->count - first < rows->at_once ? rows->count - first : rows->at_once;
-  unsigned group = first / rows->at_once, groups = (rows->count + rows->at_once - 1) / rows->at_once;
+static void emit_group(struct emitter *e, const struct rs_rows *rows, unsigned first) {
+  unsigned at_once = e->layout.sums / 8, some = rows->count - first < at_once ? rows->count - first : at_once;
+  unsigned group = first / at_once, groups = (rows->count + at_once - 1) / at_once;
   e->begun = 0;
+  e->source = groups == 1 || !rows->unaligned ? IN_PLACE : group == 0 ? INTO_SCRATCH : FROM_SCRATCH;
   for (unsigned c = 0; c < rows->k; c++) {
     uint8_t factors[RS_NETWORK_TARGETS / 8] = {0};
     for (unsigned i = 0; i < some; i++) factors[i] = rows->matrix[(first + i) * rows->k + c];
-    rs_load_pointer(e->as, CHUNK, IN, (int32_t)(8 * c));
-    if (rows->prefetch && c % groups == group && e->column == 0)
+    int prefetch = rows->prefetch && c % groups == group && e->column == 0;
+    e->chunk = c;
+    if (prefetch || e->source != FROM_SCRATCH) rs_load_pointer(e->as, CHUNK, IN, (int32_t)(8 * c));
+    if (prefetch)
       for (unsigned b = 0; b < 8; b++) rs_prefetch(e->as, (struct rs_address){CHUNK, IN_OFFSET, rows->in_step + (int32_t)(b * RS_PLANE)});
     emit_chunk(e, some, factors);
   }
   emit_store(e, first, some);
 }
 
-void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned count, const uint8_t *matrix, int32_t in_step, int32_t out_step, int prefetch) {
+void rs_rows_emit(struct rs_assembler *as, const struct rs_rows *rows) {
   struct emitter e = {.as = as, .layout = layout_of(as->width)};
-  struct rows rows = {.k = k, .count = count, .at_once = e.layout.sums / 8, .matrix = matrix, .in_step = in_step, .out_step = out_step, .prefetch = prefetch};
   rs_clear(as, IN_OFFSET);
   rs_clear(as, OUT_OFFSET);
   size_t begin = as->length;
-  for (unsigned first = 0; first < count; first += rows.at_once)
-    for (e.column = 0; e.column < RS_PLANE; e.column += as->width) emit_group(&e, &rows, first);
-  rs_add_number(as, IN_OFFSET, in_step);
-  rs_add_number(as, OUT_OFFSET, out_step);
+  for (unsigned first = 0; first < rows->count; first += e.layout.sums / 8)
+    for (e.column = 0; e.column < RS_PLANE; e.column += as->width) emit_group(&e, rows, first);
+  rs_add_number(as, IN_OFFSET, rows->in_step);
+  rs_add_number(as, OUT_OFFSET, rows->out_step);
   rs_loop(as, STRIPES, begin);
   rs_return(as);
 }

@@ -2,11 +2,23 @@
 #pragma once
 #include "rs_assembler.h"
 
-/* Where the chunks of the first stripe lie, and how many stripes there are: one or more. */
-typedef void rs_rows_function(const uint8_t *const *in, uint8_t *const *out, size_t stripes);
-
 /*
- * Appends an rs_rows_function for `count` rows of `k` factors each, for chunks that lie `in_step` and `out_step` bytes from the same chunks of the
- * stripe before. `prefetch`: each stripe brings the next one near.
+ * Where the chunks of the first stripe lie, and how many stripes there are: one or more. `scratch` is room for a stripe, at a multiple of a vector's
+ * size.
  */
-void rs_rows_emit(struct rs_assembler *as, unsigned k, unsigned count, const uint8_t *matrix, int32_t in_step, int32_t out_step, int prefetch);
+typedef void rs_rows_function(const uint8_t *const *in, uint8_t *const *out, size_t stripes, uint8_t *scratch);
+
+struct rs_rows {
+  /* `count` rows of `k` factors. */
+  unsigned k, count;
+  const uint8_t *matrix;
+  /* How far the chunks lie from the same ones of the stripe before, in bytes. */
+  int32_t in_step, out_step;
+  /* Each stripe brings the next one near. */
+  int prefetch;
+  /* The source's vectors straddle cache lines. */
+  int unaligned;
+};
+
+/* Appends an rs_rows_function. */
+void rs_rows_emit(struct rs_assembler *as, const struct rs_rows *rows);

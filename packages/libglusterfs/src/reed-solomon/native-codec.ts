@@ -5,39 +5,58 @@ import { portableReedSolomon } from './portable-codec.js';
 
 /** The addon's part (native/src/rs_binding.cc). */
 interface RsAddon {
-  /** Instruction sets that this processor has, fastest first. */
+  /** What this processor and system can run, fastest first; the place in this list is the number of a level. */
   rsLevels(): string[];
-  rsEncode(level: string, k: number, bricks: Int32Array, data: Uint8Array, fragments: readonly Uint8Array[]): void;
+  rsEncode(level: number, k: number, bricks: Int32Array, data: Uint8Array, ...fragments: readonly Uint8Array[]): void;
   /** `matrix`: k·k coefficients, row by row. */
-  rsDecode(level: string, k: number, matrix: Uint8Array, fragments: readonly Uint8Array[], data: Uint8Array): void;
+  rsDecode(level: number, k: number, matrix: Uint8Array, data: Uint8Array, ...fragments: readonly Uint8Array[]): void;
 }
 
-/** Matrices of the last erasure patterns: there are only as many as bricks have died lately. */
-const MATRICES_MAX = 64;
-const matrices = new Map<string, Uint8Array>();
+/** Sets of bricks of the last calls: there are only as many as bricks have died lately, or as reads take turns over. */
+const SETS_MAX = 256;
 
-function flatMatrix(k: number, bricks: readonly number[]): Uint8Array {
-  const key = `${k}:${bricks.join(',')}`;
-  let matrix = matrices.get(key);
-  if (!matrix) {
-    matrix = Uint8Array.from(decodeMatrix(k, bricks).flat());
-    if (matrices.size >= MATRICES_MAX) matrices.clear();
-    matrices.set(key, matrix);
+/** Keeps what a function makes of k and a list of bricks, the latest SETS_MAX of it. */
+function kept<T>(make: (k: number, bricks: readonly number[]) => T): (k: number, bricks: readonly number[]) => T {
+  const sets = new Map<number | string, T>();
+  return (k, bricks) => {
+    const key = keyOf(k, bricks);
+    let value = sets.get(key);
+    if (value === undefined) {
+      value = make(k, bricks);
+      if (sets.size >= SETS_MAX) for (const oldest of sets.keys()) if (sets.delete(oldest)) break;
+      sets.set(key, value);
+    }
+    return value;
+  };
+}
+
+/** A number for the usual case, ascending bricks: their mask below k. */
+function keyOf(k: number, bricks: readonly number[]): number | string {
+  let mask = 0;
+  let before = -1;
+  for (let i = 0; i < bricks.length; i++) {
+    const brick = bricks[i] ?? -1;
+    if (brick <= before || brick > 30) return `${k}:${bricks.join(',')}`;
+    mask |= 1 << brick;
+    before = brick;
   }
-  return matrix;
+  return (mask >>> 0) * 32 + k;
 }
 
-function nativeReedSolomon(addon: RsAddon, level: string): ReedSolomon {
+const bricksOf = kept((_k, bricks) => Int32Array.from(bricks));
+const matrixOf = kept((k, bricks) => Uint8Array.from(decodeMatrix(k, bricks).flat()));
+
+function nativeReedSolomon(addon: RsAddon, name: string, level: number): ReedSolomon {
   return {
-    name: level,
+    name,
     encode: (k, bricks, data, fragments) => {
       checkLengths(k, bricks, data, fragments);
-      if (data.length >= CHUNK_SIZE) addon.rsEncode(level, k, Int32Array.from(bricks), data, fragments);
+      addon.rsEncode(level, k, bricksOf(k, bricks), data, ...fragments);
     },
     decode: (k, bricks, fragments, data) => {
       checkLengths(k, bricks, data, fragments);
       if (bricks.length !== k) throw new RangeError(`${k} fragments are needed, not ${bricks.length}`);
-      if (data.length >= CHUNK_SIZE) addon.rsDecode(level, k, flatMatrix(k, bricks), fragments, data);
+      addon.rsDecode(level, k, matrixOf(k, bricks), data, ...fragments);
     },
   };
 }
@@ -45,7 +64,7 @@ function nativeReedSolomon(addon: RsAddon, level: string): ReedSolomon {
 /** All implementations that run here, fastest first; the portable one is always the last. */
 export function reedSolomons(): ReedSolomon[] {
   const addon = loadNative<RsAddon>('rsLevels');
-  return [...(addon ? addon.rsLevels().map((level) => nativeReedSolomon(addon, level)) : []), portableReedSolomon];
+  return [...(addon ? addon.rsLevels().map((name, level) => nativeReedSolomon(addon, name, level)) : []), portableReedSolomon];
 }
 
 let chosen: ReedSolomon | undefined;
