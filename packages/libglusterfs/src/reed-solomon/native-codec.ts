@@ -1,5 +1,5 @@
 import { loadNative } from '../platform/native.js';
-import { CHUNK_SIZE, type ReedSolomon, checkLengths } from './codec.js';
+import { type ReedSolomon, checkLengths } from './codec.js';
 import { decodeMatrix } from './field.js';
 import { portableReedSolomon } from './portable-codec.js';
 
