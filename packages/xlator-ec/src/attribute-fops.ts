@@ -1,10 +1,11 @@
 import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, type LookupReply, type PlainReply, type PrePostReply, type ReadlinkReply, type StatReply, type StatfsReply, type Statvfs, type Xdata } from '@glusterts/libglusterfs';
-import { answersAgree, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt, sameTimes, winnerOf } from './answers.js';
+import { type Answer, answersAgree, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt, sameTimes, winnerOf } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { openEverywhere } from './file-fops.js';
 import type { InodeLock } from './inode-lock.js';
+import { askQuiet, isClean, merged, quietState } from './quiet-state.js';
 import { type Done, METADATA, READ_FULL, underLock, withSize } from './under-lock.js';
-import { DIRTY, HEALING_BIT, INODELK_COUNT, INODELK_DOM_COUNT, SIZE, VERSION, readPair, readU64, withLockCount } from './version-xattrs.js';
+import { DIRTY, EC_PREFIX, GENERATION, INODELK_COUNT, INODELK_DOM_COUNT, SIZE, VERSION, readU64, withLockCount } from './version-xattrs.js';
 
 const CONTENT = 'glusterfs.content' as Bytes;
 
@@ -21,8 +22,9 @@ function lookupRequest(xdata: Xdata): Dict {
 /** spec/ec.md, §18: no lock; the largest group of answers, however small. Answers that all agree need not be more than r + 1. */
 export async function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
   cluster.needUp();
-  const request = lookupRequest(xdata);
+  const request = askQuiet(cluster, lookupRequest(xdata));
   const { answers } = await cluster.sample(cluster.up, loc.inode, (child) => child.lookup(frame, loc, request), identicalFound);
+  if (request.has(GENERATION)) noteQuiet(cluster, loc.inode, answers);
   const [best] = groupAnswers(answers, sameFound);
   if (!best) throw new FopError(Errno.EIO);
   const winner = winnerOf(best);
@@ -35,6 +37,15 @@ export async function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xd
   }
   answer = withoutEc(answer);
   return { inode: winner.first.inode, stat, postparent, xdata: answer };
+}
+
+/** Remembers a file that nobody had locked on the bricks that were asked. */
+function noteQuiet(cluster: Cluster, inode: Inode, answers: readonly Answer<LookupReply>[]): void {
+  for (const { brick, reply } of answers) if (reply) cluster.heard(brick, reply.xdata?.has(GENERATION) === true);
+  const state = quietState(cluster, answers);
+  const known = cluster.quiet.get(inode);
+  if (state) cluster.quiet.set(inode, (known && merged(known, state)) ?? state);
+  else if (known) cluster.quiet.delete(inode);
 }
 
 /**
@@ -65,17 +76,14 @@ async function unlockedStat(cluster: Cluster, frame: Frame, inode: Inode, xdata:
   return { stat, xdata: answer };
 }
 
-/** Nothing is pending and nothing to be healed. */
-function isClean(xdata: Xdata): boolean {
-  const [data, metadata] = readPair(xdata, DIRTY) ?? [0n, 0n];
-  return data === 0n && metadata === 0n && ((readPair(xdata, VERSION)?.[0] ?? 0n) & HEALING_BIT) === 0n;
-}
-
 /** The caller sees none of EC's xattrs. */
 export function withoutEc(dict: Dict | undefined): Dict | undefined {
-  if (!dict || !dict.keys().some((key) => key.startsWith('trusted.ec.'))) return dict;
-  const visible = dict.clone();
-  for (const key of dict.keys()) if (key.startsWith('trusted.ec.')) visible.delete(key);
+  let visible = dict;
+  for (const key of dict?.keys() ?? []) {
+    if (!key.startsWith(EC_PREFIX) && key !== GENERATION) continue;
+    if (visible === dict) visible = dict?.clone();
+    visible?.delete(key);
+  }
   return visible;
 }
 

@@ -3,6 +3,7 @@ import { type Answer, type Same, type Winner, answersAgree, decide, groupAnswers
 import { type Geometry, bricksOf, countOf, maskText } from './geometry.js';
 import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
+import type { QuietState } from './quiet-state.js';
 
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
 const WARY_QUESTIONS = 8;
@@ -26,17 +27,21 @@ export class Cluster {
   readonly codec: ReedSolomon;
   readonly locks: CtxSlot<InodeLock>;
   readonly fds: CtxSlot<FdCtx>;
+  readonly quiet: CtxSlot<QuietState>;
   /** Locks that are held now, for contention, lost bricks and the end. */
   readonly held = new Set<InodeLock>();
   /** Those of them that no fop uses at the moment. */
   readonly idle: IdleLocks;
   options: OptionValues;
   up = 0;
+  /** Bricks that have numbered their locks for us, and those that were asked to and didn't. */
+  vouching = 0;
+  #deaf = 0;
   shuttingDown = false;
   #roundRobin = 0;
   #wary = 0;
 
-  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; options: OptionValues }) {
+  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; quiet: CtxSlot<QuietState>; options: OptionValues }) {
     this.name = init.name;
     this.geometry = init.geometry;
     this.children = init.children;
@@ -45,8 +50,27 @@ export class Cluster {
     this.codec = init.codec;
     this.locks = init.locks;
     this.fds = init.fds;
+    this.quiet = init.quiet;
     this.options = init.options;
     this.idle = new IdleLocks(init.graph.platform);
+  }
+
+  /** Whether it is worth asking for lock numbers. */
+  get someMayVouch(): boolean {
+    return (this.up & ~this.#deaf) !== 0;
+  }
+
+  /** What an answer to that question shows of the brick. */
+  heard(brick: number, vouches: boolean): void {
+    if (vouches) this.vouching |= 1 << brick;
+    else this.#deaf |= 1 << brick;
+  }
+
+  /** Another process may be answering in its place now. */
+  brickUp(brick: number): void {
+    this.up |= 1 << brick;
+    this.vouching &= ~(1 << brick);
+    this.#deaf &= ~(1 << brick);
   }
 
   get k(): number {

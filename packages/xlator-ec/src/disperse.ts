@@ -11,6 +11,7 @@ import * as files from './file-fops.js';
 import * as userLocks from './lock-fops.js';
 import { Geometry, countOf, maskText } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
+import type { QuietState } from './quiet-state.js';
 import * as xattrs from './xattr-fops.js';
 
 /** How long the volume waits for bricks that say nothing (spec/ec.md, §22). */
@@ -22,6 +23,7 @@ type State = 'wait' | 'up' | 'down';
 export class Disperse extends Xlator {
   readonly #lockSlot: CtxSlot<InodeLock>;
   readonly #fdSlot: CtxSlot<FdCtx>;
+  readonly #quietSlot: CtxSlot<QuietState>;
   #cluster: Cluster | undefined;
   /** Bricks that have said up or down. */
   #notified = 0;
@@ -32,13 +34,14 @@ export class Disperse extends Xlator {
     super(context);
     this.#lockSlot = this.newCtxSlot<InodeLock>();
     this.#fdSlot = this.newCtxSlot<FdCtx>();
+    this.#quietSlot = this.newCtxSlot<QuietState>();
   }
 
   override init(): void {
     const redundancy = this.options.get('redundancy');
     if (typeof redundancy !== 'number') throw new FopError(Errno.EINVAL, undefined, 'Failed to parse xlator options');
     this.#cluster = new Cluster({
-      name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, options: this.options,
+      name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, options: this.options,
     });
   }
 
@@ -105,7 +108,7 @@ export class Disperse extends Xlator {
       this.#notified |= 1 << brick;
     } else {
       this.#notified |= 1 << brick;
-      if (event === GfEvent.CHILD_UP) cluster.up |= 1 << brick;
+      if (event === GfEvent.CHILD_UP) cluster.brickUp(brick);
       else cluster.up &= ~(1 << brick);
     }
     if (wasUp === 1 && event === GfEvent.CHILD_DOWN) for (const lock of [...cluster.held]) lock.brickLost(brick);
@@ -323,6 +326,7 @@ export class Disperse extends Xlator {
 
   override forget(inode: Inode): void {
     this.#lockSlot.delete(inode);
+    this.#quietSlot.delete(inode);
   }
   override release(fd: Fd): void {
     this.#fdSlot.delete(fd);

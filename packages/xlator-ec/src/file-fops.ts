@@ -4,6 +4,7 @@ import type { Cluster } from './cluster.js';
 import { bricksOf } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
 import { readUnderLock, writeOffset, writeUnderLock } from './read-write.js';
+import { readUnlocked } from './unlocked-read.js';
 import { type Done, PLAIN, READ_RANGE, WRITE_RANGE, lockOf, underLock, withSize } from './under-lock.js';
 import { withLockCount } from './version-xattrs.js';
 
@@ -36,8 +37,11 @@ export async function openEverywhere(cluster: Cluster, frame: Frame, fd: Fd, mas
   for (const { brick, error } of answers) if (!error) ctx.open |= 1 << brick;
 }
 
-export function readv(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+export async function readv(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
   const { geometry } = cluster;
+  cluster.needUp();
+  const unlocked = await readUnlocked(cluster, frame, fd, size, offset, flags, xdata);
+  if (unlocked) return unlocked;
   return underLock(cluster, frame, fd.inode, READ_RANGE(fd, geometry.down(offset), geometry.up(offset + size)), (lock) => readUnderLock(cluster, lock, frame, fd, size, offset, flags, xdata));
 }
 

@@ -261,6 +261,7 @@ export class InodeLock {
     const loc = cluster.locOf(this.#inode);
     const domain = cluster.name as Bytes;
     cluster.needUp();
+    cluster.quiet.delete(this.#inode);
     this.#inode.ref();
     try {
       let answers = await cluster.all(cluster.up, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLK, FLOCK, undefined));

@@ -1,4 +1,4 @@
-import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, IoVec, type Iobuf, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
+import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, type Iatt, IoVec, type Iobuf, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
 import { type Answer, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
 import { type Cluster, toFopError } from './cluster.js';
 import { countOf } from './geometry.js';
@@ -70,7 +70,7 @@ export async function readStripes(cluster: Cluster, frame: Frame, fd: Fd, offset
   }
 }
 
-function decodeFragments(cluster: Cluster, bricks: readonly number[], vectors: readonly IoVec[]): { data: Uint8Array; iobuf: Iobuf | undefined } {
+export function decodeFragments(cluster: Cluster, bricks: readonly number[], vectors: readonly IoVec[]): { data: Uint8Array; iobuf: Iobuf | undefined } {
   const length = vectors[0]?.size ?? 0;
   if (length === 0) return { data: new Uint8Array(0), iobuf: undefined };
   const { memory, iobuf } = page(cluster, length * cluster.k);
@@ -86,12 +86,16 @@ export async function readUnderLock(cluster: Cluster, lock: InodeLock, frame: Fr
   const readMask = cluster.options.text('ec-read-mask');
   const mask = readMask === undefined ? lock.good : lock.good & maskFromText(readMask);
   const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, mask, withLockCount(xdata, cluster.name));
-  const end = Math.min(read.data.length, head + size, Math.max(head, lock.size - aligned));
-  const stat = read.reply.stat;
-  stat.ia_size = lock.size;
+  const reply = clipped({ data: read.data, page: read.page, stat: read.reply.stat, xdata: read.reply.xdata }, lock.size, head, size, offset);
+  return { reply, asked: read.asked, answered: read.answered };
+}
+
+/** Of decoded stripes what the user asked for, up to the file's end. */
+export function clipped(read: { readonly data: Uint8Array; readonly page: Iobuf | undefined; readonly stat: Iatt; readonly xdata: Xdata }, fileSize: number, head: number, size: number, offset: number): ReadReply {
+  const end = Math.min(read.data.length, head + size, Math.max(head, fileSize - (offset - head)));
   const bytes = read.data.subarray(Math.min(head, end), end);
-  const vector = read.page ? new IoVec([bytes], [read.page]) : IoVec.empty;
-  return { reply: { vector, stat, eof: offset + bytes.length >= lock.size, xdata: read.reply.xdata }, asked: read.asked, answered: read.answered };
+  read.stat.ia_size = fileSize;
+  return { vector: read.page ? new IoVec([bytes], [read.page]) : IoVec.empty, stat: read.stat, eof: offset + bytes.length >= fileSize, xdata: read.xdata };
 }
 
 function maskFromText(text: string): number {

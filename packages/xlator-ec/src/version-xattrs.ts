@@ -10,6 +10,9 @@ export const EC_PREFIX = 'trusted.ec.';
 export const INODELK_DOM_COUNT = 'glusterfs.inodelk-dom-count' as Bytes;
 export const INODELK_COUNT = 'glusterfs.inodelk-count' as Bytes;
 
+/** Our own question to our own bricks: the number of the last inodelk granted on the inode; 0 while one is held. Others leave it out. */
+export const GENERATION = 'glusterts.inodelk-generation' as Bytes;
+
 /** Marks the data version of a brick that is being healed (spec/ec.md, §26). */
 export const HEALING_BIT = 1n << 62n;
 

@@ -44,7 +44,8 @@ export abstract class CountingFops extends Xlator {
     if (!asked) return this.child.lookup(frame, loc, xdata);
     const reply = await this.child.lookup(frame, loc, asked.rest);
     const parent = loc.parentGfid !== NULL_GFID ? { locks: this.locksOf(loc.parentGfid), name: loc.name } : undefined;
-    return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(reply.stat.ia_gfid)], parent) };
+    const gfid = reply.stat.ia_gfid;
+    return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(gfid)], parent, asked.generation ? this.lockTable.generationOf(gfid) : undefined) };
   }
   override stat(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
     const asked = countsAsked(xdata);
@@ -138,7 +139,10 @@ export abstract class CountingFops extends Xlator {
   override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     if (this.#mandatory) await this.#mayDo(frame, fd, RD, offset, size);
     const asked = countsAsked(xdata);
-    return asked ? this.#count(this.child.readv(frame, fd, size, offset, flags, asked.rest), asked, fd.inode.gfid) : this.child.readv(frame, fd, size, offset, flags, xdata);
+    if (!asked) return this.child.readv(frame, fd, size, offset, flags, xdata);
+    const reply = await this.child.readv(frame, fd, size, offset, flags, asked.rest);
+    const { gfid } = fd.inode;
+    return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(gfid)], undefined, asked.generation ? this.lockTable.generationOf(gfid) : undefined) };
   }
   override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     if (this.#mandatory) await this.#mayDo(frame, fd, WR, offset, vector.size);

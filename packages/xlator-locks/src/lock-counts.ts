@@ -10,7 +10,9 @@ const DOM_PREFIX = 'glusterfs.inodelk-dom-prefix:';
 const ENTRYLK_COUNT = 'glusterfs.entrylk-count' as Bytes;
 const POSIXLK_COUNT = 'glusterfs.posixlk-count' as Bytes;
 const PARENT_ENTRYLK = 'glusterfs.parent-entrylk' as Bytes;
-const KEYS = [INODELK_COUNT, INODELK_DOM_COUNT, MULTI_DOM, ENTRYLK_COUNT, POSIXLK_COUNT, PARENT_ENTRYLK] as const;
+/** Our own question, which no brick of GlusterFS's answers: see `LockTable.generationOf`. */
+const GENERATION = 'glusterts.inodelk-generation' as Bytes;
+const KEYS = [INODELK_COUNT, INODELK_DOM_COUNT, MULTI_DOM, ENTRYLK_COUNT, POSIXLK_COUNT, PARENT_ENTRYLK, GENERATION] as const;
 
 /** What a request asks, and the request without it. */
 export interface CountRequest {
@@ -21,6 +23,7 @@ export interface CountRequest {
   readonly entrylk: boolean;
   readonly posixlk: boolean;
   readonly parentEntrylk: boolean;
+  readonly generation: boolean;
 }
 
 /** Undefined when xdata asks for no count. */
@@ -38,6 +41,7 @@ export function countsAsked(xdata: Xdata): CountRequest | undefined {
     entrylk: xdata.has(ENTRYLK_COUNT),
     posixlk: xdata.has(POSIXLK_COUNT),
     parentEntrylk: xdata.has(PARENT_ENTRYLK),
+    generation: xdata.has(GENERATION),
   };
 }
 
@@ -45,14 +49,16 @@ export function countsAsked(xdata: Xdata): CountRequest | undefined {
  * Adds the answers to a reply's xdata.
  * @param locks of the inodes that count; the highest counts. Undefined elements are inodes without locks.
  * @param parent the locks of the parent, and the name in it, for `glusterfs.parent-entrylk`
+ * @param generation of the inode that the fop is about, where the fop tells it
  */
-export function addCounts(reply: Xdata, asked: CountRequest, locks: readonly (InodeLocks | undefined)[], parent?: { locks: InodeLocks | undefined; name: Bytes }): Dict {
+export function addCounts(reply: Xdata, asked: CountRequest, locks: readonly (InodeLocks | undefined)[], parent?: { locks: InodeLocks | undefined; name: Bytes }, generation?: number): Dict {
   const dict = reply?.clone() ?? new Dict();
   const most = (count: (locks: InodeLocks) => number): number => Math.max(0, ...locks.map((each) => (each ? count(each) : 0)));
   if (asked.parentEntrylk && parent) dict.setInt(PARENT_ENTRYLK, parent.locks?.holdsEntry(parent.name) ? 1 : 0);
   if (asked.entrylk) dict.setInt(ENTRYLK_COUNT, most((each) => each.entrylkCount()));
   if (asked.inodelk || asked.domain !== undefined) dict.setInt(INODELK_COUNT, most((each) => each.inodelkCount(asked.inodelk ? undefined : asked.domain)));
   for (const key of asked.domains) dict.setInt(key, most((each) => each.inodelkCount(key.slice(DOM_PREFIX.length) as Bytes)));
+  if (asked.generation && generation !== undefined) dict.setUint(GENERATION, generation);
   if (asked.posixlk) dict.setInt(POSIXLK_COUNT, most((each) => each.posix.count));
   return dict;
 }

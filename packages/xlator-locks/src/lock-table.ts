@@ -8,18 +8,52 @@ export interface TablePolicy {
   readonly notifyDelayMs: number;
 }
 
+/** Inodes whose last inodelk is remembered by number; of the others it is only known that it was earlier. */
+const LAST_GRANTS_MAX = 65_536;
+/** Grants are numbered from the time of day on, so that no number comes again after the brick has been restarted. */
+const NUMBERS_PER_MS = 1024;
+
 /** The locks of all inodes of a brick. */
 export class LockTable {
   readonly #inodes = new Map<Gfid, InodeLocks>();
   readonly #platform: Platform;
   readonly #tell: (upcall: Upcall) => void;
   policy: TablePolicy;
+  /** The number of the latest inodelk that was granted on any inode. */
+  #grants: number;
+  /** The number of each inode's latest, oldest first. */
+  readonly #lastGrants = new Map<Gfid, number>();
+  /** What is not in there was granted no later than this. */
+  #forgottenGrants: number;
 
   /** @param tell sends an upcall towards its client */
   constructor(platform: Platform, policy: TablePolicy, tell: (upcall: Upcall) => void) {
     this.#platform = platform;
     this.policy = policy;
     this.#tell = tell;
+    this.#grants = Math.floor(platform.clock.wall()) * NUMBERS_PER_MS + platform.random.below(NUMBERS_PER_MS);
+    this.#forgottenGrants = this.#grants;
+  }
+
+  /** An inodelk was granted on the inode. */
+  inodelkGranted(gfid: Gfid): void {
+    this.#lastGrants.delete(gfid);
+    this.#lastGrants.set(gfid, ++this.#grants);
+    if (this.#lastGrants.size <= LAST_GRANTS_MAX) return;
+    for (const [oldest, number] of this.#lastGrants) {
+      this.#lastGrants.delete(oldest);
+      this.#forgottenGrants = number;
+      return;
+    }
+  }
+
+  /**
+   * A number that changes with every inodelk that is granted on the inode; 0 while somebody holds one or waits for it. Whoever sees
+   * the same number twice knows that nobody held one between: what only lock holders change has not changed.
+   */
+  generationOf(gfid: Gfid): number {
+    if ((this.#inodes.get(gfid)?.inodelkCount() ?? 0) > 0) return 0;
+    return this.#lastGrants.get(gfid) ?? this.#forgottenGrants;
   }
 
   find(gfid: Gfid): InodeLocks | undefined {

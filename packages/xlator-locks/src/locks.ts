@@ -80,6 +80,7 @@ export class Locks extends CountingFops {
       this.revoke(locks, domain, 'inodelk', (held) => held.start <= range.end && range.start <= held.end);
       const waiting = locks.inodelkDomain(domain).lock(frame, lock, cmd === InodelkCmd.SETLKW, now, (held) => this.table.contendedInodelk(gfid, domain, held));
       if (waiting) await waiting;
+      this.table.inodelkGranted(gfid);
     } finally {
       this.#pruneDomains(gfid);
     }
