@@ -42,8 +42,9 @@ export async function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xd
 /** Remembers a file that nobody had locked on the bricks that were asked. */
 function noteQuiet(cluster: Cluster, inode: Inode, answers: readonly Answer<LookupReply>[]): void {
   for (const { brick, reply } of answers) if (reply) cluster.heard(brick, reply.xdata?.has(GENERATION) === true);
-  const state = quietState(cluster, answers);
   const known = cluster.quiet.get(inode);
+  if (known?.marked === true) return;
+  const state = quietState(cluster, answers);
   if (state) cluster.quiet.set(inode, (known && merged(known, state)) ?? state);
   else if (known) cluster.quiet.delete(inode);
 }

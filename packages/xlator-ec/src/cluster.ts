@@ -60,6 +60,11 @@ export class Cluster {
     return (this.up & ~this.#deaf) !== 0;
   }
 
+  /** All bricks are there and number their locks. */
+  get allVouch(): boolean {
+    return this.vouching === this.geometry.all && this.up === this.geometry.all;
+  }
+
   /** What an answer to that question shows of the brick. */
   heard(brick: number, vouches: boolean): void {
     if (vouches) this.vouching |= 1 << brick;

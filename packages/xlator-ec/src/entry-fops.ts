@@ -1,10 +1,12 @@
-import { type Bytes, type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, NULL_GFID, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
 import { mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
-import { sizeOf } from './attribute-fops.js';
+import { sizeOf, withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
-import { underLocks, withSize } from './under-lock.js';
-import { CONFIG, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
+import { newbornState } from './quiet-state.js';
+import { PLAIN, underLock, underLocks, withSize } from './under-lock.js';
+import { CONFIG, DIRTY, GENERATION, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
 
+const O_ACCMODE = 3;
 const O_APPEND = 0o2000;
 const S_IFMT = 0o170000;
 const S_IFREG = 0o100000;
@@ -35,13 +37,33 @@ function make(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['c
   });
 }
 
-export function create(cluster: Cluster, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
+export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+  let isMarked = false;
+  const reply = await underLocks(cluster, frame, [parentOf(loc)], async (good) => {
     const request = newFile(cluster, xdata);
+    const vouched = cluster.allVouch && good === cluster.geometry.all;
+    if (vouched) request.setUint(GENERATION, 0);
+    const marks = vouched && (flags & O_ACCMODE) !== 0;
+    // It will be written to: made with its mark, it needs no message to set it.
+    if (marks) request.setBin(DIRTY, u64s(1n, 1n));
     const { asked, winner } = await cluster.agree(good, (child) => child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request), sameEntry);
     cluster.fds.set(fd, { flags, open: winner.mask, directory: false, badVersion: 0 });
-    return { reply: { ...entryReply(cluster, winner.replies, 0), fd }, asked, answered: winner.mask };
+    const entry = entryReply(cluster, winner.replies, 0);
+    if (vouched && entry.stat.ia_gfid === xdata?.getGfid('gfid-req')) {
+      const state = newbornState(cluster, winner.replies.map(({ xdata: each }, i) => [winner.bricks[i] ?? 0, each] as const), marks);
+      if (state) cluster.quiet.set(entry.inode, state);
+      isMarked = marks && state !== undefined;
+    }
+    return { reply: { ...entry, fd, xdata: withoutEc(entry.xdata) }, asked, answered: winner.mask };
   });
+  if (isMarked) cluster.graph.platform.timers.soon(() => takeLock(cluster, frame, loc.inode));
+  return reply;
+}
+
+/** The lock of a file that was made to be written to, taken while the caller is told; whatever comes of it shows in the next fop. */
+function takeLock(cluster: Cluster, frame: Frame, inode: Inode): void {
+  if (inode.gfid === NULL_GFID || cluster.shuttingDown || cluster.locks.get(inode)?.busy === true) return;
+  underLock(cluster, frame, inode, PLAIN(), async () => ({ reply: { xdata: undefined }, asked: 0, answered: 0 })).catch(() => undefined);
 }
 
 export function mknod(cluster: Cluster, frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {

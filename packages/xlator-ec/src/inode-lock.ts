@@ -1,8 +1,9 @@
-import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, type PlainReply, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
 import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
-import { CONFIG, DIRTY, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s } from './version-xattrs.js';
+import type { QuietState } from './quiet-state.js';
+import { CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s } from './version-xattrs.js';
 
 /** What a fop needs of the lock (spec/ec.md, §14). */
 export interface Wanted {
@@ -158,15 +159,15 @@ export class InodeLock {
    * more is expected, so that the dirty mark goes with it, and the release has nothing left to write.
    */
   async publish(frame: Frame, closing: boolean): Promise<void> {
-    if (this.#delta[0] === 0n && this.#delta[1] === 0n) return;
     const [data, metadata] = this.#delta;
     const size = this.size;
     const dict = new Dict();
     const sizeDelta = BigInt(size - this.#preSize);
-    dict.setBin(VERSION, u64s(data, metadata));
-    if (this.#haveInfo && sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
     const marks = this.#dirty;
     const clears = closing && this.#owners.size === 1 && (marks[0] || marks[1]) && this.#allGood();
+    if (data === 0n && metadata === 0n && !clears) return;
+    if (data !== 0n || metadata !== 0n) dict.setBin(VERSION, u64s(data, metadata));
+    if (this.#haveInfo && sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
     if (clears) {
       dict.setBin(DIRTY, u64s(marks[0] ? -1n : 0n, marks[1] ? -1n : 0n));
       this.#dirty = [false, false];
@@ -261,10 +262,13 @@ export class InodeLock {
     const loc = cluster.locOf(this.#inode);
     const domain = cluster.name as Bytes;
     cluster.needUp();
+    const known = cluster.quiet.get(this.#inode);
+    const quiet = cluster.allVouch ? known : undefined;
     cluster.quiet.delete(this.#inode);
     this.#inode.ref();
     try {
-      let answers = await cluster.all(cluster.up, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLK, FLOCK, undefined));
+      const question = quiet && new Dict().setUint(GENERATION, 0);
+      let answers = await cluster.all(cluster.up, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLK, FLOCK, question));
       let granted = maskOf(answers, (answer) => answer.error === undefined);
       const again = maskOf(answers, (answer) => answer.error?.errno === Errno.EAGAIN);
       if (again !== 0 && countOf(granted | again) >= cluster.k) {
@@ -284,10 +288,35 @@ export class InodeLock {
       this.#healing = 0;
       this.#isHeld = true;
       cluster.held.add(this);
+      const isRecalled = quiet !== undefined && again === 0 && this.#recall(quiet, answers);
+      if (known?.marked === true && !isRecalled) await this.#adoptMark(frame);
     } catch (error) {
       this.#inode.unref();
       throw error;
     }
+  }
+
+  /** If nobody has had the lock since the file was seen quiet, on any of the bricks, that is how it is still. */
+  #recall(quiet: QuietState, answers: readonly Answer<PlainReply>[]): boolean {
+    if (this.#good !== this.#cluster.geometry.all) return false;
+    for (const { brick, reply } of answers) {
+      const before = reply?.xdata?.getNumber(GENERATION) ?? 0;
+      if (before === 0 || before !== quiet.generations[brick]) return false;
+    }
+    this.#pre = [quiet.data, quiet.metadata];
+    this.#dirty = [quiet.marked === true, quiet.marked === true];
+    this.size = quiet.size;
+    this.#preSize = quiet.size;
+    this.#haveInfo = true;
+    return true;
+  }
+
+  /** The file was made with its mark, and others have had it since: the mark is ours to take away if no heal has done so. */
+  async #adoptMark(frame: Frame): Promise<void> {
+    if (this.#good !== this.#cluster.geometry.all) return;
+    const answers = await this.#xattrop(this.#good, new Dict().setBin(DIRTY, u64s(0n, 0n)), undefined, frame);
+    const isThere = answers.every(({ reply }) => readPair(reply?.dict, DIRTY)?.every((count) => count > 0n) === true);
+    if (isThere) this.#dirty = [true, true];
   }
 
   #lockFrame(frame: Frame): Frame {

@@ -13,6 +13,8 @@ export interface QuietState {
   readonly metadata: bigint;
   /** By brick; 0: not known. */
   readonly generations: number[];
+  /** We had it made with its dirty mark set: it is ours to take away. */
+  readonly marked?: boolean;
 }
 
 /** Asks for what a quiet state needs, of bricks that can answer. */
@@ -48,6 +50,13 @@ export function quietState(cluster: Cluster, answers: readonly Answer<LookupRepl
     state.generations[brick] = quiet.generation;
   }
   return state;
+}
+
+/** A file that has just been made on all bricks, when all of them have numbered it. */
+export function newbornState(cluster: Cluster, answers: readonly (readonly [brick: number, xdata: Xdata])[], marked: boolean): QuietState | undefined {
+  const generations = new Array<number>(cluster.geometry.n).fill(0);
+  for (const [brick, xdata] of answers) generations[brick] = xdata?.getNumber(GENERATION) ?? 0;
+  return generations.includes(0) ? undefined : { size: 0, data: 0n, metadata: 0n, generations, marked };
 }
 
 /** Both, if they are the same state: what `newer` says of a brick counts. */

@@ -31,6 +31,7 @@ export async function readUnlocked(cluster: Cluster, frame: Frame, fd: Fd, size:
   const head = geometry.head(offset);
   const aligned = offset - head;
   const known = cluster.quiet.get(inode);
+  if (known?.marked === true) return undefined;
   const asked = await ask(cluster, frame, fd, cluster.order(mask, inode).slice(0, k), aligned, geometry.up(size + head), flags, xdata, known);
   try {
     const state = stateOf(cluster, asked, known);

@@ -1,5 +1,5 @@
 import {
-  type Bytes, type CtxSlot, Dict, type Dirent, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, IaType, Iatt, type Inode, type Loc,
+  type Bytes, type CreateReply, type CtxSlot, Dict, type Dirent, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, IaType, Iatt, type Inode, type Loc,
   type LookupReply, NULL_GFID, type OpenReply, type OptionSpec, type ReaddirReply, type StatReply, type UnlinkReply, type Xdata, Xlator, type XlatorContext, XattropOp, type XattropReply, gfidToString,
 } from '@glusterts/libglusterfs';
 import { FOLDERS, type FolderName, IndexFolders } from './folders.js';
@@ -68,6 +68,26 @@ export class Index extends Xlator {
 
   override fxattrop(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
     return this.#track(fd.inode, flags, dict, () => this.child.fxattrop(frame, fd, flags, dict, xdata));
+  }
+
+  /** Our disperse clients have a file made with its dirty mark set (`glusterts.inodelk-generation`): it goes into the index as after an xattrop. */
+  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    const gfid = this.#marked(xdata) ? xdata?.getGfid('gfid-req') : undefined;
+    if (gfid === undefined) return this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    this.#folders?.add('xattrop', gfid);
+    try {
+      const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+      if (reply.stat.ia_gfid === gfid) this.#state.set(reply.inode, { xattrop: 'in', dirty: 'unknown', tail: undefined });
+      else this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
+      return reply;
+    } catch (error) {
+      this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
+      throw error;
+    }
+  }
+
+  #marked(xdata: Xdata): boolean {
+    return xdata !== undefined && this.#pending64.some((key) => isNonzero(xdata.getBin(key)));
   }
 
   override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {

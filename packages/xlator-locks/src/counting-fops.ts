@@ -22,9 +22,9 @@ export abstract class CountingFops extends Xlator {
   protected abstract get lockTable(): LockTable;
 
   /** The counts that a request asks for about one inode; its own xdata goes no further. */
-  protected countsOf(xdata: Xdata, gfid: Gfid): Xdata {
+  protected countsOf(xdata: Xdata, gfid: Gfid, generation?: number): Xdata {
     const asked = countsAsked(xdata);
-    return asked && addCounts(undefined, asked, [this.locksOf(gfid)]);
+    return asked && addCounts(undefined, asked, [this.locksOf(gfid)], undefined, generation);
   }
 
   /** Adds counts to a reply: of the inode `gfid`, and of (parent, name) where they are known. */
@@ -77,9 +77,12 @@ export abstract class CountingFops extends Xlator {
     const reply = await this.child.link(frame, oldloc, newloc, asked.rest);
     return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(oldloc.parentGfid), this.locksOf(newloc.parentGfid)]) };
   }
-  override create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     const asked = countsAsked(xdata);
-    return asked ? this.#countParent(this.child.create(frame, loc, flags, mode, umask, fd, asked.rest), asked, loc) : this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    if (!asked) return this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    const reply = await this.child.create(frame, loc, flags, mode, umask, fd, asked.rest);
+    const parent = { locks: this.locksOf(loc.parentGfid), name: loc.name };
+    return { ...reply, xdata: addCounts(reply.xdata, asked, [parent.locks], parent, asked.generation ? this.lockTable.numberOf(reply.stat.ia_gfid) : undefined) };
   }
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     if (flags & O_TRUNC && frame.pid >= 0 && this.#forbidden(frame, loc.targetGfid, WR, 0n, undefined)) throw new FopError(Errno.EAGAIN);

@@ -35,16 +35,24 @@ export class LockTable {
     this.#forgottenGrants = this.#grants;
   }
 
-  /** An inodelk was granted on the inode. */
-  inodelkGranted(gfid: Gfid): void {
+  /** An inodelk was granted on the inode. Answers the number of the one before it. */
+  inodelkGranted(gfid: Gfid): number {
+    const before = this.#lastGrants.get(gfid) ?? this.#forgottenGrants;
     this.#lastGrants.delete(gfid);
     this.#lastGrants.set(gfid, ++this.#grants);
-    if (this.#lastGrants.size <= LAST_GRANTS_MAX) return;
+    if (this.#lastGrants.size <= LAST_GRANTS_MAX) return before;
     for (const [oldest, number] of this.#lastGrants) {
       this.#lastGrants.delete(oldest);
       this.#forgottenGrants = number;
-      return;
+      break;
     }
+    return before;
+  }
+
+  /** As `generationOf`, of an inode that has just been made: it gets a number of its own. */
+  numberOf(gfid: Gfid): number {
+    if (!this.#lastGrants.has(gfid)) this.inodelkGranted(gfid);
+    return this.generationOf(gfid);
   }
 
   /**

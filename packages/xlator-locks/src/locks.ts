@@ -76,15 +76,16 @@ export class Locks extends CountingFops {
     const locks = this.table.get(gfid);
     const now = this.table.now();
     const lock: InodeLock = { ...owner, ...range, type: flock.type, askedAt: now, grantedAt: 0, notifiedAt: undefined };
+    let before: number;
     try {
       this.revoke(locks, domain, 'inodelk', (held) => held.start <= range.end && range.start <= held.end);
       const waiting = locks.inodelkDomain(domain).lock(frame, lock, cmd === InodelkCmd.SETLKW, now, (held) => this.table.contendedInodelk(gfid, domain, held));
       if (waiting) await waiting;
-      this.table.inodelkGranted(gfid);
+      before = this.table.inodelkGranted(gfid);
     } finally {
       this.#pruneDomains(gfid);
     }
-    return this.#lockReply(xdata, gfid);
+    return { xdata: this.countsOf(xdata, gfid, before) };
   }
 
   /** Strangers' new inodelks wait while the inode is being removed (spec/brick.md, §13.7). */
