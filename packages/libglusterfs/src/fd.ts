@@ -23,6 +23,7 @@ export class Fd implements CtxHolder {
     this.pid = init.pid ?? 0;
     this.anonymous = init.anonymous ?? false;
     inode.ref();
+    inode.table.fdCount++;
   }
 
   get ctxKind(): 'fd' {
@@ -43,6 +44,7 @@ export class Fd implements CtxHolder {
     if (this.#refs <= 0) throw new Error('an fd was released twice');
     if (--this.#refs > 0) return;
     this.inode.unbind(this);
+    this.inode.table.fdCount--;
     this.inode.table.released(this, this.inode.ia_type === IaType.DIR);
     this.inode.unref();
   }

@@ -8,10 +8,25 @@ export type Instrument = (xlator: Xlator, fop: FopName, reply: Promise<unknown>)
 
 type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
 
-/** The xlator at or below `xlator` that defines a fop: first children all the way down. */
-function definer(xlator: Xlator, fop: FopName): Xlator | undefined {
-  for (let at: Xlator | undefined = xlator; at; at = at.children[0]?.xlator) if (at[fop] !== undefined) return at;
-  return undefined;
+/** Who defines each fop at or below an xlator, in the order of FOP_NAMES: first children all the way down. */
+type Definers = readonly (Xlator | undefined)[];
+
+/** Who answers what in a graph as it is now. Asked children first, a chain of any length costs a step a layer. */
+export class DefinerTable {
+  readonly #known = new Map<Xlator, Definers>();
+
+  of(xlator: Xlator): Definers {
+    const below: Xlator[] = [];
+    let definers: Definers | undefined;
+    for (let at: Xlator | undefined = xlator; at && !(definers = this.#known.get(at)); at = at.children[0]?.xlator) below.push(at);
+    for (let at = below.pop(); at; at = below.pop()) {
+      const inherited = definers;
+      const layer = at;
+      definers = FOP_NAMES.map((fop, i) => (layer[fop] !== undefined ? layer : inherited?.[i]));
+      this.#known.set(layer, definers);
+    }
+    return definers ?? [];
+  }
 }
 
 /**
@@ -31,17 +46,18 @@ export class Link {
     this.subvolume = Object.assign(this.#fops as object as Fops, { xlator, name: xlator.name });
   }
 
-  bind(instrument: Instrument | undefined): void {
-    for (const fop of FOP_NAMES) {
-      const at = definer(this.xlator, fop);
+  bind(definers: DefinerTable, instrument: Instrument | undefined): void {
+    const answering = definers.of(this.xlator);
+    FOP_NAMES.forEach((fop, i) => {
+      const at = answering[i];
       const method: unknown = at?.[fop];
       if (!at || typeof method !== 'function') {
         this.#fops[fop] = refuse(fop);
-        continue;
+        return;
       }
       const bound: AnyFop = method.bind(at);
       this.#fops[fop] = instrument === undefined ? bound : instrumented(bound, at, fop, instrument);
-    }
+    });
   }
 }
 

@@ -1,15 +1,17 @@
+import { CallPool } from './call-pool.js';
 import { CtxCells, CtxSlot } from './ctx-slot.js';
 import { Errno } from './errno.js';
 import { GfEvent } from './events.js';
 import type { Fd } from './fd.js';
 import { fnmatch } from './fnmatch.js';
 import { FopError } from './fop-error.js';
-import { type Instrument, Link } from './graph-binding.js';
+import { DefinerTable, type Instrument, Link } from './graph-binding.js';
 import type { Inode } from './inode.js';
 import { InodeTable, type InodeTableOptions } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { XlatorLoader } from './loader.js';
 import type { Logger } from './logging.js';
+import { MemPools } from './mem-pool.js';
 import { parseOptions } from './option-parser.js';
 import type { Platform } from './platform/platform.js';
 import { type Volfile, type VolfileVolume, VolfileError, parseVolfile } from './volfile.js';
@@ -32,10 +34,19 @@ export interface GraphOptions {
   readonly autoload?: readonly string[];
   readonly inodeTable?: InodeTableOptions;
   readonly id?: number;
+  /** The process's; default: the graph's own. */
+  readonly memPools?: MemPools;
+  readonly callPool?: CallPool;
 }
 
 /** An event that reached the top. */
 export type TopEventHandler = (event: GfEvent, data: unknown) => void;
+
+/**
+ * Layers of a graph, from the top to the bottom, at most: fops and events go through them on one stack. GlusterFS's own graphs have
+ * some twenty.
+ */
+export const GRAPH_DEPTH_MAX = 1000;
 
 let nextGraphId = 0;
 
@@ -61,9 +72,13 @@ export class Graph implements GraphView {
   readonly cmdArgs: ReadonlyMap<string, string>;
   readonly inodeTable: InodeTable;
   readonly log: Logger;
+  readonly memPools: MemPools;
+  readonly callPool: CallPool;
   readonly #options: GraphOptions;
   readonly #xlators: Xlator[] = [];
   readonly #byName = new Map<string, Xlator>();
+  /** Layers from an xlator down to the bottom, itself included. */
+  readonly #depths = new Map<Xlator, number>();
   readonly #links: Link[] = [];
   readonly #unknown: { xlator: string; key: string }[] = [];
   #top: Link | undefined;
@@ -86,6 +101,8 @@ export class Graph implements GraphView {
     this.volumeName = options.volumeName ?? '';
     this.cmdArgs = options.cmdArgs ?? new Map();
     this.log = options.log;
+    this.memPools = options.memPools ?? new MemPools(options.platform.timers);
+    this.callPool = options.callPool ?? new CallPool(this.memPools, options.platform.clock);
     this.inodeTable = new InodeTable(
       options.volumeName ?? 'graph',
       {
@@ -192,7 +209,8 @@ export class Graph implements GraphView {
 
   /** Binds every link anew: for an xlator whose set of fops has changed. Fops that are under way end as they began. */
   rebind(): void {
-    for (const link of this.#links) link.bind(this.#instrument);
+    const definers = new DefinerTable();
+    for (const link of this.#links) link.bind(definers, this.#instrument);
   }
 
   /**
@@ -311,8 +329,11 @@ export class Graph implements GraphView {
       children.push(link.subvolume);
       made.push(child);
     }
+    const depth = 1 + made.reduce((most, child) => Math.max(most, this.#depths.get(child) ?? 0), 0);
+    if (depth > GRAPH_DEPTH_MAX) throw new FopError(Errno.EINVAL, undefined, `volume '${volume.name}' has ${depth - 1} layers below it: a graph has ${GRAPH_DEPTH_MAX} layers at most`);
     const xlator = definition.create({ name: volume.name, type: volume.type, volfileOptions: plan.options, options: parsed.values, children, graph: this, log });
     for (const child of made) child.parents.push(xlator);
+    this.#depths.set(xlator, depth);
     this.#xlators.push(xlator);
     this.#byName.set(volume.name, xlator);
     return xlator;

@@ -6,6 +6,7 @@
  */
 export * from './address-network.js';
 export * from './bytes.js';
+export * from './call-pool.js';
 export * from './ctx-slot.js';
 export * from './d-off.js';
 export * from './dict.js';
@@ -26,6 +27,7 @@ export * from './iobuf.js';
 export * from './loc.js';
 export * from './lock.js';
 export * from './logging.js';
+export * from './mem-pool.js';
 export * from './option-spec.js';
 export * from './options.js';
 export * from './wire-cursor.js';
@@ -53,4 +55,7 @@ export * from './platform/portable-network.js';
 export { RECORD_SIZE_LIMIT, RecordFramer, RecordMarkError } from './platform/record-framer.js';
 export * from './platform/storage.js';
 export * from './platform/local-storage.js';
+export * from './sync/sync-env.js';
+export * from './sync/sync-lock.js';
+export * from './sync/wait-queue.js';
 export * from './upcall.js';

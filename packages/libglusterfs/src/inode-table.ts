@@ -71,6 +71,9 @@ export class InodeTable {
   readonly name: string;
   readonly root: Inode;
   lruLimit: number;
+  /** Fds of its inodes that somebody has a reference on. Kept by Fd. */
+  fdCount = 0;
+  #dentryCount = 0;
   readonly #listener: InodeTableListener;
   readonly #invalidate: ((inode: Inode) => void) | undefined;
   readonly #byGfid = new Map<Gfid, Inode>();
@@ -88,6 +91,11 @@ export class InodeTable {
     this.root.gfid = ROOT_GFID;
     this.root.ia_type = IaType.DIR;
     this.#byGfid.set(ROOT_GFID, this.root);
+  }
+
+  /** Names that are known. */
+  get dentryCount(): number {
+    return this.#dentryCount;
   }
 
   /** Linked inodes. */
@@ -156,6 +164,7 @@ export class InodeTable {
     const siblings = parent.entries;
     if (siblings?.get(name) !== inode) return;
     siblings.delete(name);
+    this.#dentryCount--;
     if (siblings.size === 0) parent.entries = undefined;
     const older = this.#olderNames.get(inode);
     if (inode.parent === parent && inode.basename === name) {
@@ -247,6 +256,7 @@ export class InodeTable {
     if (other === inode) return;
     if (other) this.unlink(other, parent, name);
     (parent.entries ??= new Map()).set(name, inode);
+    this.#dentryCount++;
     const known = this.parentOf(inode);
     if (known) {
       const older = this.#olderNames.get(inode);

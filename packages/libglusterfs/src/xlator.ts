@@ -1,3 +1,4 @@
+import type { CallPool } from './call-pool.js';
 import type { CtxSlot } from './ctx-slot.js';
 import type { Dict } from './dict.js';
 import type { GfEvent } from './events.js';
@@ -6,6 +7,7 @@ import type { Inode } from './inode.js';
 import type { InodeTable } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { Logger } from './logging.js';
+import type { MemPools } from './mem-pool.js';
 import type { OptionSpec } from './option-spec.js';
 import type { OptionValues } from './options.js';
 import type { Platform } from './platform/platform.js';
@@ -54,6 +56,10 @@ export interface GraphView {
   rebind(): void;
   /** The file has changed behind our back: the mount and all xlators drop the data that they keep of it (spec/client.md, §6.10). */
   invalidate(inode: Inode): void;
+  /** The process's reusable objects. */
+  readonly memPools: MemPools;
+  /** The requests that the process is serving: the tops of graphs enter and leave. */
+  readonly callPool: CallPool;
   /** A cell of its own in every inode and fd of this graph. */
   newCtxSlot<T>(): CtxSlot<T>;
 }
@@ -62,6 +68,8 @@ export interface GraphView {
 export interface StatedumpWriter {
   section(title: string): void;
   write(key: string, value: string | number | bigint): void;
+  /** A line of its own, as `-----=-----` between the pools of `[mempool]`. */
+  line?(text: string): void;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GRAPH_DEPTH_MAX } from '../src/index.js';
 import {
   Errno, FopError, Frame, GfEvent, GlusterLogger, Graph, type GraphOptions, Iatt, Loc, type OptionSpec, type OptionValues, Xlator, type XlatorContext, type XlatorDefinition, XlatorLoader, createPlatform, ROOT_GFID,
 } from '../src/index.js';
@@ -184,5 +185,31 @@ describe('a graph', () => {
     expect(released).toEqual([]);
     fd.unref();
     expect(released).toEqual(['b', 'a']);
+  });
+});
+
+describe('a deep graph', () => {
+  const chain = (layers: number, type: string): string =>
+    leaf + Array.from({ length: layers - 1 }, (_, i) => `volume l${i}\n type ${type}\n subvolumes ${i === 0 ? 'leaf' : `l${i - 1}`}\nend-volume\n`).join('');
+
+  it('of as many layers as are allowed is built, hears events, serves fops that every layer answers, is reconfigured, and ends', async () => {
+    class Hearing extends Doubler {
+      override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+        super.notify(event, data, from);
+      }
+    }
+    const { options } = setup({ loader: new XlatorLoader().add(...definitions, define('test/hearing', Hearing)) });
+    const text = chain(GRAPH_DEPTH_MAX, 'test/hearing');
+    const graph = await Graph.load(text, options);
+    await graph.activate();
+    expect(await graph.whenSettled()).toBe(GfEvent.CHILD_UP);
+    expect(await sizeAtTop(graph)).toBe(1024 * 2 ** (GRAPH_DEPTH_MAX - 1));
+    expect(await graph.reconfigure(text)).toBe('reconfigured');
+    await graph.fini();
+  });
+
+  it('of more is refused by a message that names the limit', async () => {
+    const { options } = setup();
+    await expect(Graph.load(chain(3000, 'test/plain'), options)).rejects.toThrow(`volume 'l${GRAPH_DEPTH_MAX - 1}' has ${GRAPH_DEPTH_MAX} layers below it: a graph has ${GRAPH_DEPTH_MAX} layers at most`);
   });
 });
