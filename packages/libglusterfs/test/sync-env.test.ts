@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Errno, FopError, Frame, SyncBarrier, SyncCondition, SyncEnv, SyncLock, type SyncTask } from '../src/index.js';
+import { Errno, type FopError, Frame, SyncBarrier, SyncCondition, SyncEnv, SyncLock, type SyncTask } from '../src/index.js';
 import { ManualTime, settled } from './manual-time.js';
 
 const failing = (errno: Errno): Partial<FopError> => expect.objectContaining({ errno });
