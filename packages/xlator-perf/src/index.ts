@@ -7,8 +7,10 @@ import type { XlatorDefinition } from '@glusterts/libglusterfs';
 import { mdCache } from './md-cache/index.js';
 import { openBehind } from './open-behind/index.js';
 import { quickRead } from './quick-read/index.js';
+import { writeBehind } from './write-behind/index.js';
 
 export { MdCache } from './md-cache/index.js';
+export { WriteBehind } from './write-behind/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [mdCache, openBehind, quickRead];
+export const xlators: readonly XlatorDefinition[] = [mdCache, openBehind, quickRead, writeBehind];
