@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { ioThreads } from './io-threads/index.js';
 import { mdCache } from './md-cache/index.js';
 import { openBehind } from './open-behind/index.js';
 import { quickRead } from './quick-read/index.js';
@@ -13,4 +14,4 @@ export { MdCache } from './md-cache/index.js';
 export { WriteBehind } from './write-behind/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [mdCache, openBehind, quickRead, writeBehind];
+export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, openBehind, quickRead, writeBehind];

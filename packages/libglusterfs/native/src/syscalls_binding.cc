@@ -22,7 +22,8 @@ namespace {
 
 constexpr size_t kScratchSize = 128 * 1024;
 constexpr int kIovMax = 1024;
-constexpr int kPoolThreads = 8;
+// As many as io-threads' thread-count is by default.
+constexpr int kPoolThreads = 16;
 constexpr size_t kArgsMax = 8;
 
 // What every call shares: the cells that stats are written to, the scratch page for names and xattr values, the pool.

@@ -21,6 +21,9 @@ struct gts_pool {
   void *data;
   int stopping;
   int thread_count;
+  int threads_max;
+  int idle;  /* threads that wait for work */
+  int queued;
   pthread_t threads[];
 };
 
@@ -80,9 +83,12 @@ static void *work(void *argument) {
   struct gts_pool *pool = argument;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
+    pool->idle++;
     while (!pool->todo.head && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+    pool->idle--;
     if (pool->stopping) break;
     struct gts_job *job = list_pop(&pool->todo);
+    pool->queued--;
     pthread_mutex_unlock(&pool->lock);
     job->result = run(job);
     pthread_mutex_lock(&pool->lock);
@@ -94,8 +100,24 @@ static void *work(void *argument) {
   return NULL;
 }
 
-struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data) {
-  struct gts_pool *pool = calloc(1, sizeof *pool + (size_t)threads * sizeof(pthread_t));
+/* One more thread, with the lock held. */
+static int start_thread(struct gts_pool *pool) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, GTS_POOL_STACK_SIZE);
+  /* Signals are the main thread's business. */
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int error = pthread_create(&pool->threads[pool->thread_count], &attributes, work, pool);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_attr_destroy(&attributes);
+  if (error == 0) pool->thread_count++;
+  return error;
+}
+
+struct gts_pool *gts_pool_new(int threads_max, void (*wake)(void *), void *data) {
+  struct gts_pool *pool = calloc(1, sizeof *pool + (size_t)threads_max * sizeof(pthread_t));
   if (!pool) return NULL;
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->work, NULL);
@@ -103,13 +125,11 @@ struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data) {
   list_init(&pool->done);
   pool->wake = wake;
   pool->data = data;
-  /* Signals are the main thread's business. */
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (pool->thread_count < threads && pthread_create(&pool->threads[pool->thread_count], NULL, work, pool) == 0) pool->thread_count++;
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (pool->thread_count == 0) {
+  pool->threads_max = threads_max;
+  pthread_mutex_lock(&pool->lock);
+  int error = start_thread(pool);
+  pthread_mutex_unlock(&pool->lock);
+  if (error) {
     free(pool);
     return NULL;
   }
@@ -119,6 +139,8 @@ struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data) {
 void gts_pool_submit(struct gts_pool *pool, struct gts_job *job) {
   pthread_mutex_lock(&pool->lock);
   list_push(&pool->todo, job);
+  pool->queued++;
+  if (pool->queued > pool->idle && pool->thread_count < pool->threads_max) start_thread(pool);
   pthread_cond_signal(&pool->work);
   pthread_mutex_unlock(&pool->lock);
 }

@@ -6,6 +6,8 @@
 extern "C" {
 #endif
 
+enum { GTS_POOL_STACK_SIZE = 256 * 1024 };
+
 enum gts_job_op { GTS_PREADV, GTS_PWRITEV, GTS_FSYNC, GTS_FDATASYNC, GTS_SYNCFS, GTS_FALLOCATE, GTS_FTRUNCATE, GTS_COPY_FILE_RANGE, GTS_CLOSE };
 
 struct gts_job {
@@ -25,7 +27,8 @@ struct gts_job {
 
 struct gts_pool;
 /* `wake` is called from any thread, at least once after jobs have finished; the owner then calls gts_pool_take. */
-struct gts_pool *gts_pool_new(int threads, void (*wake)(void *), void *data);
+/* Begins with one thread; more are started, up to `threads_max`, when jobs find none idle. They stay. */
+struct gts_pool *gts_pool_new(int threads_max, void (*wake)(void *), void *data);
 void gts_pool_submit(struct gts_pool *pool, struct gts_job *job);
 /* All finished jobs in the order in which they finished, or NULL. The caller frees them. */
 struct gts_job *gts_pool_take(struct gts_pool *pool);

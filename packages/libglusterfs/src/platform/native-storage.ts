@@ -1,4 +1,5 @@
 import type { Bytes } from '../bytes.js';
+import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
 import type { StatCells, StatSlot, Storage, StorageDirent, StorageStatvfs, SysResult } from './storage.js';
 
@@ -30,6 +31,8 @@ const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCAT
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
 const NONE: readonly Uint8Array[] = [];
+/** Jobs that may wait for a thread of the pool. A close is always taken: refused, it would leave the fd open for ever. */
+const JOBS_MAX = 16384;
 
 class Cells implements StatCells {
   readonly f64: Float64Array;
@@ -81,6 +84,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
   const scratch = Buffer.from(sys.scratch);
   const pending = new Map<number, Pending>();
   let lastId = 0;
+  const listeners: (() => void)[] = [];
 
   sys.onDone((finished) => {
     for (let i = 0; i < finished.length; i += 2) {
@@ -89,9 +93,11 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       pending.delete(id);
       job?.resolve(finished[i + 1] ?? 0);
     }
+    for (const listener of listeners) listener();
   });
 
   function submit(op: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode = 0, offset2 = 0): Promise<SysResult> {
+    if (pending.size >= JOBS_MAX && op !== Job.CLOSE) return Promise.resolve(-Errno.EAGAIN);
     return new Promise((resolve) => {
       lastId = (lastId + 1) >>> 0;
       while (pending.has(lastId)) lastId = (lastId + 1) >>> 0;
@@ -144,6 +150,12 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
   return {
     available: true,
     cells,
+    jobs: {
+      get inFlight() {
+        return pending.size;
+      },
+      onDone: (listener) => void listeners.push(listener),
+    },
     open: sys.open,
     openat: sys.openat,
     close: sys.close,

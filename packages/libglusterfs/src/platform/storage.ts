@@ -74,14 +74,24 @@ export const FlockOp = { SH: 1, EX: 2, NB: 4, UN: 8 } as const;
 export const UTIME_NOW = 0x3fffffff;
 export const UTIME_OMIT = 0x3ffffffe;
 
+/** What is on the storage pool now. */
+export interface StorageJobs {
+  /** Jobs given to the pool and not yet answered. */
+  readonly inFlight: number;
+  /** Hears each time that jobs have been answered, before what waited for them goes on. */
+  onDone(listener: () => void): void;
+}
+
 /**
  * The local disk: Linux system calls on names that are bytes. Calls that return a {@link SysResult} run at once, on the
- * caller's thread; those that return a promise run on a thread of the storage pool (docs/architecture.md, "Brick I/O").
+ * caller's thread; those that return a promise run on a thread of the storage pool (docs/architecture.md, "Brick I/O"), and
+ * are answered with −EAGAIN when it has no room.
  */
 export interface Storage {
   /** False on portable TypeScript, where every call throws ENOTSUP. */
   readonly available: boolean;
   readonly cells: StatCells;
+  readonly jobs: StorageJobs;
 
   /** An fd. O_CLOEXEC is always set. */
   open(path: Bytes, flags: number, mode: number): SysResult;
