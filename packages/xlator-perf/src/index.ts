@@ -6,12 +6,14 @@
 import type { XlatorDefinition } from '@glusterts/libglusterfs';
 import { ioThreads } from './io-threads/index.js';
 import { mdCache } from './md-cache/index.js';
+import { nlCache } from './nl-cache/index.js';
 import { openBehind } from './open-behind/index.js';
 import { quickRead } from './quick-read/index.js';
 import { writeBehind } from './write-behind/index.js';
 
 export { MdCache } from './md-cache/index.js';
+export { NlCache } from './nl-cache/index.js';
 export { WriteBehind } from './write-behind/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, openBehind, quickRead, writeBehind];
+export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, nlCache, openBehind, quickRead, writeBehind];

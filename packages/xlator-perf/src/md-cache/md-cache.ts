@@ -2,6 +2,7 @@ import {
   type Bytes, type Dict, type Direntp, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type ReaddirReply,
   type ReadlinkReply, type StatReply, type StatedumpWriter, type StatfsReply, type Upcall, type Xdata, type Xlator, type XlatorContext, errnoOf,
 } from '@glusterts/libglusterfs';
+import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
 import { AttributeChanges, isGone } from './attribute-changes.js';
 import { CacheableNames } from './cacheable-names.js';
@@ -43,7 +44,7 @@ export class MdCache extends AttributeChanges {
   }
 
   override init(): void {
-    if (this.children.length !== 1) throw new FopError(Errno.EINVAL, undefined, `${this.name} takes exactly one subvolume`);
+    requireOneChild(this);
   }
 
   override reconfigure(options: OptionValues): void {
