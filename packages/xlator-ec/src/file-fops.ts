@@ -171,7 +171,7 @@ const samePlain = (a: PlainReply, b: PlainReply): boolean => sameDict(a.xdata, b
 export async function flush(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
   cluster.needUp();
   const lock = lockOf(cluster, fd.inode);
-  if (!lock.busy) {
+  if (!lock.busy && cluster.quiet.get(fd.inode)?.marked !== true) {
     needGoodVersion(cluster, lock, fd);
     if (!lock.userLocks) return { xdata: undefined };
     const ctx = cluster.fdCtx(fd);
