@@ -91,7 +91,7 @@ async function write(brick: Brick, file: OpenFile, vector: IoVec, offset: number
   const chunks = vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks;
   const direct = (file.flags & OpenFlag.DIRECT) !== 0;
   if (!direct) {
-    if (vector.size <= WRITE_AT_ONCE_MAX) return check(brick.storage.pwritev(file.fd, chunks, offset));
+    if (vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow) return check(brick.storage.pwritev(file.fd, chunks, offset));
     return check(await brick.storage.pwritevAsync(file.fd, chunks, offset));
   }
   if (offset % DIRECT_ALIGNMENT !== 0 || vector.size % DIRECT_ALIGNMENT !== 0) throw new FopError(Errno.EINVAL);

@@ -87,6 +87,7 @@ export class ServerXlator extends Xlator {
       keepaliveCount: options.number('transport.socket.keepalive-count'),
       tcpUserTimeoutS: options.number('transport.tcp-user-timeout'),
       windowSize: options.number('tcp-window-size'),
+      answerPings: true,
       ...(options.bool('transport.socket.ssl-enabled')
         ? { tls: { cert: text('transport.socket.ssl-own-cert'), key: text('transport.socket.ssl-private-key'), ca: text('transport.socket.ssl-ca-list') } }
         : {}),

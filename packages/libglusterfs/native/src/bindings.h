@@ -7,3 +7,8 @@ void BindEventPool(Napi::Env env, Napi::Object exports);
 void BindIobufArena(Napi::Env env, Napi::Object exports);
 void BindFuse(Napi::Env env, Napi::Object exports);
 void BindReedSolomon(Napi::Env env, Napi::Object exports);
+
+struct stall_guard;
+// Watches the system calls that this environment's thread makes (syscalls_binding.cc): `rescue` is called from another thread while one
+// of them lasts. NULL when no thread could be started.
+struct stall_guard* WatchStalls(napi_env env, void (*rescue)(void* context), void* context);

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ping_answer.h"
 #include "rpc_payload.h"
 
 #define STAGING_SIZE 65536
@@ -24,6 +26,8 @@
 #define PAYLOAD_MIN 4096u
 // Where the payload begins must be known after this many bytes of a record, or it is taken as one piece.
 #define HEADER_MAX 8192u
+// How far into a socket's unread bytes pings are looked for.
+#define PEEK_MAX (8u << 20)
 
 enum kind { FREE = 0, CONNECTING, STREAM, LISTENER, WATCHED };
 
@@ -48,6 +52,7 @@ struct connection {
   int32_t page_index;
   uint32_t page_length;
   struct read_calls reads;
+  struct answered_pings answered;
   // WATCHED: another's fd, that only wakes us.
   watch_ready ready;
   void *ready_context;
@@ -316,8 +321,47 @@ static int append_head(struct connection *c, const uint8_t *bytes, uint32_t leng
   return 0;
 }
 
+static void next_record(struct connection *c) {
+  c->head_length = c->page_length = 0;
+  if (c->head_capacity > 65536) {
+    free(c->head);
+    c->head = NULL;
+    c->head_capacity = 0;
+  }
+  c->page = NULL;
+  c->page_index = -1;
+  c->decided = 0;
+  c->total = 0;
+}
+
+// 1 when the socket took all of it. Not while the rest of another record has to follow.
+static int send_pong(struct connection *c, uint32_t xid) {
+  if (c->want_write) return 0;
+  uint8_t reply[PING_REPLY_SIZE];
+  ping_reply(reply, xid);
+  int room = 0;
+  // All or nothing: with a full socket, the caller's queue is the place to wait.
+  if (ioctl(c->fd, TIOCOUTQ, &room) == 0) {
+    int size = 0;
+    socklen_t length = sizeof size;
+    if (getsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && room > size / 4) return 0;
+  }
+  return send(c->fd, reply, sizeof reply, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)sizeof reply;
+}
+
+// A PING that needs the caller no more.
+static int is_answered(struct connection *c) {
+  if (!c->options.answer_pings || !ping_is_call(c->head, c->head_length)) return 0;
+  uint32_t xid = ping_xid(c->head);
+  return answered_pings_take(&c->answered, xid) || send_pong(c, xid);
+}
+
 static int finish_record(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
+  if (is_answered(c)) {
+    next_record(c);
+    return 0;
+  }
   size_t offset = pool->byte_count;
   int error = append_bytes(pool, c->head, c->head_length);
   if (error) return error;
@@ -330,16 +374,7 @@ static int finish_record(event_pool *pool, int id) {
     const uint8_t *xid = c->head;
     read_calls_forget(&c->reads, (uint32_t)xid[0] << 24 | (uint32_t)xid[1] << 16 | (uint32_t)xid[2] << 8 | xid[3]);
   }
-  c->head_length = c->page_length = 0;
-  if (c->head_capacity > 65536) {
-    free(c->head);
-    c->head = NULL;
-    c->head_capacity = 0;
-  }
-  c->page = NULL;
-  c->page_index = -1;
-  c->decided = 0;
-  c->total = 0;
+  next_record(c);
   return 0;
 }
 
@@ -490,6 +525,34 @@ static void connected(event_pool *pool, int id) {
   c->kind = STREAM;
   rearm(pool, id);
   emit(pool, EVENT_CONNECT, id);
+}
+
+static int pong_unread(void *context, uint32_t xid) {
+  struct connection *c = context;
+  if (answered_pings_has(&c->answered, xid)) return 0;
+  // Remembered first: a second answer would be one too many.
+  if (answered_pings_add(&c->answered, xid) != 0) return -1;
+  if (send_pong(c, xid)) return 0;
+  answered_pings_take(&c->answered, xid);
+  return -1;
+}
+
+void event_pool_answer_pings(event_pool *pool) {
+  for (int id = 0; id < pool->capacity; id++) {
+    struct connection *c = &pool->connections[id];
+    if (c->kind != STREAM || !c->options.answer_pings) continue;
+    int unread = 0;
+    if (ioctl(c->fd, FIONREAD, &unread) < 0 || unread < PING_CALL_SIZE) continue;
+    size_t size = (unsigned)unread > PEEK_MAX ? PEEK_MAX : (size_t)unread;
+    // Where the next record begins: behind the rest of the one that is half read.
+    if (c->mark_length % 4 != 0 || (c->mark_length == 4 && !c->last_fragment)) continue;
+    size_t begin = c->mark_length == 4 ? c->fragment_left : 0;
+    uint8_t *bytes = malloc(size);
+    if (!bytes) return;
+    ssize_t got = recv(c->fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
+    if (got > 0) ping_scan(bytes, (size_t)got, begin, pong_unread, c);
+    free(bytes);
+  }
 }
 
 int event_pool_drain(event_pool *pool, struct event_batch *batch) {

@@ -1,5 +1,6 @@
 // The event pool: an epoll set of stream sockets that carry ONC RPC records. It frames what comes in and reports it as
-// a list of events; it holds no send queues and no policy. Single-threaded: all calls from the loop's thread.
+// a list of events; it holds no send queues and no policy. Single-threaded: all calls from the loop's thread,
+// but for one, which says so.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ struct socket_options {
   int user_timeout_ms;  // 0: the kernel's own
   int window_size;      // 0: leave alone
   uint32_t record_size_max;
+  int answer_pings;  // of connections that a listener accepts: GF-DUMP's PING never reaches the caller
 };
 
 // Gives a page of at least `size` bytes for a payload and its index, or NULL.
@@ -78,6 +80,10 @@ void event_pool_close(event_pool *pool, int id);
 int32_t event_pool_held_page(const event_pool *pool, int id);
 // The socket's own fd, for getsockname and getpeername; -EBADF for an unknown id.
 int event_pool_socket(const event_pool *pool, int id);
+
+// Answers the pings that lie unread in the sockets of those connections whose `answer_pings` is set. From another thread, while the
+// loop's thread is known to be elsewhere.
+void event_pool_answer_pings(event_pool *pool);
 
 // Handles what is ready now. Returns 0 or -errno.
 int event_pool_drain(event_pool *pool, struct event_batch *batch);

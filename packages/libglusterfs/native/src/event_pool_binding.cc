@@ -20,6 +20,7 @@
 #include "bindings.h"
 #include "event_pool.h"
 #include "event_pool_binding.h"
+#include "stall_guard.h"
 
 namespace {
 
@@ -110,6 +111,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     info.This().As<Napi::Object>().Set("self", info.This());
     env_.AddCleanupHook(
         [](EventPool* self) {
+          if (self->guard_) stall_watch_stop(self->guard_);
           uv_poll_stop(self->poll_);
           uv_close(reinterpret_cast<uv_handle_t*>(self->poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
           event_pool_free(self->pool_);
@@ -215,11 +217,11 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     }
   }
 
-  // options: [keepaliveTimeS, keepaliveIntervalS, keepaliveCount, userTimeoutMs, windowSize, recordSizeMax]
+  // options: [keepaliveTimeS, keepaliveIntervalS, keepaliveCount, userTimeoutMs, windowSize, recordSizeMax, answerPings]
   static struct socket_options Options(const Napi::Value& value) {
     auto list = value.As<Napi::Float64Array>();
     return {static_cast<int>(list[0]), static_cast<int>(list[1]), static_cast<int>(list[2]),
-            static_cast<int>(list[3]), static_cast<int>(list[4]), static_cast<uint32_t>(list[5])};
+            static_cast<int>(list[3]), static_cast<int>(list[4]), static_cast<uint32_t>(list[5]), static_cast<int>(list[6])};
   }
 
   // connect(host | path, port | undefined, options, bindHost | undefined, bindFrom, bindTo) → id or -errno
@@ -240,6 +242,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     socklen_t length = ParseAddress(info[0], info[1], &address);
     if (length == 0) return Number(-EINVAL);
     struct socket_options options = Options(info[3]);
+    if (options.answer_pings) guard_ = WatchStalls(env_, &EventPool::AnswerPings, this);
     return Number(event_pool_listen(pool_, &address, length, info[2].As<Napi::Number>().Int32Value(), &options));
   }
 
@@ -297,6 +300,9 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
   void Ref(const Napi::CallbackInfo&) { uv_ref(reinterpret_cast<uv_handle_t*>(poll_)); }
   void Unref(const Napi::CallbackInfo&) { uv_unref(reinterpret_cast<uv_handle_t*>(poll_)); }
 
+  // On the watching thread.
+  static void AnswerPings(void* context) { event_pool_answer_pings(static_cast<EventPool*>(context)->pool_); }
+
   static int Id(const Napi::CallbackInfo& info) { return info[0].As<Napi::Number>().Int32Value(); }
   Napi::Value Number(int value) { return Napi::Number::New(env_, value); }
 
@@ -305,6 +311,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
   Napi::FunctionReference on_batch_, after_batch_, alloc_page_;
   Napi::Reference<Napi::Int32Array> page_index_ref_;
   event_pool* pool_ = nullptr;
+  struct stall_guard* guard_ = nullptr;
   uv_poll_t* poll_ = nullptr;
   std::unordered_map<int, std::unique_ptr<Watched>> watched_;
   std::vector<PoolDevice*> ready_;

@@ -14,8 +14,12 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <mutex>
+#include <unordered_map>
+
 #include "bindings.h"
 #include "syscalls.h"
+#include "stall_guard.h"
 #include "syscalls_pool.h"
 
 namespace {
@@ -36,7 +40,12 @@ struct State {
   bool wake_open = false;
   uint32_t in_flight = 0;
   napi_ref on_done = nullptr;
+  struct stall_guard guard = {};
 };
+
+// The states of the environments of this process, for WatchStalls.
+std::mutex states_lock;
+std::unordered_map<napi_env, State *> states;
 
 class Args {
  public:
@@ -45,7 +54,11 @@ class Args {
     void *data = nullptr;
     napi_get_cb_info(env, info, &count_, values_, nullptr, &data);
     state = static_cast<State *>(data);
+    stall_enter(&state->guard);
   }
+  ~Args() { stall_leave(&state->guard); }
+  Args(const Args &) = delete;
+  Args &operator=(const Args &) = delete;
   // A byte string; false, with errno in `failure`, when it is too long or holds a NUL.
   bool path(size_t i, char *out, size_t size) {
     size_t length = 0;
@@ -497,7 +510,8 @@ CALL(Submit) {
   }
   State *state = a.state;
   if (!state->pool) {
-    state->pool = gts_pool_new(kPoolThreads, Wake, state);
+    // Seen from the watching thread too.
+    __atomic_store_n(&state->pool, gts_pool_new(kPoolThreads, Wake, state), __ATOMIC_RELEASE);
     if (!state->pool) {
       free(job);
       return a.answer(-EAGAIN);
@@ -522,6 +536,11 @@ CALL(OnDone) {
 
 void CleanUp(napi_async_cleanup_hook_handle hook, void *data) {
   State *state = static_cast<State *>(data);
+  stall_watch_stop(&state->guard);
+  {
+    std::lock_guard<std::mutex> lock(states_lock);
+    states.erase(state->env);
+  }
   if (state->pool) gts_pool_free(state->pool);
   state->pool = nullptr;
   struct Closing {
@@ -573,5 +592,24 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
   napi_set_named_property(env, sys, "cells", buffer);
   napi_create_external_arraybuffer(env, state->scratch, kScratchSize, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "scratch", buffer);
+  napi_create_external_arraybuffer(env, &state->guard.slow, sizeof state->guard.slow, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, sys, "slow", buffer);
   exports.Set("syscalls", sys);
+  std::lock_guard<std::mutex> lock(states_lock);
+  states[env] = state;
+}
+
+namespace {
+uint64_t BusyMs(void *data) {
+  gts_pool *pool = __atomic_load_n(&static_cast<State *>(data)->pool, __ATOMIC_ACQUIRE);
+  return pool ? gts_pool_busy_ms(pool) : 0;
+}
+}  // namespace
+
+struct stall_guard *WatchStalls(napi_env env, void (*rescue)(void *), void *context) {
+  std::lock_guard<std::mutex> lock(states_lock);
+  auto found = states.find(env);
+  if (found == states.end()) return nullptr;
+  struct stall_guard *guard = &found->second->guard;
+  return stall_watch_start(guard, rescue, context, BusyMs, found->second) == 0 ? guard : nullptr;
 }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 struct list {
@@ -24,6 +25,7 @@ struct gts_pool {
   int threads_max;
   int idle;  /* threads that wait for work */
   int queued;
+  struct gts_job *writing;  /* the writes that run now, newest first */
   pthread_t threads[];
 };
 
@@ -79,6 +81,21 @@ static long run(struct gts_job *job) {
   return result < 0 ? -errno : 0;
 }
 
+static uint64_t now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+uint64_t gts_pool_busy_ms(struct gts_pool *pool) {
+  pthread_mutex_lock(&pool->lock);
+  uint64_t now = now_ms(), longest = 0;
+  for (struct gts_job *job = pool->writing; job; job = job->next)
+    if (now - job->begun_ms > longest) longest = now - job->begun_ms;
+  pthread_mutex_unlock(&pool->lock);
+  return longest;
+}
+
 static void *work(void *argument) {
   struct gts_pool *pool = argument;
   pthread_mutex_lock(&pool->lock);
@@ -89,9 +106,19 @@ static void *work(void *argument) {
     if (pool->stopping) break;
     struct gts_job *job = list_pop(&pool->todo);
     pool->queued--;
+    if (job->op == GTS_PWRITEV) {
+      job->begun_ms = now_ms();
+      job->next = pool->writing;
+      pool->writing = job;
+    }
     pthread_mutex_unlock(&pool->lock);
     job->result = run(job);
     pthread_mutex_lock(&pool->lock);
+    if (job->op == GTS_PWRITEV) {
+      struct gts_job **link = &pool->writing;
+      while (*link != job) link = &(*link)->next;
+      *link = job->next;
+    }
     int first = pool->done.head == NULL;
     list_push(&pool->done, job);
     if (first) pool->wake(pool->data);

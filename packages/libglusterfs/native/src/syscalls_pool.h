@@ -22,6 +22,7 @@ struct gts_job {
   int64_t offset2;
   int64_t length;
   long result;
+  uint64_t begun_ms;
   struct iovec iov[];
 };
 
@@ -30,6 +31,8 @@ struct gts_pool;
 /* Begins with one thread; more are started, up to `threads_max`, when jobs find none idle. They stay. */
 struct gts_pool *gts_pool_new(int threads_max, void (*wake)(void *), void *data);
 void gts_pool_submit(struct gts_pool *pool, struct gts_job *job);
+/* For how many milliseconds the oldest of the writes that run now has been running; from any thread. */
+uint64_t gts_pool_busy_ms(struct gts_pool *pool);
 /* All finished jobs in the order in which they finished, or NULL. The caller frees them. */
 struct gts_job *gts_pool_take(struct gts_pool *pool);
 /* Waits for the jobs that run, drops the others, ends the threads. */

@@ -277,6 +277,7 @@ function socketSettings(options: SocketOptions): Float64Array {
     (options.tcpUserTimeoutS ?? 0) * 1000,
     options.windowSize ?? 0,
     Math.min(options.recordSizeMax ?? RECORD_SIZE_MAX, RECORD_SIZE_MAX),
+    options.answerPings ? 1 : 0,
   );
 }
 

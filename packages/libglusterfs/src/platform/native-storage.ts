@@ -23,6 +23,8 @@ export interface SyscallsAddon
   onDone(callback: (finished: number[]) => void): void;
   readonly cells: ArrayBuffer;
   readonly scratch: ArrayBuffer;
+  /** One u32, written by the watching thread (native/src/stall_guard.c). */
+  readonly slow: ArrayBuffer;
 }
 
 /** Numbered as enum gts_job_op in native/src/syscalls_pool.h. */
@@ -82,6 +84,7 @@ interface Pending {
 export function nativeStorage(sys: SyscallsAddon): Storage {
   const cells = new Cells(sys.cells);
   const scratch = Buffer.from(sys.scratch);
+  const slow = new Uint32Array(sys.slow);
   const pending = new Map<number, Pending>();
   let lastId = 0;
   const listeners: (() => void)[] = [];
@@ -155,6 +158,9 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
         return pending.size;
       },
       onDone: (listener) => void listeners.push(listener),
+    },
+    get slow() {
+      return slow[0] !== 0;
     },
     open: sys.open,
     openat: sys.openat,

@@ -13,6 +13,11 @@ export interface SocketOptions {
   /** Local address to bind before connecting; a port of -1: GlusterFS's own search downwards (spec/rpc-wire.md, §13.5). */
   readonly bind?: { readonly host?: string; readonly port?: number; readonly insecure?: boolean };
   readonly tls?: TlsOptions;
+  /**
+   * Of a listener: GF-DUMP's PING is answered by the transport wherever it can, and then reaches no handler: also while this thread waits
+   * for a disk (docs/architecture.md, "Slow disks"). Only the native network without TLS can.
+   */
+  readonly answerPings?: boolean;
   /** A record larger than this closes the connection. Default and most 1 GiB. */
   readonly recordSizeMax?: number;
 }

@@ -92,6 +92,8 @@ export interface Storage {
   readonly available: boolean;
   readonly cells: StatCells;
   readonly jobs: StorageJobs;
+  /** A call made at once, or a write on the pool, took longer than 20 ms in the last 10 s: what can go to the pool should. */
+  readonly slow: boolean;
 
   /** An fd. O_CLOEXEC is always set. */
   open(path: Bytes, flags: number, mode: number): SysResult;

@@ -1,0 +1,41 @@
+// Watches the thread that makes system calls for JavaScript: while one of them does not come back, another thread may do what
+// cannot wait (`rescue`), and it is told apart whether files are written to slowly.
+#pragma once
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum stall_state { STALL_RUNNING = 0, STALL_IN_CALL = 1, STALL_TAKEN = 2 };
+
+struct stall_guard {
+  int state;
+  uint32_t calls;  // counts calls, so that one can be told from the next
+  int watching;
+  // Read by JavaScript: 1 for some seconds after a call or a write on the pool took long.
+  uint32_t slow;
+  struct stall_watch *watch;
+};
+
+// Around each call. They cost two atomic stores; what the caller shares with `rescue` must not be touched between them.
+static inline void stall_enter(struct stall_guard *guard) {
+  if (!guard->watching) return;
+  __atomic_store_n(&guard->calls, guard->calls + 1, __ATOMIC_RELAXED);
+  __atomic_store_n(&guard->state, STALL_IN_CALL, __ATOMIC_RELEASE);
+}
+void stall_wait(struct stall_guard *guard);
+static inline void stall_leave(struct stall_guard *guard) {
+  if (!guard->watching) return;
+  int expected = STALL_IN_CALL;
+  if (!__atomic_compare_exchange_n(&guard->state, &expected, STALL_RUNNING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) stall_wait(guard);
+}
+
+// Starts the watching thread; from the thread that is to be watched. `rescue` is called from the other thread, again and again while
+// a call lasts. `busy_ms` tells for how long the pool's oldest write has been running. 0 or -errno; a second time it does nothing.
+int stall_watch_start(struct stall_guard *guard, void (*rescue)(void *context), void *context, uint64_t (*busy_ms)(void *context), void *busy_context);
+void stall_watch_stop(struct stall_guard *guard);
+
+#ifdef __cplusplus
+}
+#endif

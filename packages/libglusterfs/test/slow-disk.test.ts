@@ -1,0 +1,105 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Bytes, OpenFlag, type Transport, createPlatform } from '../src/index.js';
+
+const platform = createPlatform();
+const reason = platform.portable ? 'the native addon is not built' : undefined;
+if (reason) console.warn(`slow disks: ${reason}`);
+
+/**
+ * A peer that sends a PING each 250 ms, each behind another call in the same segment, and at `MS` opens the fifo, which ends the
+ * server's wait. It prints the answers: xid, milliseconds after the ping.
+ */
+const PEER = `
+const net = require('net'), fs = require('fs');
+const [port, fifo, ms] = process.argv.slice(1);
+const call = (xid, proc) => { const b = Buffer.alloc(44); b.writeUInt32BE(0x80000028, 0); [xid, 0, 2, 123451501, 1, proc, 0, 0, 0, 0].forEach((w, i) => b.writeUInt32BE(w, 4 + 4 * i)); return b; };
+const sent = new Map(), answers = [];
+let xid = 0, pending = Buffer.alloc(0);
+const socket = net.connect(Number(port), '127.0.0.1', () => {
+  setTimeout(() => {
+    const timer = setInterval(() => {
+      const other = ++xid, ping = ++xid;
+      sent.set(ping, performance.now());
+      const bytes = Buffer.concat([call(other, 0), call(ping, 2)]);
+      socket.write(bytes);
+    }, 250);
+    setTimeout(() => fs.openSync(fifo, 'r'), Number(ms));
+    setTimeout(() => { clearInterval(timer); setTimeout(() => { console.log(JSON.stringify({ sent: sent.size, others: xid / 2, answers })); process.exit(0); }, 700); }, Number(ms) + 600);
+  }, 300);
+});
+socket.on('data', (data) => {
+  pending = Buffer.concat([pending, data]);
+  while (pending.length >= 4) {
+    const size = pending.readUInt32BE(0) & 0x7fffffff;
+    if (pending.length < 4 + size) return;
+    const record = pending.subarray(4, 4 + size);
+    pending = pending.subarray(4 + size);
+    answers.push({ xid: record.readUInt32BE(0), hex: record.subarray(4).toString('hex'), ms: performance.now() - sent.get(record.readUInt32BE(0)) });
+  }
+});
+`;
+
+/** REPLY, accepted, no verifier, success; op_ret 0, op_errno 0, an empty dict. */
+const PONG = '00000001' + '00000000'.repeat(7);
+
+describe.skipIf(reason)('a system call that does not come back', () => {
+  let dir = '';
+  const peers: ChildProcess[] = [];
+  beforeAll(() => {
+    dir = mkdtempSync(path.join(tmpdir(), 'glusterts-slow-'));
+  });
+  afterAll(() => {
+    for (const peer of peers) peer.kill();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  it('leaves no ping unanswered, answers each once, and loses no other record', async () => {
+    const fifo = path.join(dir, 'fifo') as Bytes;
+    execFileSync('mkfifo', [fifo]);
+    const others: number[] = [];
+    let pings = 0;
+    const accepted = new Promise<Transport>((resolve, reject) => {
+      platform.network.listen({ host: '127.0.0.1', port: 0 }, (transport) => {
+        resolve(transport);
+        return {
+          onRecord: (record) => {
+            const bytes = Buffer.from(record.toUint8Array());
+            if (bytes.readUInt32BE(20) === 2) pings++;
+            else others.push(bytes.readUInt32BE(0));
+            record.unref();
+          },
+          onClose: () => undefined,
+        };
+      }, { answerPings: true }).then((listener) => {
+        const { address } = listener;
+        peers.push(spawn(process.execPath, ['-e', PEER, String('port' in address ? address.port : 0), fifo, '3000'], { stdio: ['ignore', 'pipe', 'inherit'] }));
+      }, reject);
+    });
+    await accepted;
+    const output: Buffer[] = [];
+    const ended = new Promise<void>((resolve) => peers[0]?.once('exit', () => resolve()));
+    peers[0]?.stdout?.on('data', (data: Buffer) => output.push(data));
+    expect(platform.storage.slow).toBe(false);
+    const begin = platform.clock.monotonic();
+    // Waits in the kernel for somebody to read from the fifo, as a write waits for a disk.
+    const fd = platform.storage.open(fifo, OpenFlag.WRONLY, 0);
+    const hung = platform.clock.monotonic() - begin;
+    expect(hung).toBeGreaterThan(2500);
+    expect(platform.storage.slow).toBe(true);
+    platform.storage.close(fd);
+    await ended;
+    const told = JSON.parse(Buffer.concat(output).toString()) as { sent: number; others: number; answers: { xid: number; hex: string; ms: number }[] };
+    expect(told.answers.length).toBe(told.sent);
+    expect(new Set(told.answers.map(({ xid }) => xid)).size).toBe(told.sent);
+    for (const answer of told.answers) {
+      expect(answer.hex).toBe(PONG);
+      expect(answer.ms).toBeLessThan(1500);
+    }
+    expect(pings).toBe(0);
+    expect(others).toEqual(Array.from({ length: told.others }, (_, i) => 2 * i + 1));
+  });
+});
