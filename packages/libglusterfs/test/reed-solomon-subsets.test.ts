@@ -81,6 +81,26 @@ describe.each(natives.map((codec) => [codec.name, codec] as const))('Reed-Solomo
     }
   });
 
+  it('encodes for the same brick twice', () => {
+    const { data, fragments } = encoded(8, 2);
+    const bricks = [0, 1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1];
+    const out = bricks.map(() => new Uint8Array(CHUNK_SIZE * 2));
+    codec.encode(8, bricks, data, out);
+    expect(bricks.every((brick, i) => Buffer.from(out[i] ?? []).equals(fragments[brick] ?? data))).toBe(true);
+  });
+
+  it.each(Array.from({ length: 15 }, (_, i) => i + 2))('encodes for each set of neighbouring bricks: k %i', (k) => {
+    const { data, fragments } = encoded(k, 1);
+    for (let first = 0; first < fragments.length; first++) {
+      for (let past = first + 1; past <= fragments.length; past++) {
+        const bricks = fragments.map((_, i) => i).slice(first, past);
+        const out = bricks.map(() => new Uint8Array(CHUNK_SIZE).fill(0xa5));
+        codec.encode(k, past % 2 === 0 ? bricks.reverse() : bricks, data, out);
+        expect(bricks.every((brick, i) => Buffer.from(out[i] ?? []).equals(fragments[brick] ?? data))).toBe(true);
+      }
+    }
+  });
+
   it.each(Array.from({ length: 15 }, (_, i) => i + 2))('decodes any number of stripes, wherever they lie in memory, and writes nothing beside them: k %i', (k) => {
     const next = random(3000 + k);
     for (const stripes of [1, 2, 3, 7, 17, 40]) {

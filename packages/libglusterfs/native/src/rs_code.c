@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "rs.h"
+#include "rs_field.h"
+#include "rs_pairs.h"
 #include "rs_rows.h"
 
 /* A volume of n bricks has one matrix for encoding, and one for decoding for each set of bricks it reads from: about n with all of them up. */
@@ -21,12 +23,16 @@ enum { BLOCK_BYTES = 128 << 10 };
 
 struct rs_code {
   struct rs_shape shape;
-  uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
+  uint8_t rows[RS_BRICKS_MAX * RS_K_MAX];
   uint8_t *memory;
   size_t bytes;
-  /* One function for each group of rows, by offset. */
-  size_t functions[RS_BRICKS_MAX];
-  unsigned users;
+  /* Functions for parts of the rows, in the order in which they are run. */
+  struct {
+    size_t offset;
+    /* Its first row: a function counts `out` from there. */
+    unsigned first;
+  } functions[RS_BRICKS_MAX];
+  unsigned count, users;
   uint64_t used;
 };
 
@@ -46,26 +52,26 @@ static size_t whole_pages(size_t bytes) {
   return (bytes + page - 1) / page * page;
 }
 
-/* Rows of one function: an even number, since rows are cheaper in pairs. */
-static unsigned rows_at_once(const struct rs_shape *shape) {
-  unsigned rows = FUNCTION_PRODUCTS * shape->width / 64 / shape->k & ~1u;
-  return rows < 2 ? 2 : rows;
+static size_t rows_bytes(const struct rs_shape *shape) {
+  return shape->encode ? shape->rows : (size_t)shape->rows * shape->k;
 }
 
-/* Memory is never writable and executable at once. */
-static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix) {
-  struct rs_code *code = calloc(1, sizeof *code);
-  if (!code) return NULL;
-  code->shape = *shape;
-  memcpy(code->matrix, matrix, (size_t)shape->rows * shape->k);
-  size_t room = whole_pages((size_t)shape->rows * (64 / shape->width) * (shape->k * CHUNK_CODE_MAX + REST_CODE_MAX));
-  code->memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (code->memory == MAP_FAILED) {
-    free(code);
-    return NULL;
-  }
-  struct rs_assembler as = {.code = code->memory, .room = room, .width = shape->width};
-  unsigned at_once = rows_at_once(shape);
+/* Row of a brick in the encode matrix (spec/ec.md, section 2.2). */
+static void encode_row(unsigned k, uint8_t number, uint8_t *row) {
+  row[k - 1] = 1;
+  for (unsigned j = k - 1; j-- > 0;) row[j] = rs_multiply_factors(row[j + 1], number);
+}
+
+/* One function after another, each for some of the rows. */
+static void emit_rows(struct rs_code *code, struct rs_assembler *as) {
+  const struct rs_shape *shape = &code->shape;
+  uint8_t encode[RS_BRICKS_MAX * RS_K_MAX];
+  const uint8_t *matrix = shape->encode ? encode : code->rows;
+  if (shape->encode)
+    for (unsigned i = 0; i < shape->rows; i++) encode_row(shape->k, code->rows[i], encode + i * shape->k);
+  /* Rows are cheaper in pairs. */
+  unsigned at_once = FUNCTION_PRODUCTS * shape->width / 64 / shape->k & ~1u;
+  if (at_once < 2) at_once = 2;
   for (unsigned first = 0; first < shape->rows; first += at_once) {
     struct rs_rows rows = {
       .k = shape->k,
@@ -76,8 +82,30 @@ static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix)
       .prefetch = shape->rows > at_once,
       .unaligned = shape->unaligned,
     };
-    code->functions[first / at_once] = as.length;
-    rs_rows_emit(&as, &rows);
+    code->functions[code->count].offset = as->length;
+    code->functions[code->count++].first = first;
+    rs_rows_emit(as, &rows);
+  }
+}
+
+/* Memory is never writable and executable at once. */
+static struct rs_code *make(const struct rs_shape *shape, const uint8_t *rows) {
+  struct rs_code *code = calloc(1, sizeof *code);
+  if (!code) return NULL;
+  code->shape = *shape;
+  memcpy(code->rows, rows, rows_bytes(shape));
+  size_t room = whole_pages((size_t)shape->rows * (64 / shape->width) * (shape->k * CHUNK_CODE_MAX + REST_CODE_MAX));
+  code->memory = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (code->memory == MAP_FAILED) {
+    free(code);
+    return NULL;
+  }
+  struct rs_assembler as = {.code = code->memory, .room = room, .width = shape->width};
+  unsigned functions = shape->encode && shape->width == 64 ? rs_pairs_functions(shape->k, rows, shape->rows) : 0;
+  if (functions == 0) emit_rows(code, &as);
+  for (unsigned i = 0; i < functions; i++) {
+    code->functions[code->count++].offset = as.length;
+    rs_pairs_emit(&as, shape->k, rows, shape->rows, i, functions);
   }
   code->bytes = room;
   size_t bytes = whole_pages(as.length);
@@ -89,10 +117,10 @@ static struct rs_code *make(const struct rs_shape *shape, const uint8_t *matrix)
   return code;
 }
 
-static struct rs_code *find(const struct rs_shape *shape, const uint8_t *matrix) {
+static struct rs_code *find(const struct rs_shape *shape, const uint8_t *rows) {
   for (unsigned i = 0; i < count; i++) {
     struct rs_code *code = codes[i];
-    if (memcmp(&code->shape, shape, sizeof *shape) == 0 && memcmp(code->matrix, matrix, (size_t)shape->rows * shape->k) == 0) return code;
+    if (memcmp(&code->shape, shape, sizeof *shape) == 0 && memcmp(code->rows, rows, rows_bytes(shape)) == 0) return code;
   }
   return NULL;
 }
@@ -109,20 +137,20 @@ static int drop_one(void) {
   return 1;
 }
 
-static struct rs_code *add(const struct rs_shape *shape, const uint8_t *matrix) {
+static struct rs_code *add(const struct rs_shape *shape, const uint8_t *rows) {
   while (count == CODES_MAX || total_bytes > CODE_BYTES_MAX)
     if (!drop_one()) return NULL;
-  struct rs_code *code = make(shape, matrix);
+  struct rs_code *code = make(shape, rows);
   if (!code) return NULL;
   codes[count++] = code;
   total_bytes += code->bytes;
   return code;
 }
 
-struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *matrix) {
+struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *rows) {
   pthread_mutex_lock(&lock);
-  struct rs_code *code = find(shape, matrix);
-  if (!code) code = add(shape, matrix);
+  struct rs_code *code = find(shape, rows);
+  if (!code) code = add(shape, rows);
   if (code) {
     code->users++;
     code->used = ++uses;
@@ -139,16 +167,15 @@ void rs_code_release(struct rs_code *code) {
 
 void rs_code_run(const struct rs_code *code, const uint8_t **in, uint8_t **out, size_t stripes) {
   const struct rs_shape *shape = &code->shape;
-  unsigned at_once = rows_at_once(shape);
-  uint8_t scratch[RS_K_MAX * RS_CHUNK] __attribute__((aligned(64)));
-  size_t block = shape->rows <= at_once ? stripes : BLOCK_BYTES / (shape->k * RS_CHUNK);
+  uint8_t scratch[RS_PAIRS_SCRATCH * RS_CHUNK] __attribute__((aligned(64)));
+  size_t block = code->count == 1 ? stripes : BLOCK_BYTES / (shape->k * RS_CHUNK);
   while (stripes > 0) {
     size_t some = stripes < block ? stripes : block;
-    for (unsigned first = 0; first < shape->rows; first += at_once) {
+    for (unsigned f = 0; f < code->count; f++) {
       rs_rows_function *function;
-      const uint8_t *address = code->memory + code->functions[first / at_once];
+      const uint8_t *address = code->memory + code->functions[f].offset;
       memcpy(&function, &address, sizeof function);
-      function(in, out + first, some, scratch);
+      function(in, out + code->functions[f].first, some, scratch);
     }
     for (unsigned c = 0; c < shape->k; c++) in[c] += some * (size_t)shape->in_step;
     for (unsigned i = 0; i < shape->rows; i++) out[i] += some * (size_t)shape->out_step;

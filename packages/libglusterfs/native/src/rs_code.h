@@ -5,7 +5,7 @@
 
 struct rs_code;
 
-/* What code depends on but for the factors. */
+/* What code depends on, but for the rows. */
 struct rs_shape {
   /* Bytes of a vector. */
   unsigned width;
@@ -14,16 +14,18 @@ struct rs_shape {
   int32_t in_step, out_step;
   /* The source's vectors straddle cache lines: 0 or 1. */
   int unaligned;
+  /* The rows are the encode matrix's, given by the numbers of the bricks (1, 2, …), not by their factors: 0 or 1. */
+  int encode;
 };
 
 /* Whether this system lets a process make code: it may not, under SELinux or seccomp. Asked once. */
 int rs_code_allowed(void);
 
 /*
- * The code for a matrix of shape->rows rows of shape->k factors; made if it isn't there. NULL when there is no memory for it
+ * The code for shape->rows rows: of shape->k factors each, or for encoding of one brick number each. Made if it isn't there. NULL when there is no memory for it
  * or all that is kept is in use. To be given back with rs_code_release.
  */
-struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *matrix);
+struct rs_code *rs_code_take(const struct rs_shape *shape, const uint8_t *rows);
 void rs_code_release(struct rs_code *code);
 
 /*

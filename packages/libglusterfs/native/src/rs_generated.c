@@ -3,21 +3,6 @@
 #include "rs.h"
 #include "rs_code.h"
 
-/* Row of a brick in the encode matrix (spec/ec.md, section 2.2). */
-static void encode_row(unsigned k, int32_t brick, uint8_t *row) {
-  unsigned power = 1;
-  for (unsigned j = k; j-- > 0;) {
-    row[j] = (uint8_t)power;
-    unsigned next = 0;
-    for (int bit = 4; bit >= 0; bit--) {
-      next <<= 1;
-      if (next & 0x100) next ^= 0x11d;
-      if (((unsigned)(brick + 1) >> bit) & 1) next ^= power;
-    }
-    power = next;
-  }
-}
-
 /* AVX2's vectors are half a line: of a source that is aligned to 16 bytes, every second one straddles. That is not worth a copy. */
 static int straddles(unsigned width, const uint8_t *const *in, unsigned k) {
   for (unsigned c = 0; c < k; c++)
@@ -26,16 +11,24 @@ static int straddles(unsigned width, const uint8_t *const *in, unsigned k) {
 }
 
 static void encode(unsigned width, const struct rs_codec *other, unsigned k, unsigned bricks, const int32_t *brick, const uint8_t *data, size_t stripes, uint8_t *const *fragments) {
-  uint8_t matrix[RS_BRICKS_MAX * RS_K_MAX];
+  uint8_t numbers[RS_BRICKS_MAX];
   const uint8_t *in[RS_K_MAX];
   uint8_t *out[RS_BRICKS_MAX];
   for (unsigned j = 0; j < k; j++) in[j] = data + j * RS_CHUNK;
   for (unsigned i = 0; i < bricks; i++) {
-    encode_row(k, brick[i], matrix + i * k);
+    numbers[i] = (uint8_t)(brick[i] + 1);
     out[i] = fragments[i];
   }
-  struct rs_shape shape = {.width = width, .k = k, .rows = bricks, .in_step = (int32_t)k * RS_CHUNK, .out_step = RS_CHUNK, .unaligned = straddles(width, in, k)};
-  struct rs_code *code = rs_code_take(&shape, matrix);
+  struct rs_shape shape = {
+    .width = width,
+    .k = k,
+    .rows = bricks,
+    .in_step = (int32_t)k * RS_CHUNK,
+    .out_step = RS_CHUNK,
+    .unaligned = straddles(width, in, k),
+    .encode = 1,
+  };
+  struct rs_code *code = rs_code_take(&shape, numbers);
   if (!code) {
     other->encode(k, bricks, brick, data, stripes, fragments);
     return;
