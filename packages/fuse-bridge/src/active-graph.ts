@@ -1,4 +1,4 @@
-import type { CtxSlot, GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
+import type { CallPool, CtxSlot, GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
 
 /** What mount/fuse needs of a graph; `Graph` has it all. */
 export interface MountGraph {
@@ -7,6 +7,8 @@ export interface MountGraph {
   /** Where fops go in: the graph's top, with every fop bound. */
   readonly topSubvolume: Subvolume;
   readonly inodeTable: InodeTable;
+  /** The requests of the process. */
+  readonly callPool: CallPool;
   newCtxSlot<T>(): CtxSlot<T>;
   /** Resolves when the graph's top has said CHILD_UP or CHILD_DOWN. */
   whenSettled?(): Promise<unknown>;

@@ -19,6 +19,10 @@ import { type ReplyBody, Request } from './request.js';
 const WAITING_MAX = 65536;
 /** writev's limit is 1024 pieces; one is the header. */
 const CHUNKS_MAX = 1000;
+/** The kernel's names that aren't the fop's. */
+const FOP_OF: Readonly<Partial<Record<FuseBody['op'], string>>> = {
+  getattr: 'stat', readdirplus: 'readdirp', setlk: 'lk', setlkw: 'lk', getlk: 'lk', lseek: 'seek', listxattr: 'getxattr',
+};
 
 /** The kernel's requests, served in the active graph: mount/fuse without the mounting (spec/client.md, §6). */
 export class FuseBridge {
@@ -169,7 +173,7 @@ export class FuseBridge {
       else this.#waiting.push({ header, body });
       return;
     }
-    void this.#serve(new Request(header, this.#active, this.#frame(header)), body);
+    void this.#serve(new Request(header, this.#active, this.#frame(header), FOP_OF[body.op] ?? body.op), body);
   }
 
   async #serve(request: Request, body: FuseBody): Promise<void> {

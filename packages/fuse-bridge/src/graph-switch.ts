@@ -23,7 +23,7 @@ export async function switchGraph(bridge: FuseBridge, next: ActiveGraph): Promis
     return;
   }
   bridge.hold();
-  const request = new Request(OWN_HEADER, next, bridge.ownFrame());
+  const request = new Request(OWN_HEADER, next, bridge.ownFrame(), 'stack');
   try {
     const { root } = next.table;
     await next.top.lookup(request.frame, new Loc({ inode: root, path: '/' as Bytes }), undefined).catch(() => undefined);

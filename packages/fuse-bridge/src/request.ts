@@ -1,4 +1,4 @@
-import { type Bytes, type Fd, type Frame, type Inode, type IoVec } from '@glusterts/libglusterfs';
+import type { Bytes, CallPool, CallStack, Fd, Frame, Inode, IoVec } from '@glusterts/libglusterfs';
 import type { ActiveGraph } from './active-graph.js';
 import type { FuseHeader } from './decode.js';
 import type { FdTable, OpenFile } from './fd-table.js';
@@ -14,12 +14,17 @@ export class Request {
   /** Takes back what the reply would have told the kernel, when the kernel no longer wants it. */
   undo: (() => void) | undefined;
   readonly #held: (Inode | Fd)[] = [];
+  readonly #calls: CallPool;
+  readonly #stack: CallStack;
 
-  constructor(header: FuseHeader, graph: ActiveGraph, frame: Frame) {
+  /** @param op what statedumps call it while it is in flight */
+  constructor(header: FuseHeader, graph: ActiveGraph, frame: Frame, op: string) {
     this.header = header;
     this.graph = graph;
     this.frame = frame;
     graph.winds++;
+    this.#calls = graph.graph.callPool;
+    this.#stack = this.#calls.enter(op, frame, header.unique);
   }
 
   /** Keeps an inode or fd for the length of the request. */
@@ -43,6 +48,7 @@ export class Request {
 
   end(): void {
     for (const thing of this.#held) thing.unref();
+    this.#calls.leave(this.#stack);
     this.graph.done();
   }
 }

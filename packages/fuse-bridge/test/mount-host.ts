@@ -46,7 +46,7 @@ async function nextGraph(): Promise<void> {
   await next.activate();
   const top = noting(next.topSubvolume);
   await mount.setGraph({
-    id: next.id, platform, topSubvolume: top, inodeTable: next.inodeTable, newCtxSlot: () => next.newCtxSlot(), whenSettled: () => next.whenSettled(), onTopEvent: (listener) => next.onTopEvent(listener),
+    id: next.id, platform, topSubvolume: top, inodeTable: next.inodeTable, callPool: next.callPool, newCtxSlot: () => next.newCtxSlot(), whenSettled: () => next.whenSettled(), onTopEvent: (listener) => next.onTopEvent(listener),
   });
   await graph?.fini();
   graph = next;

@@ -1,4 +1,4 @@
-import { Errno, FopError, Frame, Iatt, type InodeTable, type Logger, ROOT_GFID, type Xdata } from '@glusterts/libglusterfs';
+import { type CallPool, Errno, FopError, Frame, Iatt, type InodeTable, type Logger, ROOT_GFID, type Xdata } from '@glusterts/libglusterfs';
 import { AcceptStat, type HandlerOptions, type RpcCall, type RpcHandler, type RpcProcedure } from '@glusterts/rpc-xdr';
 import type { BrickClient } from './brick-client.js';
 import { Request } from './resolver.js';
@@ -16,6 +16,8 @@ export interface ServedReply {
 export interface ServerState {
   readonly table: InodeTable;
   readonly log: Logger;
+  /** The requests of the process. */
+  readonly callPool: CallPool;
   /** root-squash and its kin (spec/brick.md, §11.6). */
   squash(client: BrickClient, frame: Frame): void;
 }
@@ -26,13 +28,14 @@ export function clientOf(call: RpcCall): BrickClient | undefined {
   return data instanceof Object && 'bound' in data ? (data as BrickClient) : undefined;
 }
 
-export function requestOf(call: RpcCall, client: BrickClient, state: ServerState): Request {
+/** @param op what statedumps call it while it is in flight */
+export function requestOf(call: RpcCall, client: BrickClient, state: ServerState, op: string): Request {
   const { auth } = call;
   const frame = new Frame({
     uid: auth.uid, gid: auth.gid, groups: auth.groups, pid: auth.pid, lk_owner: auth.lk_owner, client, flags: auth.flags, ctime: auth.ctime, ctime_nsec: auth.ctime_nsec, signal: call.connection.signal,
   });
   state.squash(client, frame);
-  return new Request(client, frame, state.table);
+  return new Request(client, frame, state.table, state.callPool, state.callPool.enter(op, frame, call.xid));
 }
 
 /** Errors of xlators are answers; anything else is a bug of ours, logged, and EIO to the client. */
@@ -59,7 +62,7 @@ export function fop<Req, Rsp extends ServedReply>(
       const client = clientOf(call);
       if (!client) return call.fail(AcceptStat.GARBAGE_ARGS);
       const req = procedure.decodeRequest(call.reader);
-      const request = requestOf(call, client, state);
+      const request = requestOf(call, client, state, procedure.name);
       let reply: Rsp;
       try {
         const answer = await run(req, request, call);

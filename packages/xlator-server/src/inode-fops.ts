@@ -159,7 +159,7 @@ function readHandler(state: ServerState): RpcHandler {
       const client = clientOf(call);
       if (!client) return call.fail(AcceptStat.GARBAGE_ARGS);
       const req = decodeGfxReadReq(call.reader);
-      const request = requestOf(call, client, state);
+      const request = requestOf(call, client, state, 'READ');
       try {
         const reply = await request.below.readv(request.frame, await request.fd(req.gfid, req.fd, req.flag), req.size, offsetOf(req.offset), req.flag, req.xdata);
         const { vector } = reply;
@@ -183,7 +183,7 @@ function writeHandler(state: ServerState): RpcHandler {
       const req = decodeGfxWriteReq(call.reader);
       const payload = call.payload();
       if (payload.size !== req.size) return call.fail(AcceptStat.GARBAGE_ARGS);
-      const request = requestOf(call, client, state);
+      const request = requestOf(call, client, state, 'WRITE');
       let answer: { op_ret: number; op_errno: number; xdata: Dict | undefined; prestat: Iatt; poststat: Iatt };
       try {
         const reply = await request.below.writev(request.frame, await request.fd(req.gfid, req.fd, req.flag), payload, offsetOf(req.offset), req.flag, req.xdata);

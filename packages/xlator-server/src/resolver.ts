@@ -1,4 +1,4 @@
-import { type Bytes, Errno, Fd, FopError, type Frame, type Gfid, IaType, type Inode, type InodeTable, Loc, NULL_GFID, ROOT_GFID, type Subvolume } from '@glusterts/libglusterfs';
+import { type Bytes, type CallPool, type CallStack, Errno, Fd, FopError, type Frame, type Gfid, IaType, type Inode, type InodeTable, Loc, NULL_GFID, ROOT_GFID, type Subvolume } from '@glusterts/libglusterfs';
 import type { BrickClient } from './brick-client.js';
 
 const ANON_FD = -2;
@@ -21,7 +21,12 @@ export class Request {
   readonly #held: Inode[] = [];
   readonly #fds: Fd[] = [];
 
-  constructor(client: BrickClient, frame: Frame, table: InodeTable) {
+  readonly #calls: CallPool;
+  readonly #stack: CallStack;
+
+  constructor(client: BrickClient, frame: Frame, table: InodeTable, calls: CallPool, stack: CallStack) {
+    this.#calls = calls;
+    this.#stack = stack;
     this.client = client;
     this.frame = frame;
     this.below = client.bound;
@@ -35,6 +40,7 @@ export class Request {
 
   /** The request is answered. */
   done(): void {
+    this.#calls.leave(this.#stack);
     for (const fd of this.#fds) fd.unref();
     for (const inode of this.#held) inode.unref();
   }

@@ -99,6 +99,7 @@ export class ServerXlator extends Xlator {
     return {
       table: this.graph.inodeTable,
       log: this.log,
+      callPool: this.graph.callPool,
       processUuid: this.graph.processUuid.replace(/^CTX_ID:/, ''),
       squash: (client, frame) => server.#squash(client, frame),
       brick: (name) => {
