@@ -37,13 +37,19 @@ export interface TwoClients {
 
 let shares = 0;
 
-export async function twoClients(definition: XlatorDefinition, options: readonly string[] = []): Promise<TwoClients> {
+/** @param options of the xlator under test; of several, which are given from the bottom up, of the topmost one, named `cache` */
+export async function twoClients(under: XlatorDefinition | readonly XlatorDefinition[], options: readonly string[] = []): Promise<TwoClients> {
+  const definitions = 'type' in under ? [under] : under;
   const time = new ManualClock();
   const platform: Platform = { ...createPlatform(), clock: time.clock };
   const brick = `volume brick\n    type storage/memory\n    option share two-clients-${shares++}\nend-volume\n\n`;
-  const volfile = `${brick}volume gate\n    type test/gate\n    subvolumes brick\nend-volume\n\nvolume cache\n    type ${definition.type}\n${options.map((line) => `    option ${line}\n`).join('')}    subvolumes gate\nend-volume\n`;
+  let volfile = `${brick}volume gate\n    type test/gate\n    subvolumes brick\nend-volume\n\n`;
+  definitions.forEach(({ type }, i) => {
+    const top = i === definitions.length - 1;
+    volfile += `volume ${top ? 'cache' : `layer-${i}`}\n    type ${type}\n${top ? options.map((line) => `    option ${line}\n`).join('') : ''}    subvolumes ${i === 0 ? 'gate' : `layer-${i - 1}`}\nend-volume\n\n`;
+  });
   const other = await testGraph(brick, memory, { platform });
-  const graph = await testGraph(volfile, [...memory, gateDefinition, definition], { platform });
+  const graph = await testGraph(volfile, [...memory, gateDefinition, ...definitions], { platform });
   const gate = graph.find('gate');
   if (!(gate instanceof Gate)) throw new Error('no gate');
   const driverOf = (of: Graph): GraphDriver => new GraphDriver(of.topSubvolume, of, new Frame());
