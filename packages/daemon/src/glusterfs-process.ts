@@ -2,11 +2,12 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import {
-  type Bytes, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, type Platform, type StatedumpWriter, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
+  type Bytes, CallPool, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Platform, type StatedumpWriter, SyncEnv, SyncLock, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
 } from '@glusterts/libglusterfs';
 import { type Arguments, logLevelOf } from './arguments.js';
 import { listenForBrickOperations } from './brick-operations.js';
 import { tellParent } from './daemonise.js';
+import { IdleMemory } from './idle-memory.js';
 import { LogFile } from './log-file.js';
 import { PidFile } from './pid-file.js';
 import { writeStatedump } from './statedump.js';
@@ -48,12 +49,17 @@ export class GlusterfsProcess {
   readonly #log: GlusterLogger;
   readonly #loader: XlatorLoader;
   readonly #processUuid: string;
+  readonly #memPools: MemPools;
+  readonly #callPool: CallPool;
+  /** What the process does beside serving: new volfiles, one after the other, and words to glusterd. */
+  readonly #tasks: SyncEnv;
+  readonly #changing: SyncLock;
+  readonly #idleMemory: IdleMemory;
   #pidFile: PidFile | undefined;
   #server: VolfileServer | undefined;
   #graph: Graph | undefined;
   #mount: Mount | undefined;
   #ending = false;
-  #changes: Promise<void> = Promise.resolve();
 
   /** Throws ArgumentError for bad values, and whatever keeps the log file from being opened. */
   constructor(args: Arguments, hooks: ProcessHooks = {}) {
@@ -65,6 +71,11 @@ export class GlusterfsProcess {
     this.#log = GlusterLogger.create('glusterfs', { sink: this.#logFile.sink, clock: this.#platform.clock, level, msgIds: args.get('log-format') !== 'no-msg-id' });
     this.#loader = new XlatorLoader({ xlatorPath: args.all('xlator-path').map((folder) => path.resolve(folder)) });
     this.#processUuid = `CTX_ID:${gfidToString(this.#platform.random.uuid())}`;
+    this.#memPools = new MemPools(this.#platform.timers);
+    this.#callPool = new CallPool(this.#memPools, this.#platform.clock);
+    this.#tasks = new SyncEnv(this.#platform);
+    this.#changing = new SyncLock(this.#platform.timers);
+    this.#idleMemory = new IdleMemory(this.#platform.timers, this.#callPool);
   }
 
   /** Runs until the process ends; it never returns before. */
@@ -91,6 +102,7 @@ export class GlusterfsProcess {
     }
     tellParent(0);
     process.chdir('/');
+    this.#idleMemory.start();
     const reason = this.#mount ? await this.#mount.done : await new Promise<string>(() => undefined);
     this.#log.info(0, `unmounting ${this.#args.mountpoint ?? ''}: ${reason}`);
     return this.#end(0);
@@ -134,9 +146,11 @@ export class GlusterfsProcess {
       client: !this.#isServer,
       brickName: this.#args.get('brick-name'),
       onVolfile: (text) => {
-        this.#changes = this.#changes.then(() => this.#volfileChanged(text)).catch((error: unknown) => this.#log.error(0, `the new volfile was not taken: ${String(error)}`));
+        this.#tasks
+          .run('volfile changed', (task) => this.#changing.with(task, () => this.#volfileChanged(text), { signal: task.signal }))
+          .catch((error: unknown) => this.#log.error(0, `the new volfile was not taken: ${String(error)}`));
       },
-      onReconnect: () => void this.#signIn().catch((error: unknown) => this.#log.error(0, `portmap sign-in failed: ${String(error)}`)),
+      onReconnect: () => void this.#tasks.run('portmap sign-in', () => this.#signIn()).catch((error: unknown) => this.#log.error(0, `portmap sign-in failed: ${String(error)}`)),
     });
     return this.#server.fetchFirst();
   }
@@ -157,6 +171,8 @@ export class GlusterfsProcess {
       loader: this.#loader,
       log: this.#log,
       processUuid: this.#processUuid,
+      memPools: this.#memPools,
+      callPool: this.#callPool,
       cmdArgs,
       xlatorOptions: args.all('xlator-option'),
       autoload,
@@ -262,6 +278,7 @@ export class GlusterfsProcess {
   async #end(status: number): Promise<never> {
     if (this.#ending) return new Promise<never>(() => undefined);
     this.#ending = true;
+    void this.#tasks.destroy();
     // Whatever hangs must not keep the process: GlusterFS doesn't wait either.
     const limit = setTimeout(() => process.exit(status), 5000);
     try {
