@@ -2,7 +2,7 @@
 #pragma once
 #include <stdint.h>
 
-enum { RS_NETWORK_PLANES = 8, RS_NETWORK_TEMPS = 8, RS_NETWORK_TARGETS = 16, RS_NETWORK_NONE = 255 };
+enum { RS_NETWORK_PLANES = 8, RS_NETWORK_TEMPS = 8, RS_NETWORK_TARGETS = 24, RS_NETWORK_NONE = 255 };
 
 /* Values are numbered: 0-7 the planes of the source, 8 and on the temporaries in the order in which they are made. */
 struct rs_network {

@@ -118,7 +118,7 @@ void rs_pairs_emit(struct rs_assembler *as, unsigned k, const uint8_t *numbers, 
   unsigned all = list_sets(numbers, count, 1, sets);
   all += list_sets(numbers, count, 0, sets + all);
   unsigned first = all * function / functions, past = all * (function + 1) / functions;
-  struct rs_sums sums = rs_sums_begin(as);
+  struct rs_sums sums = rs_sums_begin(as, 2);
   sums.source = RS_FROM_SCRATCH;
   rs_clear(as, RS_IN_OFFSET);
   rs_clear(as, RS_OUT_OFFSET);

@@ -1,9 +1,9 @@
 #include "rs_sums.h"
 
 /* With AVX-512's 32 registers every plane has one; with AVX2's 16 only those that are used most. */
-struct rs_sums rs_sums_begin(struct rs_assembler *as) {
+struct rs_sums rs_sums_begin(struct rs_assembler *as, unsigned rows) {
   struct rs_sums sums = {.as = as, .layout = {8, 4, 4}};
-  if (as->width == 64) sums.layout = (struct rs_layout){16, 8, 8};
+  if (as->width == 64) sums.layout = rows == 3 ? (struct rs_layout){24, 8, 0} : (struct rs_layout){16, 8, 8};
   return sums;
 }
 

@@ -38,7 +38,8 @@ struct rs_sums {
   enum rs_source source;
 };
 
-struct rs_sums rs_sums_begin(struct rs_assembler *as);
+/* For up to two rows at once, or three where that leaves enough registers: with AVX-512, and without temporaries. */
+struct rs_sums rs_sums_begin(struct rs_assembler *as, unsigned rows);
 struct rs_address rs_sums_scratch(const struct rs_sums *sums, unsigned chunk, unsigned plane);
 /* Adds the products of the chunk by the factors of the rows. */
 void rs_sums_add(struct rs_sums *sums, unsigned rows, const uint8_t *factors);
