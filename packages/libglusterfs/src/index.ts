@@ -39,6 +39,7 @@ export * from './loader.js';
 export * from './logging-gluster.js';
 export * from './fnmatch.js';
 export * from './option-parser.js';
+export * from './pass-through.js';
 export * from './volfile.js';
 export { fuzzVolfile } from './fuzz-volfile.js';
 export * from './platform/host-name.js';

@@ -196,6 +196,7 @@ describe('md-cache: what changes while an answer is on its way', () => {
     await b.ours.write(fd, bytes('12345'), 0);
     await b.ours.read(fd, 5, 0);
     await b.ours.subvolume.ftruncate(b.ours.frame, fd, 9, undefined);
+    await b.ours.subvolume.fsetxattr(b.ours.frame, fd, new Dict().setBin('user.a', bytes('1')), 0, undefined);
     b.gate.take();
     await b.ours.fstat(fd);
     expect(b.gate.take()).toEqual(['fstat']);
@@ -452,7 +453,7 @@ describe('md-cache: xattrs', () => {
     const pre = await b.ours.stat('/f');
     const post = pre.clone();
     post.ia_ctime += 1;
-    b.gate.alter('setxattr', () => ({ xdata: new Dict().setIatt('glusterfs.prestat', pre).setIatt('glusterfs.poststat', post) }));
+    b.gate.alter('setxattr', () => ({ xdata: new Dict().setIatt('virt-gf-prestat', pre).setIatt('virt-gf-poststat', post) }));
     await b.ours.setxattr('/f', 'user.a', bytes('1'));
     b.gate.take();
     expect((await statOf(b, 'f')).ia_ctime).toBe(post.ia_ctime);

@@ -14,8 +14,8 @@ const LIFE_MAX_UNTOLD = 60;
 /** The target of an ipc to features/upcall (spec/features.md, §11.4). */
 const IPC_UPCALL = 2;
 /** Attributes before and after, in the answers to changes of xattrs. */
-const PRESTAT = 'glusterfs.prestat';
-const POSTSTAT = 'glusterfs.poststat';
+const PRESTAT = 'virt-gf-prestat';
+const POSTSTAT = 'virt-gf-poststat';
 /** Only a creation, or the heal of an inode without a gfid, has use for it. */
 const GFID_REQ = 'gfid-req';
 /** The parent's attributes in a lookup from the cache. Nobody changes an answer's attributes. */
@@ -323,7 +323,8 @@ export class MdCache extends AttributeChanges {
       apply();
       const pre = reply.xdata?.getIatt(PRESTAT);
       const post = reply.xdata?.getIatt(POSTSTAT);
-      if (pre && post) this.store.learnChanged(inode, post, start, pre);
+      // write-behind doesn't hold these fops back: writes may be waiting that the attributes don't show.
+      if (pre && post && post.ia_ctime !== 0) this.store.learn(inode, post, start, Saw.RANGE, pre);
       else this.store.invalidate(inode);
       return reply;
     } catch (error) {
