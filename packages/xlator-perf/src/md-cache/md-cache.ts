@@ -7,6 +7,7 @@ import { setPassThrough } from '../pass-through.js';
 import { AttributeChanges, isGone } from './attribute-changes.js';
 import { CacheableNames } from './cacheable-names.js';
 import { type MetadataPolicy, Saw, UNKNOWN } from './metadata-store.js';
+import { StatAhead } from './stat-ahead.js';
 import { applyUpcall } from './upcall.js';
 
 /** Longest life without upcalls, seconds. */
@@ -18,6 +19,8 @@ const PRESTAT = 'virt-gf-prestat';
 const POSTSTAT = 'virt-gf-poststat';
 /** Only a creation, or the heal of an inode without a gfid, has use for it. */
 const GFID_REQ = 'gfid-req';
+/** Where a lookup asks several bricks, and a listing one. */
+const WIDE: ReadonlySet<string> = new Set(['cluster/disperse', 'cluster/replicate']);
 /** The parent's attributes in a lookup from the cache. Nobody changes an answer's attributes. */
 const NO_IATT = new Iatt();
 
@@ -35,16 +38,30 @@ export class MdCache extends AttributeChanges {
   readonly #counts = { statHit: 0, statMiss: 0, xattrHit: 0, xattrMiss: 0, namelessLookup: 0, negativeLookup: 0, statInvalidations: 0, xattrInvalidations: 0 };
   /** Somebody asks for cacheable xattrs: from then on they are asked for with all lookups and readdirps. */
   #xattrsWanted = false;
+  readonly #walks: ConstructorParameters<typeof StatAhead>[1];
+  #statAhead: StatAhead | undefined;
   #statfs: { readonly reply: StatfsReply; readonly time: number } | undefined;
 
   constructor(context: XlatorContext) {
     super(context, policyOf(context.options));
     this.#xattrsWanted = this.store.policy.names.chosen;
     setPassThrough(this, this.options.bool('pass-through'));
+    this.#walks = this.newCtxSlot();
   }
 
   override init(): void {
     requireOneChild(this);
+    if (!this.graph.xlators.some(({ type }) => WIDE.has(type))) return;
+    this.#statAhead = new StatAhead(
+      {
+        child: this.child, clock: this.graph.platform.clock, life: () => this.store.policy.life, request: () => this.#request(undefined), start: () => this.store.now,
+        learn: (inode, { stat, dict }, start, asked) => {
+          this.store.learn(inode, stat, start, Saw.WHOLE);
+          this.#learnXattrs(inode, stat, dict, asked, start);
+        },
+      },
+      this.#walks,
+    );
   }
 
   override reconfigure(options: OptionValues): void {
@@ -141,10 +158,14 @@ export class MdCache extends AttributeChanges {
         const xattrs = this.#cachedFor(inode, xdata);
         if (xattrs !== UNKNOWN) {
           this.#counts.statHit++;
+          if (loc.parent) this.#statAhead?.hit(loc.parent);
           return Promise.resolve({ inode, stat, postparent: NO_IATT, xdata: xattrs });
         }
         this.#counts.xattrMiss++;
-      } else this.#counts.statMiss++;
+      } else {
+        this.#counts.statMiss++;
+        if (loc.parent) this.#statAhead?.missed(loc.parent);
+      }
     } else this.#counts.statMiss++;
     return this.#lookupBelow(frame, loc, xdata);
   }

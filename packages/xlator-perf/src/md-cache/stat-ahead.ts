@@ -1,0 +1,116 @@
+import { type Clock, type CtxSlot, type Direntp, Fd, Frame, type Inode, Loc, type Subvolume, type Xdata } from '@glusterts/libglusterfs';
+
+/** Lookups in one directory that went down, each within the life of attributes after the one before, until it is listed. */
+const MISSES_MIN = 8;
+/** Bytes of listing in one readdirp, and entries in one scan. */
+const CHUNK_BYTES = 131072;
+const ENTRIES_MAX = 16384;
+/** A scan is worth it when one in so many of its entries is asked for. */
+const USEFUL_SHARE = 8;
+/** After a scan that wasn't: milliseconds without another, doubled each time. */
+const PAUSE_MIN_MS = 2000;
+const PAUSE_MAX_MS = 120_000;
+
+/** What is known of a directory in which lookups miss. */
+interface Walk {
+  misses: number;
+  last: number;
+  scanning: boolean;
+  /** Entries of the last scan, and how many lookups in this directory the cache has answered since. */
+  entries: number;
+  hits: number;
+  notBefore: number;
+  pause: number;
+}
+
+/** What a scan needs of md-cache. */
+export interface StatAheadHost {
+  readonly child: Subvolume;
+  readonly clock: Clock;
+  /** Milliseconds for which attributes are believed. */
+  life(): number;
+  /** The request of a readdirp. */
+  request(): Xdata;
+  /** The generation at which a fop begins. */
+  start(): number;
+  /** @param asked whether the request asked for xattrs */
+  learn(inode: Inode, entry: Direntp, start: number, asked: boolean): void;
+}
+
+/**
+ * Lists a directory when its entries are looked up one after the other, so that the cache answers the rest: on a volume where
+ * each lookup asks several bricks, one listing of one brick costs less than a handful of them. The attributes are as old as
+ * those of any other listing that md-cache learns from, and are believed as long; nothing is believed of a file whose
+ * attributes have changed while the listing was under way.
+ */
+export class StatAhead {
+  readonly #host: StatAheadHost;
+  readonly #walks: CtxSlot<Walk>;
+
+  constructor(host: StatAheadHost, walks: CtxSlot<Walk>) {
+    this.#host = host;
+    this.#walks = walks;
+  }
+
+  /** A lookup of a known file in this directory was answered from the cache. */
+  hit(parent: Inode): void {
+    const walk = this.#walks.get(parent);
+    if (walk) walk.hits++;
+  }
+
+  /** A lookup of a known file in this directory goes down. */
+  missed(parent: Inode): void {
+    const now = this.#host.clock.monotonic();
+    let walk = this.#walks.get(parent);
+    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, scanning: false, entries: 0, hits: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
+    if (now - walk.last > this.#host.life()) walk.misses = 0;
+    walk.last = now;
+    if (++walk.misses < MISSES_MIN || walk.scanning) return;
+    walk.misses = 0;
+    if (walk.entries > 0) {
+      const useful = walk.hits * USEFUL_SHARE >= walk.entries;
+      walk.entries = 0;
+      if (useful) walk.pause = PAUSE_MIN_MS;
+      else {
+        walk.notBefore = now + walk.pause;
+        walk.pause = Math.min(walk.pause * 2, PAUSE_MAX_MS);
+      }
+    }
+    if (now < walk.notBefore) return;
+    walk.scanning = true;
+    void this.#scan(parent.ref(), walk);
+  }
+
+  async #scan(parent: Inode, walk: Walk): Promise<void> {
+    const host = this.#host;
+    const fd = new Fd(parent);
+    walk.hits = 0;
+    let seen = 0;
+    try {
+      const frame = new Frame();
+      const path = parent.table.path(parent);
+      await host.child.opendir(frame, new Loc({ inode: parent, gfid: parent.gfid, ...(path === undefined ? {} : { path }) }), fd, host.request());
+      const until = host.clock.monotonic() + host.life() / 2;
+      for (let offset = 0n, eof = false; !eof && seen < ENTRIES_MAX && host.clock.monotonic() < until; ) {
+        const start = host.start();
+        const request = host.request();
+        const reply = await host.child.readdirp(frame, fd, CHUNK_BYTES, offset, request);
+        eof = reply.eof || reply.entries.length === 0;
+        for (const entry of reply.entries) {
+          offset = entry.d_off;
+          seen++;
+          // Entries without attributes must be looked up; that is no news of the file. Nor is a file that nobody has asked for.
+          const inode = entry.stat.ia_ctime === 0 ? undefined : parent.table.find(entry.stat.ia_gfid);
+          if (inode) host.learn(inode, entry, start, request !== undefined);
+        }
+      }
+    } catch {
+      // Lookups go down as before.
+    } finally {
+      walk.entries = seen;
+      walk.scanning = false;
+      fd.unref();
+      parent.unref();
+    }
+  }
+}

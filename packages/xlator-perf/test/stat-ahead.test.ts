@@ -1,0 +1,85 @@
+import { type Bytes, type Inode, Loc, type LookupReply, Xlator, type XlatorDefinition } from '@glusterts/libglusterfs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { mdCache } from '../src/md-cache/index.js';
+import { type TwoClients, twoClients } from './two-clients.js';
+
+/** Only its type counts: a volume where a lookup asks several bricks. */
+class Wide extends Xlator {}
+const wide: XlatorDefinition = { type: 'cluster/disperse', options: [], create: (context) => new Wide(context) };
+const FILES = 100;
+
+let bench: TwoClients | undefined;
+async function start(...layers: readonly XlatorDefinition[]): Promise<TwoClients> {
+  const b = (bench = await twoClients([...layers, mdCache]));
+  for (let i = 0; i < FILES; i++) await b.ours.writeFile(`/f${i}`, Buffer.from('x'));
+  b.time.advance(2000);
+  b.gate.take();
+  return b;
+}
+afterEach(async () => {
+  await bench?.down();
+  bench = undefined;
+});
+
+const inodeOf = (b: TwoClients, name: string): Inode => {
+  const inode = b.graph.inodeTable.grep(b.graph.inodeTable.root, name as Bytes);
+  if (!inode) throw new Error(`no ${name}`);
+  return inode;
+};
+const lookup = (b: TwoClients, name: string): Promise<LookupReply> => b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: inodeOf(b, name), parent: b.graph.inodeTable.root, name: name as Bytes }), undefined);
+/** After all that follows from what has happened: storage/memory answers within the turn. */
+const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const lookups = (b: TwoClients): number => b.gate.take().filter((fop) => fop === 'lookup').length;
+
+describe('md-cache on a volume where a lookup asks several bricks', () => {
+  it('lists a directory once eight of its files were looked up one after the other, and answers the rest from that', async () => {
+    const b = await start(wide);
+    for (let i = 0; i < 8; i++) await lookup(b, `f${i}`);
+    await idle();
+    expect(b.gate.take().sort()).toEqual([...Array<string>(8).fill('lookup'), 'opendir', 'readdirp']);
+    for (let i = 8; i < FILES; i++) expect((await lookup(b, `f${i}`)).stat.ia_size).toBe(1);
+    expect(b.gate.take()).toEqual([]);
+  });
+
+  it('believes the listing no longer than anything else', async () => {
+    const b = await start(wide);
+    for (let i = 0; i < 8; i++) await lookup(b, `f${i}`);
+    await idle();
+    await b.other.writeFile('/f50', Buffer.from('longer'));
+    b.time.advance(1000);
+    b.gate.take();
+    expect((await lookup(b, 'f50')).stat.ia_size).toBe(6);
+    expect(lookups(b)).toBe(1);
+  });
+
+  it('learns nothing of a file that was changed while the listing was under way', async () => {
+    const b = await start(wide);
+    const held = b.gate.hold('readdirp');
+    for (let i = 0; i < 8; i++) await lookup(b, `f${i}`);
+    await held.answered;
+    const fd = await b.ours.open('/f60', 2);
+    await b.ours.write(fd, Buffer.from('longer'), 0);
+    await b.ours.close(fd);
+    held.release();
+    await idle();
+    expect((await lookup(b, 'f60')).stat.ia_size).toBe(6);
+  });
+
+  it('leaves a directory alone where listings are of no use', async () => {
+    const b = await start(wide);
+    for (let round = 0; round < 6; round++) {
+      for (let i = 0; i < 8; i++) await lookup(b, `f${i}`);
+      await idle();
+      b.time.advance(1000);
+    }
+    // The first listing, and one after the first pause of two seconds.
+    expect(b.gate.take().filter((fop) => fop === 'readdirp').length).toBeLessThanOrEqual(3);
+  });
+
+  it('does not list where one brick answers a lookup', async () => {
+    const b = await start();
+    for (let i = 0; i < FILES; i++) await lookup(b, `f${i}`);
+    await idle();
+    expect(b.gate.take()).toEqual(Array<string>(FILES).fill('lookup'));
+  });
+});
