@@ -70,8 +70,8 @@ export class Cluster {
   }
 
   /** Mounts with one side's client, and waits until the volume answers. */
-  mount(side: Side, volume: string, mountpoint: string): void {
-    this.host.sh(`mkdir -p ${mountpoint} && ${program(side, 'glusterfs')} -s benchhost --volfile-id ${volume} -l /var/log/glusterfs/${path.basename(mountpoint)}.log ${mountpoint}`);
+  mount(side: Side, volume: string, mountpoint: string, options = ''): void {
+    this.host.sh(`mkdir -p ${mountpoint} && ${program(side, 'glusterfs')} -s benchhost --volfile-id ${volume} ${options} -l /var/log/glusterfs/${path.basename(mountpoint)}.log ${mountpoint}`);
     this.host.sh(`for i in $(seq 200); do stat -f ${mountpoint} >/dev/null 2>&1 && touch ${mountpoint}/.answers 2>/dev/null && rm -f ${mountpoint}/.answers && exit 0; sleep 0.1; done; cat /var/log/glusterfs/${path.basename(mountpoint)}.log; exit 1`);
   }
 
