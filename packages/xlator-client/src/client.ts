@@ -7,6 +7,7 @@ import { Glusterfs4, type RpcProcedure, decodeGfxReadRsp, decodeGfxCommon2iattRs
 import { callbacksOf } from './callbacks.js';
 import { BrickConnection } from './connection.js';
 import { NO_FD, RemoteFds, type RemoteFd } from './fd-context.js';
+import { LateReleases } from './late-releases.js';
 
 const O_DIRECT = 0o40000;
 const O_CREAT_EXCL_TRUNC = 0o100 | 0o200 | 0o1000;
@@ -23,6 +24,7 @@ interface Answer {
 /** protocol/client: a brick at the other end of a connection. Every fop is one call (spec/rpc-wire.md, §5.4). */
 export class ClientXlator extends Xlator {
   readonly #fds: RemoteFds;
+  readonly #releases: LateReleases;
   #connection: BrickConnection | undefined;
   /** Place among the graph's leaves, and how many there are: folded into directory offsets (spec/dht.md, §15.3). */
   #leaf = 0;
@@ -31,6 +33,7 @@ export class ClientXlator extends Xlator {
   constructor(context: XlatorContext) {
     super(context);
     this.#fds = new RemoteFds(this.newCtxSlot<RemoteFd>());
+    this.#releases = new LateReleases(this.graph.platform.timers, (directory, gfid, number) => this.#sendRelease(directory, gfid, number));
   }
 
   override init(): void {
@@ -45,7 +48,11 @@ export class ClientXlator extends Xlator {
       volfileOptions: this.volfileOptions,
       callbacks: callbacksOf(this, (up) => this.#connection?.setChildUp(up)),
       reopen: () => this.#reopen(),
-      lost: () => this.#fds.lost(),
+      lost: () => {
+        this.#fds.lost();
+        // With the connection the brick has closed them all.
+        this.#releases.drop();
+      },
       tell: (event, data) => super.notify(event, data),
     });
   }
@@ -69,6 +76,7 @@ export class ClientXlator extends Xlator {
   }
 
   override fini(): void {
+    this.#releases.drop();
     this.#connection?.stop();
   }
 
@@ -88,6 +96,7 @@ export class ClientXlator extends Xlator {
 
   /** One call; an answer that says no is thrown. */
   async #call<Request, Reply extends Answer>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<Reply> {
+    this.#releases.sendAlong();
     const reply = await this.#link.invoke(procedure, request, this.#caller(frame));
     if (reply.op_ret < 0) throw new FopError(reply.op_errno === 0 ? Errno.EIO : reply.op_errno, reply.xdata);
     return reply;
@@ -202,6 +211,7 @@ export class ClientXlator extends Xlator {
 
   override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
+    this.#releases.sendAlong();
     const reply = await this.#link.call(Glusterfs4.READ, (w) => encodeGfxReadReq(w, request), { frame: this.#caller(frame) });
     try {
       const answer = decodeGfxReadRsp(reply.reader);
@@ -218,6 +228,7 @@ export class ClientXlator extends Xlator {
 
   override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size: vector.size, flag: flags, xdata };
+    this.#releases.sendAlong();
     const reply = await this.#link.call(Glusterfs4.WRITE, (w) => encodeGfxWriteReq(w, request), { frame: this.#caller(frame), payload: vector });
     try {
       const answer = decodeGfxCommon2iattRsp(reply.reader);
@@ -388,22 +399,24 @@ export class ClientXlator extends Xlator {
   }
 
   override release(fd: Fd): void {
-    this.#release(fd, Glusterfs4.RELEASE);
+    this.#release(fd);
   }
 
   override releasedir(fd: Fd): void {
-    this.#release(fd, Glusterfs4.RELEASEDIR);
+    this.#release(fd);
   }
 
-  /** Nobody waits for the answer. */
-  #release(fd: Fd, procedure: typeof Glusterfs4.RELEASE): void {
+  /** Nobody waits for the answer. What still has locks goes at once; the rest keeps the next call company. */
+  #release(fd: Fd): void {
     const remote = this.#fds.forget(fd);
     if (!remote || remote.number === NO_FD || this.#connection?.ready !== true) return;
-    this.#sendRelease(procedure, fd.inode.gfid, remote.number);
+    if (remote.locks > 0) this.#sendRelease(remote.directory, fd.inode.gfid, remote.number);
+    else this.#releases.add(remote.directory, fd.inode.gfid, remote.number);
   }
 
-  #sendRelease(procedure: typeof Glusterfs4.RELEASE, gfid: Loc['gfid'], number: number): void {
-    this.#link.invoke(procedure, { gfid, fd: number, xdata: undefined }, NOBODY).catch(() => undefined);
+  #sendRelease(directory: boolean, gfid: Loc['gfid'], number: number): void {
+    if (this.#connection?.ready !== true) return;
+    this.#link.invoke(directory ? Glusterfs4.RELEASEDIR : Glusterfs4.RELEASE, { gfid, fd: number, xdata: undefined }, NOBODY).catch(() => undefined);
   }
 
   /** Opens again what was open before the connection broke (spec/rpc-wire.md, §14.4). Failures leave it closed there. */
@@ -419,7 +432,7 @@ export class ClientXlator extends Xlator {
       const reply = remote.directory
         ? await this.#call(Glusterfs4.OPENDIR, { gfid, xdata: undefined }, NOBODY)
         : await this.#call(Glusterfs4.OPEN, { gfid, flags: remote.flags & ~O_CREAT_EXCL_TRUNC, xdata: undefined }, NOBODY);
-      if (remote.released) this.#sendRelease(remote.directory ? Glusterfs4.RELEASEDIR : Glusterfs4.RELEASE, gfid, reply.fd);
+      if (remote.released) this.#sendRelease(remote.directory, gfid, reply.fd);
       else remote.number = reply.fd;
     } catch (error) {
       this.log.warning(114031, 'remote operation failed. fd could not be opened again', { reason: String(error) });
