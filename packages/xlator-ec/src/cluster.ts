@@ -4,6 +4,7 @@ import { type Geometry, bricksOf, countOf, maskText } from './geometry.js';
 import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
+import { StripeCacheStats } from './stripe-cache.js';
 
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
 const WARY_QUESTIONS = 8;
@@ -32,6 +33,7 @@ export class Cluster {
   readonly held = new Set<InodeLock>();
   /** Those of them that no fop uses at the moment. */
   readonly idle: IdleLocks;
+  readonly stripeStats = new StripeCacheStats();
   options: OptionValues;
   up = 0;
   /** Bricks that have numbered their locks for us, and those that were asked to and didn't. */

@@ -165,6 +165,9 @@ export class Disperse extends Xlator {
     writer.write('read-policy', options.text('read-policy') ?? '');
     writer.write('parallel-writes', options.bool('parallel-writes') ? 1 : 0);
     writer.write('quorum-count', options.number('quorum-count'));
+    writer.section(`cluster/disperse.${this.name}.stats.stripe_cache`);
+    const { hits, misses, updates, invalidations, evicts, allocations } = this.#c.stripeStats;
+    for (const [key, value] of Object.entries({ hits, misses, updates, invalidations, evicts, allocations, errors: 0 })) writer.write(key, value);
   }
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {

@@ -69,6 +69,7 @@ async function cut(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, size
   const healing = lock.healing;
   const { asked, winner } = await cluster.agree(lock.good, (child) => wind(child, geometry.up(size) / k), samePrePost, healing);
   lock.size = size;
+  lock.stripes.forget(geometry.up(size), Infinity);
   const zeroed = before > size ? await writeZeros(cluster, lock, frame, fd, size, geometry.up(size)) : -1;
   const reply: PrePostReply = {
     prestat: withSize(mergeIatts(winner.replies.map((r) => r.prestat), k), before),
@@ -130,6 +131,7 @@ export function discard(cluster: Cluster, frame: Frame, fd: Fd, offset: number, 
     if (last > first) {
       const punched = await cluster.agree(lock.good, (child) => child.discard(frame, fd, first / k, (last - first) / k, withLockCount(xdata, cluster.name)), samePrePost, lock.healing);
       asked = punched.asked;
+      lock.stripes.forget(first, last);
       answered = punched.winner.mask;
       reply = { prestat: mergeIatts(punched.winner.replies.map((r) => r.prestat), k), poststat: mergeIatts(punched.winner.replies.map((r) => r.poststat), k), xdata: mergeXdata(punched.winner.replies.map((r) => r.xdata)) };
       answered &= await writeZeros(cluster, lock, frame, fd, offset, first);

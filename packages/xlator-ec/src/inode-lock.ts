@@ -3,6 +3,7 @@ import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
 import type { QuietState } from './quiet-state.js';
+import { StripeCache } from './stripe-cache.js';
 import { CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s } from './version-xattrs.js';
 
 /** What a fop needs of the lock (spec/ec.md, §14). */
@@ -58,6 +59,7 @@ export class InodeLock {
   #doubt: [boolean, boolean] = [false, false];
   #preSize = 0;
   #frame: Frame | undefined;
+  readonly stripes: StripeCache;
   /** The user's size, while it is known. */
   size = 0;
   /** The layers above have had locks on the file: closing it must reach the bricks. */
@@ -68,6 +70,7 @@ export class InodeLock {
   constructor(cluster: Cluster, inode: Inode) {
     this.#cluster = cluster;
     this.#inode = inode;
+    this.stripes = new StripeCache(cluster.stripeStats);
     this.#owner = Buffer.from(cluster.graph.platform.random.bytes(8)).toString('latin1') as Bytes;
   }
 
@@ -439,6 +442,7 @@ export class InodeLock {
     this.#doubt = [false, false];
     this.#healing = 0;
     this.#frame = undefined;
+    this.stripes.clear();
     await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
     this.#isHeld = false;
     this.#releaseWanted = false;

@@ -128,12 +128,12 @@ export async function writeUnderLock(
   const total = geometry.up(head + vector.size);
   const whole = head === 0 && total === vector.size && vector.chunks.length === 1;
   const { data, iobuf } = whole ? { data: vector.toUint8Array(), iobuf: undefined } : await fillEdges(cluster, lock, frame, fd, vector, head, aligned, total);
-  const mask = cluster.usable(lock.good) | (lock.healing & cluster.up);
   const bricks: number[] = [];
   const pages: Iobuf[] = [];
   const fragments: Uint8Array[] = [];
   const byBrick = new Map<number, IoVec>();
   try {
+    const mask = cluster.usable(lock.good) | (lock.healing & cluster.up);
     for (let brick = 0; brick < geometry.n; brick++) {
       if (((mask >>> brick) & 1) === 0) continue;
       const fragment = page(cluster, total / k);
@@ -150,6 +150,11 @@ export async function writeUnderLock(
       return reply;
     });
     const winner = decide(groupAnswers(answers, (a, b) => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata)), k, lock.healing);
+    lock.stripes.written(aligned, data);
+    if (head + vector.size < total || (head > 0 && total === geometry.stripe)) {
+      const last = total - geometry.stripe;
+      lock.stripes.keep(aligned + last, data.subarray(last, total), cluster.options.number('stripe-cache'));
+    }
     const before = lock.size;
     if (grow) lock.size = Math.max(lock.size, offset + vector.size);
     const prestat = mergeIatts(winner.replies.map((r) => r.prestat), k);
@@ -157,6 +162,9 @@ export async function writeUnderLock(
     prestat.ia_size = before;
     poststat.ia_size = lock.size;
     return { reply: { prestat, poststat, written: vector.size, xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked: mask, answered: winner.mask };
+  } catch (error) {
+    lock.stripes.forget(aligned, aligned + total);
+    throw error;
   } finally {
     for (const p of pages) p.unref();
     iobuf?.unref();
@@ -186,6 +194,7 @@ async function fillEdges(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd
 
 /** One stripe of the file as it is; zeros beyond its end. */
 async function readInto(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, target: Uint8Array, offset: number): Promise<void> {
+  if (lock.size > offset && lock.stripes.read(offset, target)) return;
   target.fill(0);
   if (lock.size <= offset) return;
   const anonymous = anonymousFd(fd);

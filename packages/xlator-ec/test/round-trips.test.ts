@@ -203,6 +203,26 @@ describe.skipIf(reason !== undefined)('a 4+2 volume over sockets', () => {
     expect(Buffer.compare(await other.readFile('/d/f'), pattern(4096, 1))).toBe(0);
   });
 
+  it('reads nothing for a write that goes on where the last one ended within a stripe', async () => {
+    const { driver, counted } = await started();
+    const fd = await driver.create('/d/f');
+    await driver.write(fd, pattern(700, 1), 0);
+    const counts = await counted(async () => {
+      for (let at = 700; at < 7000; at += 700) await driver.write(fd, pattern(700, at), at);
+    });
+    expect(counts['readv']).toBeUndefined();
+    const expected = Buffer.concat([pattern(700, 1), ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((i) => pattern(700, i * 700))]);
+    expect(Buffer.compare(await driver.read(fd, 7000, 0), expected)).toBe(0);
+    // Cut off and longer again: what was there is gone.
+    await driver.truncate('/d/f', 6500);
+    await driver.truncate('/d/f', 7000);
+    await driver.write(fd, pattern(10, 9), 6980);
+    const zeros = Buffer.concat([expected.subarray(0, 6500), Buffer.alloc(500)]);
+    zeros.set(pattern(10, 9), 6980);
+    expect(Buffer.compare(await driver.read(fd, 7000, 0), zeros)).toBe(0);
+    await driver.close(fd);
+  });
+
   it('says EIO when a write reached fewer bricks than quorum-count, though it is done there', async () => {
     const { driver, taps } = await started(['quorum-count 5']);
     const fd = await driver.create('/d/f');
