@@ -10,7 +10,7 @@ const reason = platform.portable ? 'the native addon is not built' : undefined;
 if (reason) console.warn(`slow disks: ${reason}`);
 
 /**
- * A peer that sends a PING each 250 ms, each behind another call in the same segment, and at `MS` opens the fifo, which ends the
+ * A peer that sends a PING each 100 ms, each behind another call in the same segment, and at `MS` opens the fifo, which ends the
  * server's wait. It prints the answers: xid, milliseconds after the ping.
  */
 const PEER = `
@@ -26,7 +26,7 @@ const socket = net.connect(Number(port), '127.0.0.1', () => {
       sent.set(ping, performance.now());
       const bytes = Buffer.concat([call(other, 0), call(ping, 2)]);
       socket.write(bytes);
-    }, 250);
+    }, 100);
     setTimeout(() => fs.openSync(fifo, 'r'), Number(ms));
     setTimeout(() => { clearInterval(timer); setTimeout(() => { console.log(JSON.stringify({ sent: sent.size, others: xid / 2, answers })); process.exit(0); }, 700); }, Number(ms) + 600);
   }, 300);

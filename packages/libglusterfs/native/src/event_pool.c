@@ -146,6 +146,7 @@ static void release(event_pool *pool, int id) {
   else close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
   free(c->head);
   read_calls_clear(&c->reads);
+  answered_pings_clear(&c->answered);
   memset(c, 0, sizeof *c);
   pool->free_ids[pool->free_count++] = id;
 }

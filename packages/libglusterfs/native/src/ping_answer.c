@@ -1,5 +1,6 @@
 #include "ping_answer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MARK_LAST 0x80000000u
@@ -23,6 +24,11 @@ void ping_reply(uint8_t reply[PING_REPLY_SIZE], uint32_t xid) {
   reply[11] = 1;
 }
 
+void answered_pings_clear(struct answered_pings *answered) {
+  free(answered->xids);
+  *answered = (struct answered_pings){0};
+}
+
 int answered_pings_has(const struct answered_pings *answered, uint32_t xid) {
   for (uint32_t i = 0; i < answered->count; i++)
     if (answered->xids[i] == xid) return 1;
@@ -30,7 +36,14 @@ int answered_pings_has(const struct answered_pings *answered, uint32_t xid) {
 }
 
 int answered_pings_add(struct answered_pings *answered, uint32_t xid) {
-  if (answered->count == PINGS_ANSWERED_MAX) return -1;
+  if (answered->count == answered->capacity) {
+    uint32_t capacity = answered->capacity ? answered->capacity * 2 : 16;
+    if (capacity > PINGS_ANSWERED_MAX) return -1;
+    uint32_t *xids = realloc(answered->xids, capacity * sizeof *xids);
+    if (!xids) return -1;
+    answered->xids = xids;
+    answered->capacity = capacity;
+  }
   answered->xids[answered->count++] = xid;
   return 0;
 }
