@@ -1,7 +1,7 @@
 import {
-  type Bytes, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt, type Inode,
+  type Bytes, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent, type GetxattrReply, IaType, type Iatt, type Inode,
   type InodelkCmd, type IoVec, type Lease, type LeaseReply, type LkCmd, type LkReply, type Loc, type LookupReply, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply,
-  type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata,
+  type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type Upcall, type WriteReply, type Xdata,
   Xlator, type XlatorContext, type XattropOp, type XattropReply, defaultNotify,
 } from '@glusterts/libglusterfs';
 import { Dht, type InodeState } from './dht.js';
@@ -19,6 +19,11 @@ import { rmdir } from './rmdir.js';
 import { readSettings } from './settings.js';
 import type { Subvol } from './subvol.js';
 import * as xattrs from './xattr-fops.js';
+
+/** The mode of a linkto file. */
+const S_ISVTX = 0o1000;
+/** Of an upcall: the next lookup must not be answered from a cache (spec/rpc-wire.md, §9.11). */
+const UP_EXPLICIT_LOOKUP = 0x1000;
 
 /** cluster/distribute over two and more subvolumes (spec/dht.md). With one there is {@link PassThrough}. */
 export class Distribute extends Xlator {
@@ -54,6 +59,10 @@ export class Distribute extends Xlator {
   /** Children's ups and downs are passed on once all have reported (spec/dht.md, §22). */
   override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
     const subvol = this.dht.subvols.find((each) => each.fops.xlator === from);
+    if (event === GfEvent.UPCALL) {
+      this.#onUpcall(data as Upcall, from);
+      return;
+    }
     if (!subvol || (event !== GfEvent.CHILD_UP && event !== GfEvent.CHILD_DOWN && event !== GfEvent.CHILD_CONNECTING && event !== GfEvent.SOME_DESCENDENT_UP)) {
       defaultNotify(this, event, data, from);
       return;
@@ -61,6 +70,12 @@ export class Distribute extends Xlator {
     if (event === GfEvent.CHILD_UP || event === GfEvent.SOME_DESCENDENT_UP) this.#childUp(subvol, event);
     else if (event === GfEvent.CHILD_DOWN) this.#childDown(subvol);
     else this.#reported(subvol, event);
+  }
+
+  /** A changed layout, or a file that has moved away: the next lookup must come down to us, whatever caches above know. */
+  #onUpcall(upcall: Upcall, from: Xlator | undefined): void {
+    const stale = upcall.kind === 'cache-invalidation' && (upcall.dict?.has(this.dht.xattr.layout) === true || (upcall.stat.ia_type === IaType.REG && upcall.stat.ia_prot === S_ISVTX));
+    defaultNotify(this, GfEvent.UPCALL, stale ? { ...upcall, flags: upcall.flags | UP_EXPLICIT_LOOKUP } : upcall, from);
   }
 
   #childUp(subvol: Subvol, event: GfEvent): void {

@@ -19,6 +19,9 @@ const SETTLE_MS = 10_000;
 
 type State = 'wait' | 'up' | 'down';
 
+/** Of an upcall: the attributes are not to be used (spec/rpc-wire.md, §9.11). */
+const UP_INVAL_ATTR = 0x2000;
+
 /** cluster/disperse: every file in n fragments, of which any k suffice (spec/ec.md). */
 export class Disperse extends Xlator {
   readonly #lockSlot: CtxSlot<InodeLock>;
@@ -91,7 +94,7 @@ export class Disperse extends Xlator {
         this.#childChanged(event, from);
         return;
       case GfEvent.UPCALL:
-        if (!this.#consumes(data as Upcall)) super.notify(event, data, from);
+        this.#onUpcall(data as Upcall, from);
         return;
       default:
         super.notify(event, data, from);
@@ -137,6 +140,12 @@ export class Disperse extends Xlator {
     if (now === 'wait') return;
     if (now !== before) super.notify(now === 'up' ? GfEvent.CHILD_UP : GfEvent.CHILD_DOWN, this);
     else super.notify(childUp ? GfEvent.SOME_DESCENDENT_UP : GfEvent.SOME_DESCENDENT_DOWN, this);
+  }
+
+  /** A brick's attributes are those of its fragment: caches above must ask anew. */
+  #onUpcall(upcall: Upcall, from: Xlator | undefined): void {
+    if (upcall.kind === 'cache-invalidation') super.notify(GfEvent.UPCALL, { ...upcall, flags: upcall.flags | UP_INVAL_ATTR }, from);
+    else if (!this.#consumes(upcall)) super.notify(GfEvent.UPCALL, upcall, from);
   }
 
   /** Somebody waits for one of our locks (spec/ec.md, §11.5). */

@@ -66,7 +66,6 @@ const FEATURES: readonly Feature[] = [
     options: [off('worm'), off('worm-file-level'), bool('worm-files-deletable', 'on'), { key: 'default-retention-period', type: 'time', default: '120' }, text('retention-mode', 'relax'), { key: 'auto-commit-period', type: 'time', default: '180' }],
   },
   { type: 'features/leases', switches: ['leases'], options: [off('leases'), time('lease-lock-recall-timeout', '60')] },
-  { type: 'features/upcall', switches: ['cache-invalidation'], options: [off('cache-invalidation'), time('cache-invalidation-timeout', '60')] },
   {
     type: 'features/marker',
     switches: ['xtime', 'quota', 'inode-quota'],
