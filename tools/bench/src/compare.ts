@@ -1,0 +1,143 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { HostOptions } from './host.js';
+import { PROCESS_KINDS, type ProcessKind, type Usages } from './processes.js';
+import { type Spread, geometricMean, median, spread } from './statistics.js';
+import { type Side, layoutNamed, startVolume } from './volume.js';
+import { type Measurement, ROWS, ROW_NAMES, type RowName, type WorkloadSizes, runWorkloads } from './workloads.js';
+
+export interface CompareOptions {
+  readonly disk: 'tmpfs' | 'ext4';
+  readonly pairs: number;
+  readonly rows: ReadonlySet<RowName>;
+  readonly sizes: WorkloadSizes;
+  /** GlusterFS against itself: what differs then is noise. */
+  readonly self: boolean;
+  progress(line: string): void;
+}
+
+interface Run {
+  readonly rows: readonly Measurement[];
+  readonly rest: Usages;
+  readonly after: Usages;
+}
+
+export interface RowResult {
+  readonly row: RowName;
+  readonly unit: string;
+  /** Per second: more is better. */
+  readonly ours: Spread;
+  readonly theirs: Spread;
+  /** Ours by theirs, pair by pair. */
+  readonly ratio: Spread;
+  /** Processor microseconds of all daemons per operation. */
+  readonly oursCpuUs: number;
+  readonly theirsCpuUs: number;
+  readonly cpuRatio: Spread;
+}
+
+/** MiB of all processes of a kind: with the mount made, and the most until the end of the rows. */
+export interface MemoryResult {
+  readonly kind: ProcessKind;
+  readonly processes: number;
+  readonly restRssMiB: number;
+  readonly restPssMiB: number;
+  readonly endPssMiB: number;
+  readonly peakRssMiB: number;
+}
+
+export interface VolumeResult {
+  readonly volume: string;
+  readonly disk: string;
+  readonly pairs: number;
+  readonly self: boolean;
+  readonly rows: readonly RowResult[];
+  readonly geometricMean: number;
+  readonly memory: { readonly ours: readonly MemoryResult[]; readonly theirs: readonly MemoryResult[] };
+}
+
+const IMAGE_BYTES = '12G';
+
+/** An image file on the real disk, for the ext4 that bricks of both sides lie on. */
+export class DiskImage implements Disposable {
+  readonly #folder = mkdtempSync(path.join(process.env['BENCH_DISK'] ?? tmpdir(), 'glusterts-bench-disk-'));
+  readonly image = path.join(this.#folder, 'bricks.ext4');
+
+  constructor() {
+    execFileSync('truncate', ['-s', IMAGE_BYTES, this.image]);
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+async function measure(side: Side, volume: string, bricks: HostOptions['bricks'], smallfiles: string, options: CompareOptions): Promise<Run> {
+  const host = await startVolume(side, layoutNamed(volume), bricks);
+  try {
+    const rest = host.usage('all');
+    const rows = runWorkloads(host, '/mnt/v0', smallfiles, options.sizes, options.rows);
+    return { rows, rest, after: host.usage('all') };
+  } finally {
+    await host.stop();
+  }
+}
+
+function memoryOf(runs: readonly Run[]): MemoryResult[] {
+  return PROCESS_KINDS.map((kind): MemoryResult => ({
+    kind,
+    processes: runs[0]?.after[kind].processes ?? 0,
+    restRssMiB: median(runs.map(({ rest }) => rest[kind].rssMiB)),
+    restPssMiB: median(runs.map(({ rest }) => rest[kind].pssMiB)),
+    endPssMiB: median(runs.map(({ after }) => after[kind].pssMiB)),
+    peakRssMiB: median(runs.map(({ after }) => after[kind].peakRssMiB)),
+  })).filter(({ processes }) => processes > 0);
+}
+
+function column(runs: readonly Run[], row: RowName, pick: (measurement: Measurement) => number): number[] {
+  return runs.map(({ rows }) => {
+    const found = rows.find((measurement) => measurement.row === row);
+    return found ? pick(found) : NaN;
+  });
+}
+
+/** One volume, ours and theirs in turn. */
+export async function compareVolume(volume: string, smallfiles: string, options: CompareOptions): Promise<VolumeResult> {
+  using disk = options.disk === 'ext4' ? new DiskImage() : undefined;
+  const bricks = disk ? { image: disk.image } : 'tmpfs';
+  const runs: { ours: Run[]; theirs: Run[] } = { ours: [], theirs: [] };
+  for (let pair = 0; pair < options.pairs; pair++) {
+    // Which goes first changes from pair to pair, so that neither always finds the machine warmer.
+    for (const who of pair % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const)) {
+      const side: Side = who === 'theirs' || options.self ? 'GlusterFS' : 'ours';
+      options.progress(`${volume} on ${options.disk}, pair ${pair + 1} of ${options.pairs}: ${side}`);
+      runs[who].push(await measure(side, volume, bricks, smallfiles, options));
+    }
+  }
+  const rows = ROW_NAMES.filter((row) => options.rows.has(row)).map((row): RowResult => {
+    const speeds = { ours: column(runs.ours, row, (m) => m.perSecond), theirs: column(runs.theirs, row, (m) => m.perSecond) };
+    const cpu = { ours: column(runs.ours, row, (m) => m.cpuSecondsPerOperation * 1e6), theirs: column(runs.theirs, row, (m) => m.cpuSecondsPerOperation * 1e6) };
+    const byPair = (of: { ours: number[]; theirs: number[] }): Spread => spread(of.ours.map((value, i) => value / (of.theirs[i] ?? NaN)));
+    return {
+      row,
+      unit: ROWS[row].unit,
+      ours: spread(speeds.ours),
+      theirs: spread(speeds.theirs),
+      ratio: byPair(speeds),
+      oursCpuUs: median(cpu.ours),
+      theirsCpuUs: median(cpu.theirs),
+      cpuRatio: byPair(cpu),
+    };
+  });
+  return {
+    volume,
+    disk: options.disk,
+    pairs: options.pairs,
+    self: options.self,
+    rows,
+    geometricMean: geometricMean(rows.map(({ ratio }) => ratio.median)),
+    memory: { ours: memoryOf(runs.ours), theirs: memoryOf(runs.theirs) },
+  };
+}
