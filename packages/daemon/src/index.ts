@@ -7,6 +7,7 @@ export * from './arguments.js';
 export * from './brick-operations.js';
 export * from './daemonise.js';
 export * from './glusterfs-process.js';
+export * from './engine.js';
 export * from './idle-memory.js';
 export * from './log-file.js';
 export * from './main-program.js';

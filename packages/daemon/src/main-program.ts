@@ -1,5 +1,6 @@
 import { ArgumentError, type Arguments, helpText, parseArguments } from './arguments.js';
 import { isDaemonChild, startDaemonChild, tellParent } from './daemonise.js';
+import { tuneEngine } from './engine.js';
 import { GlusterfsProcess, type ProcessHooks } from './glusterfs-process.js';
 import { LIBEXEC_DIRECTORY, LOG_DIRECTORY, RUN_DIRECTORY, VERSION, XLATOR_DIRECTORY } from './paths.js';
 import { setProcessName } from './process-name.js';
@@ -50,6 +51,7 @@ export async function daemoniseOrReturn(args: Arguments): Promise<void> {
 export async function runGlusterfs(program: string, argv: readonly string[], hooks: ProcessHooks = {}): Promise<void> {
   const args = argumentsOrExit(program, argv);
   await daemoniseOrReturn(args);
+  tuneEngine();
   setProcessName(program);
   try {
     await new GlusterfsProcess(args, hooks).run();
