@@ -47,6 +47,7 @@ describe('features/selinux', () => {
 
 describe('features that are not built', () => {
   it.each([
+    ['features/trash', 'trash'], ['features/changelog', 'changelog'], ['features/bitrot-stub', 'bitrot'], ['features/worm', 'worm'], ['features/leases', 'leases'], ['features/marker', 'quota'],
     ['features/barrier', 'barrier'], ['features/quota', 'server-quota'],
   ])('%s costs nothing while off, and refuses to be switched on', async (type, key) => {
     const { graph, driver } = await start(type, `option ${key} off`);
