@@ -258,7 +258,9 @@ export class GlusterfsProcess {
         graph: this.#graph,
         name: brick === undefined ? 'glusterdump' : brick.replace(/^\//, '').replaceAll('/', '-'),
         directory: RUN_DIRECTORY,
-        extra: (writer) => this.#mount?.dump(writer),
+        mount: this.#mount,
+        brick,
+        tasks: this.#tasks,
       });
       this.#log.info(0, `statedump written to ${file}`);
     } catch (error) {

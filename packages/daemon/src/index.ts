@@ -15,4 +15,5 @@ export * from './paths.js';
 export * from './pid-file.js';
 export * from './process-name.js';
 export * from './statedump.js';
+export * from './statedump-sections.js';
 export * from './volfile-server.js';

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { ArenaIobufPool, type Graph, type StatedumpWriter, formatLogTime, gfidToString } from '@glusterts/libglusterfs';
+import { type Graph, type StatedumpWriter, type SyncEnv, dumpMallinfo, formatLogTime } from '@glusterts/libglusterfs';
+import { dumpDicts, dumpInodes, dumpIobufs, dumpMemPools, fromTheTop, tableOwner } from './statedump-sections.js';
 
 /** Longer lines are cut (spec/client.md, §15.3). */
 const LINE_MAX = 4096;
@@ -9,8 +10,11 @@ type Section = (typeof SECTIONS)[number];
 
 export interface StatedumpOptions {
   readonly graph: Graph | undefined;
-  /** More private sections before the graph's: the mount's. */
-  readonly extra?: (writer: StatedumpWriter) => void;
+  /** Of a client process: it owns the inode table, and has a section before the graph's. */
+  readonly mount?: { dump(writer: StatedumpWriter): void } | undefined;
+  /** The brick's path, in a brick process. */
+  readonly brick?: string | undefined;
+  readonly tasks?: SyncEnv;
   /** The brick's path id, or `glusterdump`. */
   readonly name: string;
   /** Where dumps and their options file are: /var/run/gluster. */
@@ -61,19 +65,14 @@ export function writeStatedump(options: StatedumpOptions): string {
     write: (key, value) => {
       text += `${`${key}=${value}`.slice(0, LINE_MAX)}\n`;
     },
+    line: (words) => {
+      text += `${words}\n`;
+    },
   };
   for (const key of unknown) text += `[Warning]:None of the options matched key : ${key}\n`;
-  if (wanted.has('mem')) memory(writer);
-  if (wanted.has('iobuf') && graph) iobufs(graph, writer);
-  if (wanted.has('priv')) options.extra?.(writer);
-  if (graph) {
-    writer.section(`active graph - ${graph.id + 1}`);
-    for (const xlator of [...graph.xlators].reverse()) {
-      if (wanted.has('priv')) xlator.dump(writer);
-    }
-    if (wanted.has('inode')) inodes(graph, writer);
-    text += `\nDUMP-END-TIME: ${formatLogTime(graph.platform.clock)}`;
-  }
+  if (wanted.has('mem')) dumpMallinfo(writer);
+  if (graph) dumpGraph(graph, options, wanted, writer);
+  if (graph) text += `\nDUMP-END-TIME: ${formatLogTime(graph.platform.clock)}`;
   mkdirSync(directory, { recursive: true });
   const scratch = mkdtempSync(path.join(directory, 'dump'));
   const temporary = path.join(scratch, 'dump');
@@ -84,50 +83,22 @@ export function writeStatedump(options: StatedumpOptions): string {
   return file;
 }
 
-function memory(writer: StatedumpWriter): void {
-  const usage = process.memoryUsage();
-  writer.section('mallinfo');
-  writer.write('mallinfo_arena', usage.rss);
-  writer.write('mallinfo_uordblks', usage.heapUsed);
-  writer.write('mallinfo_fordblks', usage.heapTotal - usage.heapUsed);
-  writer.write('mallinfo_hblkhd', usage.external);
-}
-
-function iobufs(graph: Graph, writer: StatedumpWriter): void {
-  writer.section('iobuf.global');
-  writer.write('iobuf_pool.active_cnt', graph.iobufs.active);
-  if (!(graph.iobufs instanceof ArenaIobufPool)) return;
-  const stats = graph.iobufs.stats();
-  writer.write('iobuf_pool.arena_cnt', stats.reduce((sum, { arenas }) => sum + arenas, 0));
-  writer.write('iobuf_pool.request_misses', graph.iobufs.misses);
-  stats.forEach((arena, i) => {
-    writer.section(`arena.${i + 1}`);
-    writer.write(`arena.${i + 1}.page_size`, arena.size);
-    writer.write(`arena.${i + 1}.active_cnt`, arena.active);
-    writer.write(`arena.${i + 1}.passive_cnt`, arena.pages - arena.active);
-    writer.write(`arena.${i + 1}.alloc_cnt`, arena.hits);
-  });
-}
-
-function inodes(graph: Graph, writer: StatedumpWriter): void {
-  const table = graph.inodeTable;
-  const prefix = `${graph.top.name}.itable`;
-  writer.section(prefix);
-  writer.write('name', `${graph.top.name}/inode`);
-  writer.write('lru_limit', table.lruLimit);
-  writer.write('active_size', table.activeSize);
-  writer.write('lru_size', table.lruSize);
-  writer.write('purge_size', 0);
-  writer.write('invalidate_size', table.invalidateSize);
-  let number = 0;
-  for (const inode of table.inodes()) {
-    if (inode.refs === 0) continue;
-    writer.section(`${prefix}.active.${++number}`);
-    writer.write('gfid', gfidToString(inode.gfid));
-    writer.write('nlookup', inode.nlookup);
-    writer.write('fd-count', inode.fds.size);
-    writer.write('active-fd-count', [...inode.fds].filter((fd) => !fd.anonymous).length);
-    writer.write('ref', inode.refs);
-    writer.write('ia_type', inode.ia_type);
+function dumpGraph(graph: Graph, options: StatedumpOptions, wanted: ReadonlySet<Section>, writer: StatedumpWriter): void {
+  const owner = tableOwner(graph, options.mount !== undefined, options.brick);
+  if (wanted.has('mem')) dumpMemPools(graph, owner, writer);
+  if (wanted.has('iobuf')) dumpIobufs(graph, writer);
+  if (wanted.has('callpool')) graph.callPool.dump(writer);
+  dumpDicts(writer);
+  options.tasks?.dump(writer);
+  if (options.mount) {
+    writer.section('fuse');
+    if (wanted.has('priv')) options.mount.dump(writer);
+    if (wanted.has('inode')) dumpInodes(graph, owner, writer);
+  }
+  writer.section(`active graph - ${graph.id + 1}`);
+  for (const xlator of fromTheTop(graph)) {
+    graph.latency.dump(writer, xlator);
+    if (wanted.has('priv')) xlator.dump(writer);
+    if (xlator === graph.top && !options.mount && wanted.has('inode')) dumpInodes(graph, owner, writer);
   }
 }

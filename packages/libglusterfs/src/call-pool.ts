@@ -1,4 +1,5 @@
 import { Frame } from './frame.js';
+import { fopLabel } from './latency.js';
 import type { MemPool, MemPools } from './mem-pool.js';
 import type { Clock } from './platform/platform.js';
 import type { StatedumpWriter } from './xlator.js';
@@ -97,7 +98,7 @@ export class CallPool {
       writer.write('unique', unique);
       writer.write('lk-owner', lkOwnerText(frame.lk_owner));
       writer.write('ctime', `${frame.ctime}.${String(frame.ctime_nsec).padStart(9, '0')}`);
-      writer.write('op', op.toUpperCase());
+      writer.write('op', fopLabel(op));
       writer.write('type', type);
       writer.write('cnt', 1);
     }

@@ -30,6 +30,9 @@ export type DictValue =
 
 const NUL = 0;
 
+/** Of all dicts of the process since its start, for statedumps. */
+export const dictStats = { dicts: 0, pairs: 0, pairsMax: 0 };
+
 /**
  * A typed map from byte-string keys to values, GlusterFS's dict: xdata, xattrs, glusterd's requests.
  *
@@ -38,6 +41,10 @@ const NUL = 0;
  */
 export class Dict {
   readonly #values = new Map<string, DictValue>();
+
+  constructor() {
+    dictStats.dicts++;
+  }
 
   /** A dict of the given values; the last one is the newest. */
   static of(entries: Readonly<Record<string, DictValue>>): Dict {
@@ -52,6 +59,8 @@ export class Dict {
 
   set(key: Bytes | string, value: DictValue): this {
     this.#values.set(key, value);
+    dictStats.pairs++;
+    if (this.#values.size > dictStats.pairsMax) dictStats.pairsMax = this.#values.size;
     return this;
   }
 

@@ -1,10 +1,11 @@
 import { Errno } from './errno.js';
 import { FopError } from './fop-error.js';
 import { FOP_NAMES, type FopName, type Fops } from './fops.js';
+import type { Clock } from './platform/platform.js';
 import type { Subvolume, Xlator } from './xlator.js';
 
-/** Sees every fop that passes a link while it is installed: the xlator that answers, the fop, and its promise. */
-export type Instrument = (xlator: Xlator, fop: FopName, reply: Promise<unknown>) => void;
+/** Sees every fop that passes a link while it is installed: the xlator that answers, the fop, its promise, and when it was wound (Clock.monotonic). */
+export type Instrument = (xlator: Xlator, fop: FopName, reply: Promise<unknown>, sinceMs: number) => void;
 
 type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
 
@@ -46,7 +47,7 @@ export class Link {
     this.subvolume = Object.assign(this.#fops as object as Fops, { xlator, name: xlator.name });
   }
 
-  bind(definers: DefinerTable, instrument: Instrument | undefined): void {
+  bind(definers: DefinerTable, instrument: Instrument | undefined, clock: Clock): void {
     const answering = definers.of(this.xlator);
     FOP_NAMES.forEach((fop, i) => {
       const at = answering[i];
@@ -56,7 +57,7 @@ export class Link {
         return;
       }
       const bound: AnyFop = method.bind(at);
-      this.#fops[fop] = instrument === undefined ? bound : instrumented(bound, at, fop, instrument);
+      this.#fops[fop] = instrument === undefined ? bound : instrumented(bound, at, fop, instrument, clock);
     });
   }
 }
@@ -65,10 +66,11 @@ function refuse(fop: FopName): AnyFop {
   return () => Promise.reject(new FopError(Errno.EOPNOTSUPP, undefined, `no xlator answers ${fop}`));
 }
 
-function instrumented(bound: AnyFop, xlator: Xlator, fop: FopName, instrument: Instrument): AnyFop {
+function instrumented(bound: AnyFop, xlator: Xlator, fop: FopName, instrument: Instrument, clock: Clock): AnyFop {
   return (...args) => {
+    const since = clock.monotonic();
     const reply = bound(...args);
-    instrument(xlator, fop, reply);
+    instrument(xlator, fop, reply, since);
     return reply;
   };
 }

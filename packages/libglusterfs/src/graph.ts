@@ -9,6 +9,7 @@ import { DefinerTable, type Instrument, Link } from './graph-binding.js';
 import type { Inode } from './inode.js';
 import { InodeTable, type InodeTableOptions } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
+import { LatencyTable } from './latency.js';
 import type { XlatorLoader } from './loader.js';
 import type { Logger } from './logging.js';
 import { MemPools } from './mem-pool.js';
@@ -74,6 +75,7 @@ export class Graph implements GraphView {
   readonly log: Logger;
   readonly memPools: MemPools;
   readonly callPool: CallPool;
+  readonly latency = new LatencyTable(() => this.rebind());
   readonly #options: GraphOptions;
   readonly #xlators: Xlator[] = [];
   readonly #byName = new Map<string, Xlator>();
@@ -209,8 +211,20 @@ export class Graph implements GraphView {
 
   /** Binds every link anew: for an xlator whose set of fops has changed. Fops that are under way end as they began. */
   rebind(): void {
+    const instrument = this.latency.enabled ? this.#measuring() : this.#instrument;
     const definers = new DefinerTable();
-    for (const link of this.#links) link.bind(definers, this.#instrument);
+    for (const link of this.#links) link.bind(definers, instrument, this.platform.clock);
+  }
+
+  /** The instrument that is in place, and the latency table. */
+  #measuring(): Instrument {
+    const { clock } = this.platform;
+    const other = this.#instrument;
+    return (xlator, fop, reply, sinceMs) => {
+      other?.(xlator, fop, reply, sinceMs);
+      const done = (): void => this.latency.add(xlator, fop, clock.monotonic() - sinceMs);
+      reply.then(done, done);
+    };
   }
 
   /**

@@ -111,6 +111,11 @@ export class InodeTable {
     return this.#invalidated.size;
   }
 
+  /** The kernel was asked to forget it, and has not yet. */
+  isInvalidated(inode: Inode): boolean {
+    return this.#invalidated.has(inode);
+  }
+
   get activeSize(): number {
     return this.#byGfid.size - this.#lru.size;
   }

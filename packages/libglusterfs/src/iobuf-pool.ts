@@ -45,6 +45,8 @@ class SizeClass {
   /** Arenas that have a free page; the last one is used first. */
   readonly open: Arena[] = [];
   hits = 0;
+  out = 0;
+  outMax = 0;
 
   constructor(size: number, count: number) {
     this.size = size;
@@ -71,17 +73,14 @@ export class ArenaIobufPool implements IobufPool {
   }
 
   /** For statedumps. */
-  stats(): { size: number; arenas: number; pages: number; active: number; hits: number }[] {
-    return this.#classes.map((c) => {
-      let active = 0;
-      for (const arena of c.arenas) active += arena.out;
-      return { size: c.size, arenas: c.arenas.size, pages: c.arenas.size * c.count, active, hits: c.hits };
-    });
+  stats(): { size: number; arenas: number; pages: number; active: number; activeMax: number; hits: number }[] {
+    return this.#classes.map((c) => ({ size: c.size, arenas: c.arenas.size, pages: c.arenas.size * c.count, active: c.out, activeMax: c.outMax, hits: c.hits }));
   }
 
   release(page: Page, arena: Arena): void {
     this.active--;
     arena.out--;
+    arena.class.out--;
     arena.free.push(page);
     const { open, arenas } = arena.class;
     if (arena.free.length === 1) open.push(arena);
@@ -93,6 +92,7 @@ export class ArenaIobufPool implements IobufPool {
 
   #take(sizeClass: SizeClass): Iobuf {
     sizeClass.hits++;
+    if (++sizeClass.out > sizeClass.outMax) sizeClass.outMax = sizeClass.out;
     let arena = sizeClass.open.at(-1);
     if (!arena) {
       arena = this.#newArena(sizeClass);

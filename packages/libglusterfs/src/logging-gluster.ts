@@ -63,6 +63,10 @@ export class GlusterLogger implements Logger {
     this.#shared.level = level;
   }
 
+  setLevel(level: LogLevel): void {
+    this.#shared.level = level;
+  }
+
   log(level: LogLevel, msgid: number, text: string, fields?: Fields): void {
     if (level > this.#shared.level || level === LogLevel.NONE) return;
     const id = msgid !== 0 && this.#shared.msgIds ? ` [MSGID: ${msgid}]` : '';

@@ -5,6 +5,8 @@ export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 /** Writes messages of one domain (an xlator's name, or a part of libglusterfs) in GlusterFS's format (spec/client.md, §16). */
 export interface Logger {
   readonly level: LogLevel;
+  /** For all loggers of the process, where that can be set. */
+  setLevel?(level: LogLevel): void;
   /** @param msgid GlusterFS's message id, 0 for none. @param fields appended as `[{key=value}, …]` */
   log(level: LogLevel, msgid: number, text: string, fields?: Readonly<Record<string, string | number | bigint>>): void;
   error(msgid: number, text: string, fields?: Readonly<Record<string, string | number | bigint>>): void;

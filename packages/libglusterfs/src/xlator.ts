@@ -6,6 +6,7 @@ import type { Cbks, FopHandlers, Fops } from './fops.js';
 import type { Inode } from './inode.js';
 import type { InodeTable } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
+import type { LatencyTable } from './latency.js';
 import type { Logger } from './logging.js';
 import type { MemPools } from './mem-pool.js';
 import type { OptionSpec } from './option-spec.js';
@@ -60,6 +61,8 @@ export interface GraphView {
   readonly memPools: MemPools;
   /** The requests that the process is serving: the tops of graphs enter and leave. */
   readonly callPool: CallPool;
+  /** How long fops take, while that is measured. */
+  readonly latency: LatencyTable;
   /** A cell of its own in every inode and fd of this graph. */
   newCtxSlot<T>(): CtxSlot<T>;
 }

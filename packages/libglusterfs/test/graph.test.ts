@@ -213,3 +213,25 @@ describe('a deep graph', () => {
     await expect(Graph.load(chain(3000, 'test/plain'), options)).rejects.toThrow(`volume 'l${GRAPH_DEPTH_MAX - 1}' has ${GRAPH_DEPTH_MAX} layers below it: a graph has ${GRAPH_DEPTH_MAX} layers at most`);
   });
 });
+
+describe('latency', () => {
+  it('is measured for each xlator and fop while it is switched on, and shown as 10.3 shows it', async () => {
+    const { options } = setup();
+    const graph = await Graph.load(`${leaf}volume top\n type test/doubler\n subvolumes leaf\nend-volume\n`, options);
+    await graph.activate();
+    await sizeAtTop(graph);
+    graph.latency.enabled = true;
+    await sizeAtTop(graph);
+    await sizeAtTop(graph);
+    graph.latency.enabled = false;
+    await sizeAtTop(graph);
+    const lines: string[] = [];
+    graph.latency.dump({ section: (title) => lines.push(`[${title}]`), write: (key, value) => lines.push(`${key}=${value}`) }, graph.top);
+    expect(lines[0]).toBe('[top.latency]');
+    expect(lines[1]).toMatch(/^top\.latency\.STAT=AVG:\d+\.\d{6} CNT:2 TOTAL:\d+ MIN:\d+ MAX:\d+$/);
+    expect(graph.latency.get(graph.top.child.xlator, 'stat')?.count).toBe(2);
+    graph.latency.reset(graph.top);
+    expect(graph.latency.get(graph.top, 'stat')).toBeUndefined();
+    await graph.fini();
+  });
+});

@@ -36,7 +36,7 @@ describe('meta', () => {
 
   it('is found by name alone, and lists its folders', async () => {
     expect(await driver.names('/')).not.toContain('.meta');
-    expect((await driver.names('/.meta')).toSorted()).toEqual(['cmdline', 'graphs', 'logging', 'process_uuid', 'version']);
+    expect((await driver.names('/.meta')).toSorted()).toEqual(['cmdline', 'frames', 'graphs', 'logging', 'mallinfo', 'measure_latency', 'process_uuid', 'version']);
   });
 
   it('takes no changes, and leaves the rest of the volume alone', async () => {
@@ -46,5 +46,31 @@ describe('meta', () => {
     expect(Buffer.compare(await driver.readFile('/f'), pattern(1000, 1))).toBe(0);
     const { loc } = await driver.resolve('/.meta/version');
     await expect(graph.topSubvolume.getxattr(driver.frame, loc, 'user.a' as Bytes, undefined)).rejects.toMatchObject({ errno: Errno.ENODATA });
+  });
+
+  it('measures latency when it is told to, and forgets what it has shown', async () => {
+    const write = async (path: string, words: string): Promise<void> => {
+      const fd = await driver.open(path, OpenFlag.WRONLY);
+      await driver.write(fd, Buffer.from(words), 0);
+      await driver.close(fd);
+    };
+    expect(await text('/.meta/measure_latency')).toBe('0\n');
+    await write('/.meta/measure_latency', '1\n');
+    expect(await text('/.meta/measure_latency')).toBe('1\n');
+    await driver.lookup('/');
+    const profile = '/.meta/graphs/host-1-2026/b/profile';
+    expect(await text(profile)).toMatch(/^\[b\.latency\]\nb\.latency\.\w+ = AVG:\d+\.\d{6} CNT:\d+ TOTAL:\d+ MIN:\d+ MAX:\d+\n/);
+    await write('/.meta/measure_latency', '0\n');
+    await text(profile);
+    expect(await text(profile)).toBe('[b.latency]\n');
+  });
+
+  it('shows the requests in flight', async () => {
+    const stack = graph.callPool.enter('readv', driver.frame, 423);
+    const frames: unknown = JSON.parse(await text('/.meta/frames'));
+    expect(frames).toMatchObject({ Stack: [{ Number: 1, Unique: 423, Type: 'READ', Frame: [{ Xlator: 'm', Complete: 0 }] }], Call_Count: 1 });
+    graph.callPool.leave(stack);
+    expect(JSON.parse(await text('/.meta/frames'))).toEqual({ Stack: [], Call_Count: 0 });
+    expect(await text('/.meta/mallinfo')).toMatch(/^\[mallinfo\]\nmallinfo_arena = \d+\n/);
   });
 });
