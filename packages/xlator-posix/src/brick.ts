@@ -6,6 +6,7 @@ import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
 import { advanceMdata, applyMdata, decodeMdata, encodeMdata, mdataOfFrame } from './mdata.js';
 import type { Settings } from './settings.js';
+import type { ColdContent } from './xdata-reply.js';
 
 /** What a system call is pointed at: a path, or an fd. */
 export type Target = Bytes | number;
@@ -59,6 +60,8 @@ export class Brick {
   glusterdUuid = '' as Bytes;
   /** The reserved space is used up (spec/brick.md, §9). */
   full = false;
+  /** Where a lookup collects content that it must wait for; undefined outside of one, for whom such content is left out. */
+  coldContents: ColdContent[] | undefined;
   readonly #dirPaths = new Map<Gfid, Bytes>();
 
   constructor(init: { platform: Platform; root: Bytes; log: Logger; mdataSlot: CtxSlot<Mdata>; fdSlot: CtxSlot<OpenFile>; settings: Settings }) {

@@ -13,6 +13,8 @@ import { updateFull } from './space.js';
 /** Up to this many bytes a write into the page cache is made at once; a larger one goes to the pool (docs/architecture.md, "Brick I/O"). */
 const WRITE_AT_ONCE_MAX = 256 * 1024;
 const CHUNKS_MAX = 1024;
+/** Up to this many bytes a read's size is believed. */
+const SIZE_UNCHECKED_MAX = 1 << 20;
 const ZEROES = new Uint8Array(64 * 1024);
 const DIRECT_ALIGNMENT = 512;
 
@@ -68,10 +70,17 @@ function buffered(brick: Brick, file: OpenFile): number {
   return file.buffered;
 }
 
+/** Of a large request only what the file has now: nobody gets memory by asking for bytes that aren't there. At least 1. */
+function sizeInFile(brick: Brick, fd: Fd, file: OpenFile, offset: number, size: number): number {
+  if (size <= SIZE_UNCHECKED_MAX || file.flags & OpenFlag.DIRECT) return size;
+  return Math.max(1, Math.min(size, brick.statFd(file, fd.inode).ia_size - offset));
+}
+
 export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, offset: number): Promise<ReadReply> {
   refuseDevices(fd);
   if (size === 0) throw new FopError(Errno.EINVAL);
   const file = brick.openFile(fd);
+  size = sizeInFile(brick, fd, file, offset, size);
   const page = brick.platform.iobufs.get(size);
   try {
     const count = await read(brick, file, page.memory.subarray(0, size), offset);
@@ -246,6 +255,7 @@ export function weakChecksum(bytes: Uint8Array): number {
 
 export async function rchecksum(brick: Brick, frame: Frame, fd: Fd, offset: number, length: number, xdata: Xdata): Promise<RchecksumReply> {
   const file = brick.openFile(fd);
+  length = sizeInFile(brick, fd, file, offset, length);
   const page = brick.platform.iobufs.get(Math.max(length, 1));
   try {
     const count = length === 0 ? 0 : await read(brick, file, page.memory.subarray(0, length), offset);

@@ -19,7 +19,8 @@ import { readSettings } from './settings.js';
 import { statfs, updateFull } from './space.js';
 import { type Subject, fgetxattr, getxattr, removexattr, setxattr } from './xattr-fops.js';
 import { addMode, xattrop } from './xattrop.js';
-import { replyXdata } from './xdata-reply.js';
+import { Key } from './keys.js';
+import { type ColdContent, readColdContent, replyXdata } from './xdata-reply.js';
 
 const RESERVE_INTERVAL_MS = 5000;
 const RLIMIT_NOFILE = 7;
@@ -154,7 +155,17 @@ export class Posix extends Xlator {
   }
 
   override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
-    return lookup(this.brick, frame, loc, xdata);
+    const { brick } = this;
+    if (!xdata?.has(Key.CONTENT)) return lookup(brick, frame, loc, xdata);
+    const cold: ColdContent[] = (brick.coldContents = []);
+    let reply: LookupReply;
+    try {
+      reply = lookup(brick, frame, loc, xdata);
+    } finally {
+      brick.coldContents = undefined;
+    }
+    for (const content of cold) await readColdContent(brick, content);
+    return reply;
   }
   override async stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
     return stat(this.brick, loc, xdata);

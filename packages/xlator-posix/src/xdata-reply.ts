@@ -1,4 +1,4 @@
-import { type Bytes, Dict, IaType, type Iatt, type Inode, OpenFlag, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, IaType, type Iatt, type Inode, OpenFlag, type Xdata } from '@glusterts/libglusterfs';
 import { aclToText, modeToText } from './acl-text.js';
 import { ancestryPath } from './ancestry.js';
 import type { Brick, Target } from './brick.js';
@@ -108,9 +108,36 @@ function addContent(brick: Brick, at: Target, stat: Iatt, xdata: Dict, reply: Di
   const fd = brick.storage.open(at, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0);
   if (fd < 0) return;
   const content = new Uint8Array(stat.ia_size);
-  const count = stat.ia_size === 0 ? 0 : brick.storage.preadv(fd, [content], 0, false);
-  brick.storage.close(fd);
-  if (count >= 0) reply.setBin(Key.CONTENT, content.subarray(0, count));
+  const count = stat.ia_size === 0 ? 0 : brick.storage.preadv(fd, [content], 0, true);
+  if (isInMemory(count)) {
+    brick.storage.close(fd);
+    if (count >= 0) reply.setBin(Key.CONTENT, content.subarray(0, count));
+  } else if (brick.coldContents) {
+    brick.coldContents.push({ fd, content, reply });
+  } else {
+    brick.storage.close(fd);
+  }
+}
+
+const isInMemory = (count: number): boolean => count !== -Errno.EAGAIN && count !== -Errno.EOPNOTSUPP;
+
+/** Content that isn't in memory, to be read on the pool before the reply leaves. */
+export interface ColdContent {
+  readonly fd: number;
+  readonly content: Uint8Array;
+  readonly reply: Dict;
+}
+
+const SLOT = 5;
+
+/** Reads it, and adds it to its reply, unless the file changed meanwhile: the reply's attributes are older. */
+export async function readColdContent({ storage }: Brick, { fd, content, reply }: ColdContent): Promise<void> {
+  const { cells } = storage;
+  const state = (): string => (storage.fstat(fd, SLOT) < 0 ? '' : `${cells.size(SLOT)} ${cells.mtime(SLOT)} ${cells.mtimeNsec(SLOT)} ${cells.ctime(SLOT)} ${cells.ctimeNsec(SLOT)}`);
+  const before = state();
+  const count = await storage.preadvAsync(fd, [content], 0);
+  if (count === content.length && before === state()) reply.setBin(Key.CONTENT, content);
+  storage.close(fd);
 }
 
 /** The three iatts that xattr fops add to their replies (spec/brick.md, §6.3). */

@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
-import { type Bytes, Dict, Errno, Fd, FopError, GfEvent, type Iatt, IoVec, Loc, NULL_GFID, ROOT_GFID, Seek, SetAttr, XattropOp, gfidToString, localStorage, utf8 } from '@glusterts/libglusterfs';
+import path from 'node:path';
+import { type ArenaIobufPool, type Bytes, Dict, Errno, Fd, FopError, GfEvent, type Iatt, IoVec, Loc, NULL_GFID, ROOT_GFID, Seek, SetAttr, XattropOp, gfidToString, localStorage, utf8 } from '@glusterts/libglusterfs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { aclFromText, aclToText } from '../src/acl-text.js';
 import { globMatcher } from '../src/glob.js';
@@ -170,6 +172,41 @@ describe.skipIf(reason)('storage/posix', () => {
     reply.vector.unref();
     expect(brick.graph.iobufs.active).toBe(0);
     fd.unref();
+  });
+
+  it('takes no more memory for a read or a checksum than the file has bytes', async () => {
+    const { fd } = await brick.create('/small');
+    await brick.fops.writev(brick.frame(), fd, IoVec.from(Buffer.from('some data')), 0, 0, undefined);
+    const pool = brick.platform.iobufs as ArenaIobufPool;
+    const before = pool.misses;
+    const reply = await brick.fops.readv(brick.frame(), fd, 128 << 20, 0, 0, undefined);
+    expect([reply.vector.size, reply.eof]).toEqual([9, true]);
+    reply.vector.unref();
+    expect((await brick.fops.readv(brick.frame(), fd, 128 << 20, 2 ** 40, 0, undefined)).vector.size).toBe(0);
+    const sum = await brick.fops.rchecksum(brick.frame(), fd, 0, 128 << 20, undefined);
+    expect(sum.weak).toBe((await brick.fops.rchecksum(brick.frame(), fd, 0, 9, undefined)).weak);
+    // Only requests over the largest size class miss the pool.
+    expect(pool.misses).toBe(before);
+  });
+
+  it('refuses ranges that no file can have', async () => {
+    const { fd } = await brick.create('/far');
+    const far = Number.MAX_SAFE_INTEGER;
+    for (const fop of ['discard', 'zerofill'] as const) await expect(brick.fops[fop](brick.frame(), fd, far, far, undefined)).rejects.toBeInstanceOf(FopError);
+    await expect(brick.fops.fallocate(brick.frame(), fd, false, far, far, undefined)).rejects.toBeInstanceOf(FopError);
+    expect((await brick.fops.fstat(brick.frame(), fd, undefined)).stat.ia_size).toBe(0);
+  });
+
+  it('brings the content of a small file along with a lookup, whether or not it is in memory', async () => {
+    const { loc, fd } = await brick.create('/content');
+    await brick.fops.writev(brick.frame(), fd, IoVec.from(Buffer.alloc(20000, 'content')), 0, 0, undefined);
+    await brick.fops.fsync(brick.frame(), fd, false, undefined);
+    const file = path.join(brick.dir, 'content');
+    const ask = async (): Promise<number | undefined> => (await brick.fops.lookup(brick.frame(), loc, new Dict().setUint('glusterfs.content', 65536))).xdata?.getBin('glusterfs.content')?.length;
+    expect(await ask()).toBe(20000);
+    execFileSync('dd', [`of=${file}`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0'], { stdio: 'ignore' });
+    expect(await ask()).toBe(20000);
+    expect((await brick.fops.lookup(brick.frame(), loc, new Dict().setUint('glusterfs.content', 19999))).xdata?.has('glusterfs.content')).toBe(false);
   });
 
   it('reads: EINVAL for 0 bytes, nothing and the end beyond the file, in holes zeros', async () => {

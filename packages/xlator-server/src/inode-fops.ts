@@ -23,6 +23,19 @@ function withConnection(request: Request, xdata: Dict | undefined): Dict {
   return (xdata?.clone() ?? new Dict()).setStr(CONNECTION_ID, request.client.uid);
 }
 
+/** The largest READ or RCHECKSUM that is served: what a heal with the widest window asks for. GlusterFS's has no limit but its memory. */
+const DATA_SIZE_MAX = 128 << 20;
+/** A listing is answered in pieces of at most so many bytes, however many were asked for. */
+const LISTING_SIZE_MAX = 4 << 20;
+
+/** A size from the wire for which memory will be taken. Throws EINVAL. */
+function dataSize(size: number): number {
+  if (size < 0 || size > DATA_SIZE_MAX) throw new FopError(Errno.EINVAL, undefined, `${size} bytes in one answer`);
+  return size;
+}
+
+const listingSize = (size: number): number => Math.min(Math.max(size, 0), LISTING_SIZE_MAX);
+
 /** The size of a getxattr's answer, which the wire calls op_ret. */
 function sizeOf(dict: Dict, name: Bytes | undefined): number {
   if (name !== undefined) return dict.getBin(name)?.length ?? 0;
@@ -76,12 +89,12 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
     [P.ENTRYLK, fop(P.ENTRYLK, state, {}, async (req, r) => r.below.entrylk(r.frame, req.volume, await r.byGfid(req.gfid), req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata)), { exempt: true })],
     [P.FENTRYLK, fop(P.FENTRYLK, state, {}, async (req, r) => r.below.fentrylk(r.frame, req.volume, await r.fd(req.gfid, req.fd), req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata)), { exempt: true })],
     [P.READDIR, fop(P.READDIR, state, { reply: [] }, async (req, r) => {
-      const reply = await r.below.readdir(r.frame, await r.fd(req.gfid, req.fd), req.size, req.offset, req.xdata);
+      const reply = await r.below.readdir(r.frame, await r.fd(req.gfid, req.fd), listingSize(req.size), req.offset, req.xdata);
       return { op_ret: reply.entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: reply.entries.map((entry) => ({ ...entry, d_len: entry.name.length })) };
     })],
     [P.READDIRP, fop(P.READDIRP, state, { reply: [] }, async (req, r) => {
       const fd = await r.fd(req.gfid, req.fd);
-      const reply = await r.below.readdirp(r.frame, fd, req.size, req.offset, req.xdata);
+      const reply = await r.below.readdirp(r.frame, fd, listingSize(req.size), req.offset, req.xdata);
       const entries = reply.entries.map(({ d_ino, d_off, d_type, name, stat, dict, inode }) => {
         if (inode && stat.ia_gfid !== NULL_GFID) r.table.link(inode, name === '.' || name === '..' ? undefined : fd.inode, name, stat);
         return { d_ino, d_off, d_type, d_len: name.length, name, stat, dict };
@@ -97,7 +110,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
       return { xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
     })],
     [P.RCHECKSUM, fop(P.RCHECKSUM, state, { flags: 0, weak_checksum: 0, strong_checksum: new Uint8Array(0) }, async (req, r) => {
-      const reply = await r.below.rchecksum(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), req.len, req.xdata);
+      const reply = await r.below.rchecksum(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), dataSize(req.len), req.xdata);
       return { xdata: reply.xdata, flags: 1, weak_checksum: reply.weak, strong_checksum: reply.strong };
     })],
     [P.SETATTR, fop(P.SETATTR, state, PRE_POST, async (req, r) => r.below.setattr(r.frame, await r.byGfid(req.gfid), req.stbuf, req.valid, req.xdata))],
@@ -161,7 +174,7 @@ function readHandler(state: ServerState): RpcHandler {
       const req = decodeGfxReadReq(call.reader);
       const request = requestOf(call, client, state, 'READ');
       try {
-        const reply = await request.below.readv(request.frame, await request.fd(req.gfid, req.fd, req.flag), req.size, offsetOf(req.offset), req.flag, req.xdata);
+        const reply = await request.below.readv(request.frame, await request.fd(req.gfid, req.fd, req.flag), dataSize(req.size), offsetOf(req.offset), req.flag, req.xdata);
         const { vector } = reply;
         call.reply((w) => encodeGfxReadRsp(w, { op_ret: vector.size, op_errno: reply.eof ? Errno.ENOENT : 0, stat: reply.stat, size: vector.size, xdata: reply.xdata }), vector);
         vector.unref();
