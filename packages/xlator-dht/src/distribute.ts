@@ -1,5 +1,5 @@
 import {
-  type Bytes, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent, type GetxattrReply, IaType, type Iatt, type Inode,
+  type Bytes, type CreateReply, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt, type Inode,
   type InodelkCmd, type IoVec, type Lease, type LeaseReply, type LkCmd, type LkReply, type Loc, type LookupReply, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply,
   type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type Upcall, type WriteReply, type Xdata,
   Xlator, type XlatorContext, type XattropOp, type XattropReply, defaultNotify,
@@ -9,6 +9,7 @@ import { readDisk } from './disk-usage.js';
 import * as entry from './entry-fops.js';
 import { fixLayout } from './fix-layout.js';
 import * as attr from './inode-fops.js';
+import { asDirectory, hasLinktoMode } from './iatt-merge.js';
 import { Key } from './keys.js';
 import { LeafMap, fsyncdir, opendir, readdir, readdirp } from './listing.js';
 import { lookup } from './lookup.js';
@@ -20,8 +21,6 @@ import { readSettings } from './settings.js';
 import type { Subvol } from './subvol.js';
 import * as xattrs from './xattr-fops.js';
 
-/** The mode of a linkto file. */
-const S_ISVTX = 0o1000;
 /** Of an upcall: the next lookup must not be answered from a cache (spec/rpc-wire.md, §9.11). */
 const UP_EXPLICIT_LOOKUP = 0x1000;
 
@@ -72,10 +71,16 @@ export class Distribute extends Xlator {
     else this.#reported(subvol, event);
   }
 
-  /** A changed layout, or a file that has moved away: the next lookup must come down to us, whatever caches above know. */
+  /**
+   * A changed layout, or a file that has moved away: the next lookup must come down to us, whatever caches above know. Directories
+   * have the size that they have in all our answers, not the one on that brick.
+   */
   #onUpcall(upcall: Upcall, from: Xlator | undefined): void {
-    const stale = upcall.kind === 'cache-invalidation' && (upcall.dict?.has(this.dht.xattr.layout) === true || (upcall.stat.ia_type === IaType.REG && upcall.stat.ia_prot === S_ISVTX));
-    defaultNotify(this, GfEvent.UPCALL, stale ? { ...upcall, flags: upcall.flags | UP_EXPLICIT_LOOKUP } : upcall, from);
+    if (upcall.kind === 'cache-invalidation') {
+      for (const stat of [upcall.stat, upcall.parent_stat, upcall.oldparent_stat]) asDirectory(stat);
+      if (upcall.dict?.has(this.dht.xattr.layout) === true || hasLinktoMode(upcall.stat)) upcall = { ...upcall, flags: upcall.flags | UP_EXPLICIT_LOOKUP };
+    }
+    defaultNotify(this, GfEvent.UPCALL, upcall, from);
   }
 
   #childUp(subvol: Subvol, event: GfEvent): void {

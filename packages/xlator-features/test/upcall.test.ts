@@ -126,6 +126,19 @@ describe('features/upcall', () => {
     expect(bench.take()).toEqual(['b 0x18']);
   });
 
+  it('tells those that know only the directory of what goes from it or moves into it', async () => {
+    const { a, b } = bench;
+    await a.mkdir('/d');
+    await b.lookup('/d');
+    await a.writeFile('/d/f', bytes('1'));
+    expect(bench.take()).toEqual(['b 0x10']);
+    for (const change of [() => a.link('/d/f', '/d/g'), () => a.rename('/d/g', '/d/h'), () => a.rename('/d/h', '/h'), () => a.unlink('/d/f')]) {
+      await change();
+      const told = bench.one();
+      expect([told.flags, times(told.stat)]).toEqual([0x10, times(await a.lookup('/d'))]);
+    }
+  });
+
   it('forgets who has done nothing for the timeout', async () => {
     const { a, b } = bench;
     await a.writeFile('/f', bytes('1'));

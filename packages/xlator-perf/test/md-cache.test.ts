@@ -498,6 +498,19 @@ describe('md-cache: upcalls', () => {
     expect(b.gate.take()).toEqual(['stat']);
   });
 
+  it('after a rename by others the old name is not believed because the new one was found', async () => {
+    const b = await told();
+    await b.ours.writeFile('/f', bytes('1'));
+    await b.other.rename('/f', '/g');
+    upcall(b, 'f', 0x280, { stat: await b.other.stat('/g'), parent: await b.other.stat('/') });
+    expect(await b.ours.exists('/g')).toBe(true);
+    expect(await b.ours.exists('/f')).toBe(false);
+    await b.ours.lookup('/g');
+    b.gate.take();
+    await b.ours.lookup('/g');
+    expect(b.gate.take()).toEqual([]);
+  });
+
   it('attributes of the parent renew the parent', async () => {
     const b = await told();
     await b.ours.writeFile('/f', bytes('1'));

@@ -54,6 +54,12 @@ export class Registrations {
     }
   }
 
+  /** Whether {@link others} tells this client of the inode's changes. */
+  isTold(inode: Inode, client: Client): boolean {
+    const user = this.#slot.get(inode)?.get(client.uid);
+    return user !== undefined && this.#clock.monotonic() - user.time < this.timeout;
+  }
+
   #isExpired(client: Client, time: number, now: number): boolean {
     return now - time > 2 * this.timeout || this.#gone.has(client);
   }

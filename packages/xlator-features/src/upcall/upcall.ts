@@ -100,6 +100,19 @@ export class Upcall extends Xlator {
     this.#users.register(inode, client);
   }
 
+  /**
+   * An entry of the directory is gone or new, and `entry`'s event says so. GlusterFS tells nothing to clients that know the
+   * directory but not the entry, and leaves them with its old times (spec/features.md, §11.3); they are told as of a creation.
+   */
+  #entryChanged(frame: Frame, directory: Inode | undefined, entry: Inode, stat: Iatt): void {
+    const { client } = frame;
+    if (!client || !directory) return;
+    this.#users.others(directory, client, (other) => {
+      if (!this.#users.isTold(entry, other)) this.#send(other, directory, Changed.TIMES, { stat });
+    });
+    this.#used(frame, directory);
+  }
+
   /** A lookup by gfid answers with a fresh inode; the table may know the file already. */
   #linked(inode: Inode, stat?: Iatt): Inode {
     return inode.gfid === NULL_GFID && stat !== undefined ? (inode.table.find(stat.ia_gfid) ?? inode) : inode;
@@ -266,15 +279,15 @@ export class Upcall extends Xlator {
   override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
     const reply = await this.child.link(frame, oldloc, newloc, xdata);
     this.#changed(frame, oldloc.inode, Changed.LINKS, { stat: reply.stat, parent: reply.postparent });
-    this.#used(frame, newloc.parent);
+    this.#entryChanged(frame, newloc.parent, oldloc.inode, reply.postparent);
     return reply;
   }
 
-  /** The directory itself is not told of: clients take its attributes from the object's event. */
+  /** Clients take the directory's attributes from the object's event. */
   async #removed(frame: Frame, loc: Loc, below: Promise<UnlinkReply>): Promise<UnlinkReply> {
     const reply = await below;
     this.#changed(frame, loc.inode, Changed.LINKS, { parent: reply.postparent });
-    this.#used(frame, loc.parent);
+    this.#entryChanged(frame, loc.parent, loc.inode, reply.postparent);
     return reply;
   }
 
@@ -289,8 +302,8 @@ export class Upcall extends Xlator {
   override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
     const reply = await this.child.rename(frame, oldloc, newloc, xdata);
     this.#changed(frame, oldloc.inode, Changed.RENAMED, { stat: reply.stat, parent: reply.postnewparent, oldparent: reply.postoldparent });
-    this.#used(frame, oldloc.parent);
-    this.#used(frame, newloc.parent);
+    this.#entryChanged(frame, oldloc.parent, oldloc.inode, reply.postoldparent);
+    if (newloc.parent !== oldloc.parent) this.#entryChanged(frame, newloc.parent, oldloc.inode, reply.postnewparent);
     return reply;
   }
 

@@ -47,6 +47,8 @@ export class InodeMetadata {
   writesPending = false;
   /** An upcall asks for a real lookup. */
   needsLookup = false;
+  /** Others have renamed it, or taken a name away: the names that lookups have confirmed since. Undefined: no doubt. */
+  confirmed: Set<string> | undefined = undefined;
   /** When it was put into the store's queue of what grows old; NEVER: it isn't there. */
   queuedTime = NEVER;
   xattrs: InodeXattrs | undefined = undefined;

@@ -152,7 +152,7 @@ export class MdCache extends AttributeChanges {
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const { inode } = loc;
-    if (inode.gfid !== NULL_GFID && !this.store.takeRequiredLookup(inode)) {
+    if (inode.gfid !== NULL_GFID && !this.store.takeRequiredLookup(inode) && this.store.believesName(inode, loc.parent, loc.name)) {
       const stat = this.store.iatt(inode);
       if (stat !== undefined) {
         const xattrs = this.#cachedFor(inode, xdata);
@@ -190,6 +190,7 @@ export class MdCache extends AttributeChanges {
       if (loc.parent && reply.postparent.ia_ctime !== 0) this.store.learn(loc.parent, reply.postparent, start, Saw.WHOLE);
       this.store.learn(reply.inode, reply.stat, start, Saw.WHOLE);
       this.#learnXattrs(reply.inode, reply.stat, reply.xdata, asked, start);
+      if (loc.parent) this.store.confirmName(reply.inode, reply.stat, loc.parent, loc.name, start);
       return reply;
     } catch (error) {
       const errno = errnoOf(error);

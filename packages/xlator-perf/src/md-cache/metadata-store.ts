@@ -1,4 +1,4 @@
-import { type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
 import type { CacheableNames } from './cacheable-names.js';
 import { InodeMetadata, InodeXattrs, NEVER } from './inode-metadata.js';
 
@@ -13,6 +13,9 @@ export type Saw = (typeof Saw)[keyof typeof Saw];
 
 /** Places before the head of the queue after which it is moved up. */
 const AGING_SLACK = 1024;
+
+/** Names of a file that are remembered after others have changed its names; the rest are looked up each time. */
+const CONFIRMED_MAX = 64;
 
 /** What {@link MetadataStore.xattr} says: the cache doesn't know. */
 export const UNKNOWN = Symbol('unknown');
@@ -232,6 +235,23 @@ export class MetadataStore {
     known.generation = ++this.#generation;
     known.loneTime = NEVER;
     return known;
+  }
+
+  /** Others have renamed the file, or taken a name of it away: each name must be looked up before it is believed again. */
+  doubtNames(inode: Inode): void {
+    this.#cell(inode).confirmed = new Set();
+  }
+
+  /** Whether a lookup of the inode by this name may be answered from the cache at all. */
+  believesName(inode: Inode, parent: Inode | undefined, name: Bytes): boolean {
+    const confirmed = this.#slot.get(inode)?.confirmed;
+    return confirmed === undefined || parent === undefined || confirmed.has(parent.gfid + name);
+  }
+
+  /** A lookup that began at `start` has found the inode under this name. */
+  confirmName(inode: Inode, stat: Iatt, parent: Inode, name: Bytes, start: number): void {
+    const known = this.#slot.get(inode.gfid === NULL_GFID ? (inode.table.find(stat.ia_gfid) ?? inode) : inode);
+    if (known?.confirmed && start >= known.generation && known.confirmed.size < CONFIRMED_MAX) known.confirmed.add(parent.gfid + name);
   }
 
   /** The next lookup goes down. */

@@ -28,6 +28,7 @@ export function applyUpcall(store: MetadataStore, table: InodeTable, up: CacheIn
   if (up.flags & VOID) {
     store.invalidate(inode);
     store.invalidateXattrs(inode);
+    if (up.flags & (Up.NLINK | Up.RENAME)) store.doubtNames(inode);
     effect.stat = true;
     return effect;
   }
