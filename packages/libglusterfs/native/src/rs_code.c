@@ -79,7 +79,7 @@ static void emit_rows(struct rs_code *code, struct rs_assembler *as) {
       .matrix = matrix + (size_t)first * shape->k,
       .in_step = shape->in_step,
       .out_step = shape->out_step,
-      .prefetch = shape->rows > at_once,
+      .prefetch = shape->rows > at_once || (shape->unaligned && shape->k > 2),
       .unaligned = shape->unaligned,
     };
     code->functions[code->count].offset = as->length;
@@ -120,7 +120,11 @@ static struct rs_code *make(const struct rs_shape *shape, const uint8_t *rows) {
 static struct rs_code *find(const struct rs_shape *shape, const uint8_t *rows) {
   for (unsigned i = 0; i < count; i++) {
     struct rs_code *code = codes[i];
-    if (memcmp(&code->shape, shape, sizeof *shape) == 0 && memcmp(code->rows, rows, rows_bytes(shape)) == 0) return code;
+    if (memcmp(&code->shape, shape, sizeof *shape) != 0 || memcmp(code->rows, rows, rows_bytes(shape)) != 0) continue;
+    /* What is used often is found soon. */
+    codes[i] = codes[0];
+    codes[0] = code;
+    return code;
   }
   return NULL;
 }
