@@ -1,5 +1,5 @@
 // ISA-L doing as many products as GlusterFS's code does: isal K ROWS BYTES ROUNDS [avx2] → MB/s of data (ROWS outputs of K inputs each, BYTES of
-// input in all). With avx2, what ISA-L does on processors that have no more; prints nothing where that can't be called.
+// input in all), the best of eight times ROUNDS. With avx2, what ISA-L does on processors that have no more; prints nothing where that can't be called.
 #include <isa-l.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,8 +37,14 @@ int main(int argc, char **argv) {
   for (int i = 0; i < k; i++) data[i] = buffer(i, length);
   for (int i = 0; i < rows; i++) out[i] = buffer(k + i, length);
   for (int i = 0; i < 3; i++) encode(length, k, rows, tables, data, out);
-  double begin = now();
-  for (int i = 0; i < rounds; i++) encode(length, k, rows, tables, data, out);
-  printf("%.1f\n", (double)length * k * rounds / (now() - begin) / 1e6);
+  // The best of several short times: the others had another process between them.
+  double best = 1e9;
+  for (int part = 0; part < 8; part++) {
+    double begin = now();
+    for (int i = 0; i < rounds; i++) encode(length, k, rows, tables, data, out);
+    double seconds = now() - begin;
+    if (seconds < best) best = seconds;
+  }
+  printf("%.1f\n", (double)length * k * rounds / best / 1e6);
   return 0;
 }
