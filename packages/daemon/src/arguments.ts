@@ -1,4 +1,4 @@
-import { LogLevel } from '@glusterts/libglusterfs';
+import { LogLevel, logLevelByName } from '@glusterts/libglusterfs';
 import { ARGUMENTS, type ArgumentSpec } from './argument-table.js';
 
 /** Wrong words on the command line; `status` is GlusterFS's exit status for it. */
@@ -120,16 +120,12 @@ export function parseArguments(program: string, argv: readonly string[]): Argume
   return new Arguments(program, values, positional[0], [program, ...argv].join(' '));
 }
 
-const LEVELS: Readonly<Record<string, LogLevel>> = {
-  TRACE: LogLevel.TRACE, DEBUG: LogLevel.DEBUG, INFO: LogLevel.INFO, WARNING: LogLevel.WARNING, ERROR: LogLevel.ERROR, CRITICAL: LogLevel.CRITICAL, NONE: LogLevel.NONE,
-};
-
 /** --log-level, in any case. Throws ArgumentError with GlusterFS's words. */
 export function logLevelOf(args: Arguments): LogLevel {
   if (args.has('debug')) return LogLevel.DEBUG;
   const text = args.get('log-level');
   if (text === undefined) return LogLevel.INFO;
-  const level = LEVELS[text.toUpperCase()];
+  const level = logLevelByName(text);
   if (level === undefined) throw new ArgumentError(`${args.program}: unknown log level ${text}`, EX_BAD_VALUE);
   return level;
 }

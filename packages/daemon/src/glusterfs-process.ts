@@ -68,7 +68,8 @@ export class GlusterfsProcess {
     const level = logLevelOf(args);
     this.#platform = createPlatform();
     this.#logFile = new LogFile(args.has('debug') ? '/dev/stderr' : (args.get('log-file') ?? defaultLogFile(args)));
-    this.#log = GlusterLogger.create('glusterfs', { sink: this.#logFile.sink, clock: this.#platform.clock, level, msgIds: args.get('log-format') !== 'no-msg-id' });
+    this.#log = GlusterLogger.create('glusterfs', { sink: this.#logFile.sink, clock: this.#platform.clock, level, msgIds: args.get('log-format') !== 'no-msg-id', timers: this.#platform.timers });
+    this.#log.configure({ bufSize: args.number('log-buf-size'), flushTimeoutS: args.number('log-flush-timeout') });
     this.#loader = new XlatorLoader({ xlatorPath: args.all('xlator-path').map((folder) => path.resolve(folder)) });
     this.#processUuid = `CTX_ID:${gfidToString(this.#platform.random.uuid())}`;
     this.#memPools = new MemPools(this.#platform.timers);
@@ -294,6 +295,7 @@ export class GlusterfsProcess {
       this.#log.error(0, `on the way out: ${String(error)}`);
     }
     clearTimeout(limit);
+    this.#log.flush();
     this.#pidFile?.remove();
     tellParent(status === 0 ? 1 : status);
     process.exit(status);

@@ -27,6 +27,7 @@ export * from './iobuf.js';
 export * from './latency.js';
 export * from './loc.js';
 export * from './lock.js';
+export * from './log-repeats.js';
 export * from './logging.js';
 export * from './mem-pool.js';
 export * from './option-spec.js';

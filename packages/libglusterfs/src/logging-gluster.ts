@@ -1,5 +1,6 @@
-import type { Clock } from './platform/platform.js';
-import { LogLevel, type Logger } from './logging.js';
+import { LogRepeats } from './log-repeats.js';
+import { LogLevel, type Logger, type LogSettings } from './logging.js';
+import type { Clock, Timers } from './platform/platform.js';
 
 /** Where lines go: a file, the terminal, or a test's array. A line comes with its newline. */
 export type LogSink = (line: string, level: LogLevel) => void;
@@ -15,13 +16,16 @@ export interface GlusterLoggerOptions {
   readonly graphId?: number;
   /** with-msg-id (default) or no-msg-id. */
   readonly msgIds?: boolean;
+  /** Given: repeated messages are counted instead of written, see LogRepeats. */
+  readonly timers?: Timers;
 }
 
 interface Shared {
   sink: LogSink;
   readonly clock: Clock;
   level: LogLevel;
-  readonly msgIds: boolean;
+  msgIds: boolean;
+  readonly repeats: LogRepeats | undefined;
 }
 
 /** Two digits. */
@@ -51,7 +55,9 @@ export class GlusterLogger implements Logger {
   }
 
   static create(domain: string, options: GlusterLoggerOptions): GlusterLogger {
-    return new GlusterLogger({ sink: options.sink, clock: options.clock, level: options.level ?? LogLevel.INFO, msgIds: options.msgIds ?? true }, domain, options.graphId ?? 0);
+    const { sink, clock, timers } = options;
+    const repeats = timers && new LogRepeats(timers, (line) => sink(line, LogLevel.INFO));
+    return new GlusterLogger({ sink, clock, level: options.level ?? LogLevel.INFO, msgIds: options.msgIds ?? true, repeats }, domain, options.graphId ?? 0);
   }
 
   get level(): LogLevel {
@@ -63,15 +69,26 @@ export class GlusterLogger implements Logger {
     this.#shared.level = level;
   }
 
-  setLevel(level: LogLevel): void {
-    this.#shared.level = level;
+  configure({ level, msgIds, bufSize, flushTimeoutS }: LogSettings): void {
+    if (level !== undefined) this.#shared.level = level;
+    if (msgIds !== undefined) this.#shared.msgIds = msgIds;
+    this.#shared.repeats?.configure({ size: bufSize, flushTimeoutS });
+  }
+
+  /** Writes what was counted: before the process ends. */
+  flush(): void {
+    this.#shared.repeats?.flush();
   }
 
   log(level: LogLevel, msgid: number, text: string, fields?: Fields): void {
     if (level > this.#shared.level || level === LogLevel.NONE) return;
     const id = msgid !== 0 && this.#shared.msgIds ? ` [MSGID: ${msgid}]` : '';
     const pairs = fields ? ` [${Object.entries(fields).map(([key, value]) => `{${key}=${value}}`).join(', ')}]` : '';
-    this.#shared.sink(`[${formatLogTime(this.#shared.clock)}] ${LETTERS.charAt(level)}${id} [glusterts:0:${this.#domain}] ${this.#graphId}-${this.#domain}: ${text}${pairs} \n`, level);
+    const { sink, clock, repeats } = this.#shared;
+    const words = `${LETTERS.charAt(level)}${id} [glusterts:0:${this.#domain}] ${this.#graphId}-${this.#domain}: ${text}${pairs} `;
+    // gf_log's lines, which have no message id, are never held back.
+    if (msgid !== 0 && repeats && !repeats.isNew(`${msgid} ${words}`, words, () => formatLogTime(clock))) return;
+    sink(`[${formatLogTime(clock)}] ${words}\n`, level);
   }
 
   error(msgid: number, text: string, fields?: Fields): void {

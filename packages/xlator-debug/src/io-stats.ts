@@ -1,8 +1,8 @@
-import { Dict, FOP_NAMES, type FopName, type OptionSpec, type OptionValues, type ReadReply, type StatedumpWriter, type WriteReply, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
+import { Dict, FOP_NAMES, type FopName, type LogLevel, type OptionSpec, type OptionValues, type ReadReply, type StatedumpWriter, type WriteReply, Xlator, logLevelByName, type XlatorContext } from '@glusterts/libglusterfs';
 import { Counters } from './counters.js';
 import { FOP_NUMBERS } from './fop-numbers.js';
 
-/** Options: spec/client.md, §20. The ones for interval dumps and logging are taken, and the process acts on none of them yet. */
+/** Options: spec/client.md, §20. The ones for interval dumps and samples are taken, and not acted on. */
 export const options: readonly OptionSpec[] = [
   { key: 'dump-fd-stats', type: 'bool', default: 'off' },
   { key: 'latency-measurement', type: 'bool', default: 'off' },
@@ -40,6 +40,8 @@ export class IoStats extends Xlator {
   #interval: Counters;
   #intervalNumber = 0;
   #counting = false;
+  /** The log's level before the option changed it. */
+  #levelBefore: LogLevel | undefined;
 
   constructor(context: XlatorContext) {
     super(context);
@@ -49,9 +51,27 @@ export class IoStats extends Xlator {
     this.#setCounting(this.options);
   }
 
+  override init(): void {
+    this.#configureLog(this.options);
+  }
+
   override reconfigure(values: OptionValues): void {
     this.options = values;
+    this.#configureLog(values);
     if (this.#setCounting(values)) this.graph.rebind();
+  }
+
+  /** `diagnostics.brick-log-level` and its kin are options of io-stats, and act on the process (spec/client.md, §16.1). */
+  #configureLog(values: OptionValues): void {
+    const name = values.text('log-level');
+    const format = values.text('log-format');
+    if (name !== undefined) this.#levelBefore ??= this.log.level;
+    this.log.configure?.({
+      level: name === undefined ? this.#levelBefore : logLevelByName(name),
+      msgIds: format === undefined ? undefined : format !== 'no-msg-id',
+      bufSize: values.number('log-buf-size'),
+      flushTimeoutS: values.number('log-flush-timeout'),
+    });
   }
 
   /** Defines the counting fops on this object, or takes them away. True when that changed something. */

@@ -1,4 +1,4 @@
-import { Dict } from '@glusterts/libglusterfs';
+import { Dict, LogLevel } from '@glusterts/libglusterfs';
 import { GraphDriver, pattern, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { describe, expect, it } from 'vitest';
@@ -45,6 +45,17 @@ describe('debug/io-stats', () => {
     expect(ask(4).getNumber('stats-cleared')).toBe(1);
     expect(ask(3).getNumber('-1-total-write')).toBe(0);
     expect(graph.find('s')?.translatorInfo(new Dict())).toBeUndefined();
+    await graph.fini();
+  });
+
+  it('sets the log level of the process at start and on reconfigure, and gives it back when the option goes', async () => {
+    const withLevel = (level: string): string => `volume b\n type storage/memory\n option size 0\nend-volume\nvolume s\n type debug/io-stats\n${level} subvolumes b\nend-volume\n`;
+    const graph = await testGraph(withLevel(' option log-level DEBUG\n'), [...memory, ...xlators]);
+    expect(graph.top.log.level).toBe(LogLevel.DEBUG);
+    await graph.reconfigure(withLevel(' option log-level ERROR\n'));
+    expect(graph.top.log.level).toBe(LogLevel.ERROR);
+    await graph.reconfigure(withLevel(''));
+    expect(graph.top.log.level).toBe(LogLevel.INFO);
     await graph.fini();
   });
 });

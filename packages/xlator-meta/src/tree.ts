@@ -84,7 +84,7 @@ function numberIn(text: string): number {
 /** Out of range: ignored. */
 function setLogLevel(graph: GraphView, level: number): void {
   const known = Object.values(LogLevel).find((value) => value === level);
-  if (known !== undefined) graph.top.log.setLevel?.(known);
+  if (known !== undefined) graph.top.log.configure?.({ level: known });
 }
 
 /** The requests in flight, the one that reads this among them. */
