@@ -1,0 +1,164 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type Fd, GfEvent, type Graph, createPlatform } from '@glusterts/libglusterfs';
+import { GraphDriver } from '@glusterts/xlator-compliance';
+import { build } from 'esbuild';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clientGraph, freePort } from './pair.js';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const IMAGE_SIZE = '64M';
+const FREEZE_S = 10;
+const PING_TIMEOUT_S = 2;
+
+function whyNot(): string | undefined {
+  if (createPlatform().portable) return 'the native addon is not built (node tools/build-native.mjs)';
+  if (process.getuid?.() !== 0) return 'mounting and freezing need root';
+  const trial = mkdtempSync(path.join(os.tmpdir(), 'frozen-trial-'));
+  const loop = spawnSync('unshare', ['-m', 'sh', '-c', `truncate -s ${IMAGE_SIZE} ${trial}/i && mkfs.ext4 -q ${trial}/i && mkdir ${trial}/m && mount -o loop ${trial}/i ${trial}/m && umount ${trial}/m`]);
+  rmSync(trial, { recursive: true, force: true });
+  return loop.status === 0 ? undefined : 'no loop device can be mounted';
+}
+const reason = whyNot();
+if (reason) console.warn(`frozen disks: ${reason}`);
+
+const now = (): number => performance.now();
+
+/** A brick in its own process and mount namespace; `setup` is run there first. */
+class BrickProcess {
+  readonly #child: ChildProcess;
+  readonly port: number;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  static async start(host: string, directory: string, setup: string): Promise<BrickProcess> {
+    const port = await freePort();
+    const child = spawn('unshare', ['-m', 'sh', '-c', `${setup} exec ${process.execPath} ${host} ${directory} ${port}`], { stdio: ['ignore', 'pipe', process.env.TEST_LOG ? 'inherit' : 'ignore'] });
+    if (!child.stdout) throw new Error('no output');
+    await once(child.stdout, 'data');
+    return new BrickProcess(child, port);
+  }
+
+  /** Freezes the file system for some seconds. Thawed by a process of its own, whatever becomes of this one; resolves once it is frozen. */
+  async freeze(directory: string, seconds: number): Promise<{ thawed: Promise<unknown> }> {
+    const freezer = spawn('nsenter', ['-t', String(this.#child.pid), '-m', 'sh', '-c', `fsfreeze -f ${directory} && echo frozen; sleep ${seconds}; fsfreeze -u ${directory}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const thawed = once(freezer, 'exit');
+    if (!freezer.stdout) throw new Error('no output');
+    await once(freezer.stdout, 'data');
+    return { thawed };
+  }
+
+  /** Whether its main thread waits for a disk. */
+  get hangs(): boolean {
+    return readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1').replace(/^.*\) /s, '').startsWith('D');
+  }
+
+  async stop(): Promise<void> {
+    const exit = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await exit;
+  }
+}
+
+describe.skipIf(reason)('a brick whose disk is frozen for ten seconds', () => {
+  let dir = '';
+  const bricks: BrickProcess[] = [];
+  const graphs: Graph[] = [];
+  const drivers: GraphDriver[] = [];
+  const fds: Fd[] = [];
+  /** Events of the slow brick's client that tell of a lost connection. */
+  const lost: GfEvent[] = [];
+
+  beforeAll(async () => {
+    dir = mkdtempSync(path.join(os.tmpdir(), 'glusterts-frozen-'));
+    const host = path.join(dir, 'host.mjs');
+    await build({
+      entryPoints: [path.join(here, 'brick-host.ts')], outfile: host, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'],
+      define: { 'import.meta.url': JSON.stringify(pathToFileURL(path.resolve(here, '../../libglusterfs/src/platform/native.ts')).href) },
+    });
+    for (const name of ['slow', 'quick']) mkdirSync(path.join(dir, name));
+    const image = path.join(dir, 'image');
+    spawnSync('sh', ['-c', `truncate -s ${IMAGE_SIZE} ${image} && mkfs.ext4 -q ${image}`]);
+    bricks.push(await BrickProcess.start(host, path.join(dir, 'slow'), `mount -o loop ${image} ${path.join(dir, 'slow')} &&`));
+    bricks.push(await BrickProcess.start(host, path.join(dir, 'quick'), ''));
+    for (const { port } of bricks) {
+      const graph = await clientGraph('remote-host 127.0.0.1', `remote-port ${port}`, `ping-timeout ${PING_TIMEOUT_S}`);
+      graphs.push(graph);
+      const driver = new GraphDriver(graph.topSubvolume, graph);
+      drivers.push(driver);
+      await driver.root();
+      fds.push(await driver.create('/f'));
+    }
+    graphs[0]?.onTopEvent((event) => {
+      if (event === GfEvent.CHILD_DOWN) lost.push(event);
+    });
+  });
+  afterAll(async () => {
+    for (const graph of graphs) await graph.fini();
+    for (const brick of bricks) await brick.stop();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const at = (i: number): { brick: BrickProcess; driver: GraphDriver; fd: Fd } => {
+    const [brick, driver, fd] = [bricks[i], drivers[i], fds[i]];
+    if (!brick || !driver || !fd) throw new Error('not set up');
+    return { brick, driver, fd };
+  };
+
+  it('keeps its client, though its thread hangs in a write; fops on the other brick go on; the write ends well', async () => {
+    const [slow, quick] = [at(0), at(1)];
+    await slow.driver.write(slow.fd, Buffer.from('before'), 0);
+    const begin = now();
+    const { thawed } = await slow.brick.freeze(path.join(dir, 'slow'), FREEZE_S);
+    let written = 0;
+    const write = slow.driver.write(slow.fd, Buffer.from('frozen'), 0).then(() => (written = now() - begin));
+    let longest = 0;
+    let hung = 0;
+    while (now() - begin < (FREEZE_S - 1) * 1000) {
+      const from = now();
+      await quick.driver.write(quick.fd, Buffer.alloc(4096, 7), 0);
+      await quick.driver.fstat(quick.fd);
+      longest = Math.max(longest, now() - from);
+      if (slow.brick.hangs) hung++;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(written).toBe(0);
+    expect(hung).toBeGreaterThan(50);
+    expect(lost).toEqual([]);
+    expect(longest).toBeLessThan(1000);
+    await thawed;
+    await write;
+    expect(written).toBeGreaterThan((FREEZE_S - 1) * 1000);
+    expect(lost).toEqual([]);
+    expect(Buffer.from(await slow.driver.read(slow.fd, 100, 0)).toString()).toBe('frozen');
+  }, 60_000);
+
+  it('known to be slow, it writes on the pool, and answers what needs no disk meanwhile', async () => {
+    const slow = at(0);
+    const { thawed } = await slow.brick.freeze(path.join(dir, 'slow'), FREEZE_S);
+    const begin = now();
+    let written = 0;
+    const write = slow.driver.write(slow.fd, Buffer.from('pooled'), 0).then(() => (written = now() - begin));
+    let longest = 0;
+    for (let i = 0; i < 40; i++) {
+      const from = now();
+      await slow.driver.fstat(slow.fd);
+      expect(Buffer.from(await slow.driver.read(slow.fd, 6, 0)).toString()).toMatch(/frozen|pooled/);
+      longest = Math.max(longest, now() - from);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    expect(written).toBe(0);
+    expect(longest).toBeLessThan(1000);
+    await thawed;
+    await write;
+    expect(lost).toEqual([]);
+    expect(Buffer.from(await slow.driver.read(slow.fd, 100, 0)).toString()).toBe('pooled');
+  }, 60_000);
+});
