@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { compareReport } from './compare-report.js';
 import { type VolumeResult, compareVolume } from './compare.js';
+import { type ConnectionsResult, connectionsReport, manyConnections } from './connections/connections.js';
 import { Programs } from './programs.js';
 import { LAYOUTS, layoutNamed } from './volume.js';
 import { ROW_NAMES, type RowName } from './workloads.js';
@@ -17,9 +18,11 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --mib N --ios N --files N   sizes; default 256, 10000, 2000
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
-  --json FILE        the results, also as JSON`;
+  --json FILE        the results, also as JSON
+npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too`;
 
-const { values: options } = parseArgs({
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
   options: {
     volumes: { type: 'string', default: 'distribute-2,disperse-4+2' },
     rows: { type: 'string', default: ROW_NAMES.join(',') },
@@ -31,6 +34,7 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     self: { type: 'boolean', default: false },
     json: { type: 'string' },
+    count: { type: 'string', default: '10000' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -72,5 +76,15 @@ async function compare(): Promise<void> {
   }
 }
 
+async function connections(): Promise<void> {
+  const results: ConnectionsResult[] = [];
+  for (const side of options.self ? (['ours', 'GlusterFS'] as const) : (['ours'] as const)) results.push(await manyConnections(side, Number(options.count)));
+  console.log(connectionsReport(results));
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
+}
+
+const [command] = positionals;
 if (options.help) console.log(HELP);
-else await compare();
+else if (command === undefined) await compare();
+else if (command === 'connections') await connections();
+else throw new Error(`unknown command ${command}\n${HELP}`);
