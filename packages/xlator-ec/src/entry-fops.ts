@@ -56,14 +56,24 @@ export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: nu
     }
     return { reply: { ...entry, fd, xdata: withoutEc(entry.xdata) }, asked, answered: winner.mask };
   });
-  if (isMarked) cluster.graph.platform.timers.soon(() => takeLock(cluster, frame, loc.inode));
+  if (isMarked) {
+    fd.ref();
+    cluster.graph.platform.timers.soon(() => void takeLock(cluster, frame, fd));
+  }
   return reply;
 }
 
 /** The lock of a file that was made to be written to, taken while the caller is told; whatever comes of it shows in the next fop. */
-function takeLock(cluster: Cluster, frame: Frame, inode: Inode): void {
-  if (inode.gfid === NULL_GFID || cluster.shuttingDown || cluster.locks.get(inode)?.busy === true) return;
-  underLock(cluster, frame, inode, PLAIN(), async () => ({ reply: { xdata: undefined }, asked: 0, answered: 0 })).catch(() => undefined);
+async function takeLock(cluster: Cluster, frame: Frame, fd: Fd): Promise<void> {
+  try {
+    if (fd.inode.gfid === NULL_GFID || cluster.shuttingDown || cluster.locks.get(fd.inode)?.busy === true) return;
+    // With the fd, so that the mark can be taken away even if the name goes meanwhile.
+    await underLock(cluster, frame, fd.inode, PLAIN(fd), async () => ({ reply: { xdata: undefined }, asked: 0, answered: 0 }));
+  } catch (error) {
+    cluster.log.debug(0, `the lock of a new file: ${String(error)}`);
+  } finally {
+    fd.unref();
+  }
 }
 
 export function mknod(cluster: Cluster, frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {

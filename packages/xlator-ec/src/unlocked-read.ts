@@ -32,7 +32,11 @@ export async function readUnlocked(cluster: Cluster, frame: Frame, fd: Fd, size:
   const aligned = offset - head;
   const known = cluster.quiet.get(inode);
   if (known?.marked === true) return undefined;
-  const asked = await ask(cluster, frame, fd, cluster.order(mask, inode).slice(0, k), aligned, geometry.up(size + head), flags, xdata, known);
+  // Those first of which something is known already.
+  const order = cluster.order(mask, inode);
+  const isKnown = (brick: number): boolean => (known?.generations[brick] ?? 0) !== 0;
+  const bricks = known ? [...order.filter(isKnown), ...order.filter((brick) => !isKnown(brick))].slice(0, k) : order.slice(0, k);
+  const asked = await ask(cluster, frame, fd, bricks, aligned, geometry.up(size + head), flags, xdata, known);
   try {
     const state = stateOf(cluster, asked, known);
     const replies = state && agreeing(asked, state);

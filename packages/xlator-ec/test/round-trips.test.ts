@@ -14,7 +14,7 @@ const size = (bytes: number): string => bytes.toString(16).padStart(16, '0');
 let volume: ServedVolume;
 
 /** Polls: locks go when their time has come, and nobody is told. */
-const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 5000, interval: 50 });
+const eventually = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 50 });
 
 /** Nothing is left to heal, and all bricks say the same of a file. */
 function quiet(name: string): Promise<void> {
@@ -156,7 +156,7 @@ describe.skipIf(reason !== undefined)('a 4+2 volume over sockets', () => {
     await one.write(fd, pattern(50, 3), 0);
     await two.mkdir('/d/sub');
     await one.mkdir('/d/sub2');
-    expect(performance.now() - begin).toBeLessThan(3000);
+    expect(performance.now() - begin).toBeLessThan(20_000);
     const expected = new Uint8Array(5090);
     expected.set(pattern(5000, 1));
     expected.set(pattern(100, 2), 4990);
@@ -276,6 +276,20 @@ describe.skipIf(reason !== undefined)('a 4+2 volume over sockets', () => {
     expect(await driver.readFile('/d/f')).toHaveLength(310);
     await quiet('d/f');
     for (const each of volume.xattrs('d/f')) expect(each['size']).toBe(size(310));
+  });
+
+  it('keeps a file usable whose name goes right after its creation, and leaves no mark of it', async () => {
+    const { driver } = await started();
+    const fd = await driver.create('/d/f');
+    await driver.unlink('/d/f');
+    await driver.write(fd, pattern(5000, 1), 0);
+    expect(Buffer.compare(await driver.read(fd, 5000, 0), pattern(5000, 1))).toBe(0);
+    await driver.close(fd);
+    const idle = await driver.create('/d/g');
+    await driver.unlink('/d/g');
+    // Its lock goes by itself after a second.
+    await eventually(() => expect(volume.indexed()).toEqual([]));
+    await driver.close(idle);
   });
 
   it.each([1, 2, 3])('two clients on the same files and the same directory leave what one would (seed %i)', async (seed) => {

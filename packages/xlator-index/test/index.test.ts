@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Bytes, Dict, type Graph, Loc, XattropOp, createPlatform, gfidToString } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, Fd, type Graph, Loc, XattropOp, createPlatform, gfidToString } from '@glusterts/libglusterfs';
 import { GraphDriver, pattern, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -47,6 +47,19 @@ describe.skipIf(reason !== undefined)('features/index', () => {
     await graph.topSubvolume.xattrop(driver.frame, loc, XattropOp.ADD_ARRAY64, dirty(1n), undefined);
     await graph.topSubvolume.xattrop(driver.frame, loc, XattropOp.ADD_ARRAY64, dirty(-1n), undefined);
     expect(entries()).toHaveLength(1);
+    await graph.topSubvolume.xattrop(driver.frame, loc, XattropOp.ADD_ARRAY64, dirty(-1n), undefined);
+    expect(entries()).toEqual([]);
+  });
+
+  it('has a file that is made with its mark from the beginning, and no name for one that could not be made', async () => {
+    const xdata = driver.gfidReq().merge(dirty(1n));
+    await driver.subvolume.create(driver.frame, await driver.fresh('/marked'), 0o102, 0o644, 0, new Fd(graph.inodeTable.create()), xdata);
+    const gfid = xdata.getGfid('gfid-req');
+    expect(entries()).toEqual([gfid && gfidToString(gfid)]);
+    const again = driver.gfidReq().merge(dirty(1n));
+    await expect(driver.subvolume.create(driver.frame, await driver.fresh('/f'), 0o302, 0o644, 0, new Fd(graph.inodeTable.create()), again)).rejects.toMatchObject({ errno: Errno.EEXIST });
+    expect(entries()).toHaveLength(1);
+    const { loc } = await driver.resolve('/marked');
     await graph.topSubvolume.xattrop(driver.frame, loc, XattropOp.ADD_ARRAY64, dirty(-1n), undefined);
     expect(entries()).toEqual([]);
   });

@@ -270,6 +270,53 @@ describe('commands and dumps', () => {
   });
 });
 
+describe('lock numbers, which our disperse clients ask for', () => {
+  const GENERATION = 'glusterts.inodelk-generation';
+  const ask = (): Dict => new Dict().setUint(GENERATION, 0);
+  const lock = (client: typeof c1, who: number, type: LkType, xdata?: Dict) => brick.fops.inodelk(brick.frame(client, who), dom1, brick.file, InodelkCmd.SETLK, flock(type), xdata);
+  const number = async (): Promise<number | undefined> => (await brick.fops.lookup(brick.frame(c1, 1), brick.file, ask())).xdata?.getNumber(GENERATION);
+
+  it('stay the same as long as nobody is granted an inodelk, are 0 while one is held, and another one afterwards', async () => {
+    const before = await number();
+    expect(before).toBeGreaterThan(0);
+    expect(await number()).toBe(before);
+    await lock(c1, 1, WR);
+    expect(await number()).toBe(0);
+    await lock(c1, 1, UN);
+    const after = await number();
+    expect(after).toBeGreaterThan(before ?? 0);
+    expect(await number()).toBe(after);
+  });
+
+  it('come with a read, and with a grant as that of the one before it', async () => {
+    const before = await number();
+    const read = await brick.fops.readv(brick.frame(c1, 1), brick.fd, 10, 0, 0, ask());
+    read.vector.unref();
+    expect(read.xdata?.getNumber(GENERATION)).toBe(before);
+    expect((await lock(c2, 2, WR, ask())).xdata?.getNumber(GENERATION)).toBe(before);
+    await lock(c2, 2, UN);
+    const granted = await number();
+    expect((await lock(c1, 1, WR, ask())).xdata?.getNumber(GENERATION)).toBe(granted);
+  });
+
+  it('are not answered to who does not ask', async () => {
+    expect((await brick.fops.lookup(brick.frame(c1, 1), brick.file, undefined)).xdata?.has(GENERATION) ?? false).toBe(false);
+    expect((await lock(c1, 1, WR)).xdata).toBeUndefined();
+  });
+
+  it('never come again, even when more inodes have been locked than are remembered', () => {
+    const { table } = brick.locks;
+    const { gfid } = brick.file.inode;
+    table.inodelkGranted(gfid);
+    const seen = table.generationOf(gfid);
+    for (let i = 0; i < 70_000; i++) table.inodelkGranted(`${i}`.padStart(16, 'x') as typeof gfid);
+    const later = table.generationOf(gfid);
+    expect(later).toBeGreaterThan(seen);
+    table.inodelkGranted(gfid);
+    expect(table.generationOf(gfid)).toBeGreaterThan(later);
+  });
+});
+
 describe('lockinfo', () => {
   it('moves locks to another fd and its client', () => {
     const numbers = new FdNumbers();
