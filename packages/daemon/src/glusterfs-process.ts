@@ -14,6 +14,9 @@ import { writeStatedump } from './statedump.js';
 import { VolfileServer } from './volfile-server.js';
 import { LOG_DIRECTORY, RUN_DIRECTORY, VERSION } from './paths.js';
 
+/** The longest that Node's timers take. */
+const KEEP_ALIVE_MS = 2 ** 31 - 1;
+
 /** A mount as the process sees it; packages/fuse-bridge makes it. */
 export interface Mount {
   /** Options for the inode tables of the graphs that it will be given. */
@@ -102,6 +105,8 @@ export class GlusterfsProcess {
       return this.#end(error instanceof VolfileError ? 1 : errnoOf(error) || 1);
     }
     tellParent(0);
+    // A graph without a connection or a mount leaves Node nothing to wait for; the process lives all the same.
+    setInterval(() => undefined, KEEP_ALIVE_MS);
     process.chdir('/');
     this.#idleMemory.start();
     const reason = this.#mount ? await this.#mount.done : await new Promise<string>(() => undefined);

@@ -1,0 +1,81 @@
+import path from 'node:path';
+import { LogLevel } from '@glusterts/libglusterfs';
+import { describe, expect, it } from 'vitest';
+import { ArgumentError, defaultLogFile, helpText, logLevelOf, parseArguments, printedAnswer } from '../src/index.js';
+
+const parse = (...argv: string[]) => parseArguments('glusterfs', argv);
+
+function failure(...argv: string[]): ArgumentError {
+  try {
+    parse(...argv);
+  } catch (error) {
+    if (error instanceof ArgumentError) return error;
+    throw error;
+  }
+  throw new Error('it was taken');
+}
+
+describe('the command line', () => {
+  it('takes long options with = or a blank, abbreviated ones, and short ones joined', () => {
+    const args = parse('--volfile-server=a', '--volfile-id', 'v', '--log-l=DEBUG', '-Nl/tmp/x', '/mnt');
+    expect([args.get('volfile-server'), args.get('volfile-id'), args.get('log-level'), args.get('log-file'), args.mountpoint]).toEqual(['a', 'v', 'DEBUG', '/tmp/x', '/mnt']);
+    expect(args.has('no-daemon')).toBe(true);
+    expect(args.commandLine).toBe('glusterfs --volfile-server=a --volfile-id v --log-l=DEBUG -Nl/tmp/x /mnt');
+  });
+
+  it('keeps all of an option that may be repeated, and the last of the others', () => {
+    const args = parse('-s', 'a', '-s', 'b', '-L', 'INFO', '-L', 'ERROR');
+    expect(args.all('volfile-server')).toEqual(['a', 'b']);
+    expect(args.get('log-level')).toBe('ERROR');
+    expect(args.entries().get('volfile-server')).toBe('b');
+  });
+
+  it('lets an optional value stand only after =', () => {
+    expect(parse('--direct-io-mode=disable').get('direct-io-mode')).toBe('disable');
+    const args = parse('--direct-io-mode', '/mnt');
+    expect([args.get('direct-io-mode'), args.mountpoint]).toEqual(['', '/mnt']);
+  });
+
+  it('takes everything after -- for what it is', () => {
+    expect(parse('-N', '--', '--volfile').mountpoint).toBe('--volfile');
+  });
+
+  it.each([
+    [['--nonsense'], "unrecognized option '--nonsense'"],
+    [['--volfile-server-'], 'is ambiguous'],
+    [['--no-daemon=yes'], "doesn't allow an argument"],
+    [['--volfile'], "option '--volfile' requires an argument"],
+    [['-f'], "requires an argument -- 'f'"],
+    [['-X'], "invalid option -- 'X'"],
+    [['/a', '/b'], 'Too many arguments'],
+  ] as const)('ends with 64 for %j', (argv, words) => {
+    const error = failure(...argv);
+    expect(error.message).toContain(words);
+    expect(error.status).toBe(64);
+  });
+
+  it('ends with 255 for a value that is none', () => {
+    expect(() => logLevelOf(parse('--log-level=LOUD'))).toThrow(expect.objectContaining({ status: 255 }));
+    expect(() => parse('--brick-port=x').number('brick-port')).toThrow(expect.objectContaining({ status: 255 }));
+  });
+
+  it('knows log levels in any case, and --debug', () => {
+    expect(logLevelOf(parse())).toBe(LogLevel.INFO);
+    expect(logLevelOf(parse('--log-level=trace'))).toBe(LogLevel.TRACE);
+    expect(logLevelOf(parse('--debug', '--log-level=ERROR'))).toBe(LogLevel.DEBUG);
+  });
+
+  it('names the default log file after the mount point, the volfile, or the server and id', () => {
+    expect(defaultLogFile(parse('/mnt/a/b'))).toBe('/var/log/glusterfs/mnt-a-b.log');
+    expect(defaultLogFile(parse('-f', '/etc/x.vol'))).toBe('/var/log/glusterfs/etc-x.vol.log');
+    expect(path.basename(defaultLogFile(parse('-s', 'h', '--volfile-id', 'v')))).toBe(`h-v-${process.pid}.log`);
+  });
+
+  it('prints its version, its places and its help', () => {
+    expect(printedAnswer(parse('--version'))).toMatch(/^glusterfs 10\.3\n/);
+    expect(printedAnswer(parse('--print-logdir'))).toBe('/var/log/glusterfs\n');
+    expect(printedAnswer(parse('--print-statedumpdir'))).toBe('/var/run/gluster\n');
+    expect(printedAnswer(parse('--help'))).toBe(helpText('glusterfs'));
+    expect(printedAnswer(parse('-N'))).toBeUndefined();
+  });
+});

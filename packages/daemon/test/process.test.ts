@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
+const program = path.join(root, 'bin/glusterfsd');
+const reason = existsSync(path.join(root, 'apps/glusterfsd/dist/main.js')) ? '' : 'glusterfsd is not built: run `npm run build` first';
+if (reason) console.warn(`skipped: ${reason}`);
+
+const VOLFILE = 'volume m\n  type storage/memory\n  option size 16MB\nend-volume\nvolume top\n  type debug/io-stats\n  subvolumes m\nend-volume\n';
+
+let dir: string;
+let pids: number[];
+
+beforeEach(() => {
+  dir = mkdtempSync(path.join(tmpdir(), 'glusterts-daemon-'));
+  pids = [];
+  writeFileSync(file('vol'), VOLFILE);
+});
+
+afterEach(() => {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const file = (name: string): string => path.join(dir, name);
+const text = (name: string): string => (existsSync(file(name)) ? readFileSync(file(name), 'utf8') : '');
+
+function start(...argv: string[]): ChildProcess {
+  return spawn(program, ['-f', file('vol'), '-l', file('log'), '-p', file('pid'), ...argv], { stdio: ['ignore', 'ignore', 'pipe'] });
+}
+
+function status(child: ChildProcess): Promise<number | null> {
+  return new Promise((resolve) => child.once('close', resolve));
+}
+
+/** Resolves when something in the directory has changed so that `found` holds. */
+function until(found: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    const watcher = watch(dir, () => check());
+    const check = (): void => {
+      if (!found()) return;
+      watcher.close();
+      resolve();
+    };
+    check();
+  });
+}
+
+async function daemon(...argv: string[]): Promise<number> {
+  expect(await status(start(...argv))).toBe(0);
+  const pid = Number(text('pid'));
+  pids.push(pid);
+  return pid;
+}
+
+describe.skipIf(reason !== '')('a daemon', () => {
+  it('is up when the foreground ends with 0: its pid is in the pid file, and its name is GlusterFS’s', async () => {
+    const pid = await daemon();
+    expect(pid).toBeGreaterThan(1);
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toBe('glusterfsd\n');
+    expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').slice(0, 1)).toEqual(['glusterfsd']);
+    expect(text('log')).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \+0000\] I \[MSGID: 100030\] .*Started running version/);
+    expect(text('log')).toContain('Final graph:');
+  });
+
+  it('ends at SIGTERM, says so, and takes its pid file along', async () => {
+    const pid = await daemon();
+    process.kill(pid, 'SIGTERM');
+    await until(() => !existsSync(file('pid')));
+    expect(text('log')).toContain('received signum (15), shutting down');
+  });
+
+  it('writes to a new log file after SIGHUP when the old one was moved away', async () => {
+    const pid = await daemon();
+    renameSync(file('log'), file('log.1'));
+    process.kill(pid, 'SIGHUP');
+    await until(() => existsSync(file('log')));
+    process.kill(pid, 'SIGTERM');
+    await until(() => text('log').includes('received signum (15)'));
+    expect(text('log.1')).not.toContain('received signum');
+  });
+
+  it('does not start twice with one pid file, and leaves the first alone', async () => {
+    const pid = await daemon();
+    expect(await status(start())).not.toBe(0);
+    expect(text('log')).toContain('lock failed');
+    expect(Number(text('pid'))).toBe(pid);
+    expect(() => process.kill(pid, 0)).not.toThrow();
+  });
+});
+
+describe.skipIf(reason !== '')('a process that does not come up', () => {
+  it('ends the foreground with 1 for a volfile that is wrong, and leaves no pid file', async () => {
+    writeFileSync(file('vol'), 'volume m\n  type storage/nothing\n  option size 16MB\nend-volume\n');
+    expect(await status(start())).toBe(1);
+    expect(text('log')).toContain("type 'storage/nothing' is not valid or not found on this machine");
+    expect(existsSync(file('pid'))).toBe(false);
+  });
+
+  it('ends it with ENOENT for a volfile that is not there', async () => {
+    rmSync(file('vol'));
+    expect(await status(start())).toBe(2);
+  });
+});
+
+describe.skipIf(reason !== '')('with --no-daemon', () => {
+  it('the process stays in the foreground, and ends with the signal’s number', async () => {
+    const child = start('-N');
+    const ended = status(child);
+    await until(() => text('log').includes('Final graph:'));
+    expect(Number(text('pid'))).toBe(child.pid);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(15);
+  });
+});

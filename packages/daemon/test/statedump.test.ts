@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Frame, type Graph, GlusterLogger, Graph as Graphs, Xlator, XlatorLoader, createPlatform } from '@glusterts/libglusterfs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { IdleMemory, LogFile, writeStatedump } from '../src/index.js';
+
+class Leaf extends Xlator {
+  override dump(writer: Parameters<Xlator['dump']>[0]): void {
+    writer.section(`test/leaf.${this.name}`);
+    writer.write('long', 'x'.repeat(5000));
+  }
+}
+
+let dir: string;
+let graph: Graph;
+
+beforeEach(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), 'glusterts-dump-'));
+  const platform = createPlatform();
+  graph = await Graphs.load('volume leaf\n type test/leaf\n option word x\nend-volume\nvolume top\n type test/leaf\n subvolumes leaf\nend-volume\n', {
+    platform, loader: new XlatorLoader().add({ type: 'test/leaf', options: [{ key: 'word', type: 'str' }], create: (context) => new Leaf(context) }), log: GlusterLogger.create('t', { sink: () => undefined, clock: platform.clock }),
+  });
+});
+
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+function dump(): string {
+  return readFileSync(writeStatedump({ graph, name: 'glusterdump', directory: dir }), 'latin1');
+}
+
+const sections = (text: string): string[] => [...text.matchAll(/^\[(.+)\]$/gm)].map(([, title]) => title ?? '');
+
+describe('a statedump', () => {
+  it('has GlusterFS’s sections in its order, between its two times', () => {
+    const text = dump();
+    expect(text).toMatch(/^DUMP-START-TIME: \d{4}-\d\d-\d\d .* \+0000\n\n\[mallinfo\]\n/);
+    expect(text).toMatch(/\n\nDUMP-END-TIME: \d{4}-\d\d-\d\d .* \+0000$/);
+    expect(sections(text).filter((title) => !/^arena/.test(title))).toEqual([
+      'mallinfo', 'mempool', 'iobuf.global', 'global.callpool', 'dict', `active graph - ${graph.id + 1}`,
+      'top.latency', 'test/leaf.top', 'conn.0.bound_xl.top', 'conn.0.bound_xl.top.active.1', 'leaf.latency', 'test/leaf.leaf',
+    ]);
+  });
+
+  it('is named after the process, with its pid and the time, and cuts long lines', () => {
+    const file = writeStatedump({ graph, name: 'd-b1', directory: dir });
+    expect(path.basename(file)).toMatch(new RegExp(`^d-b1\\.${process.pid}\\.dump\\.\\d{10}$`));
+    for (const line of readFileSync(file, 'latin1').split('\n')) expect(line.length).toBeLessThanOrEqual(4096);
+  });
+
+  it('has what the options file asks for, and warns of what it does not know', () => {
+    writeFileSync(path.join(dir, 'glusterdump.options'), 'mem=no priv=yes callpool=yes nonsense=yes\n');
+    const text = dump();
+    expect(sections(text)).toEqual(['global.callpool', 'dict', `active graph - ${graph.id + 1}`, 'top.latency', 'test/leaf.top', 'leaf.latency', 'test/leaf.leaf']);
+    expect(text).toContain('[Warning]:None of the options matched key : nonsense\n');
+  });
+
+  it('has memory and calls when the options file leaves nothing on', () => {
+    writeFileSync(path.join(dir, `glusterdump.${process.pid}.options`), 'priv=no');
+    expect(sections(dump()).slice(0, 3)).toEqual(['mallinfo', 'mempool', 'global.callpool']);
+  });
+
+  it('goes where path= says', () => {
+    const other = mkdtempSync(path.join(dir, 'other-'));
+    writeFileSync(path.join(dir, 'glusterdump.options'), `path=${other} all=yes`);
+    expect(path.dirname(writeStatedump({ graph, name: 'x', directory: dir }))).toBe(other);
+  });
+});
+
+describe('a log file', () => {
+  it('is made with its directories, appended to, and made anew after a rotation', () => {
+    const file = path.join(dir, 'a/b.log');
+    const log = new LogFile(file);
+    log.sink('one\n', 7);
+    rmSync(file);
+    log.sink('lost\n', 7);
+    log.reopen();
+    log.sink('two\n', 7);
+    expect(readFileSync(file, 'utf8')).toBe('two\n');
+    new LogFile(file).sink('three\n', 7);
+    expect(readFileSync(file, 'utf8')).toBe('two\nthree\n');
+  });
+});
+
+describe('idle memory', () => {
+  it('is given back once after a quiet period, and never while requests come or hang', () => {
+    const fired: (() => void)[] = [];
+    const timers = { after: (_ms: number, fire: () => void) => (fired.push(fire), { cancel: () => true }), soon: () => undefined };
+    const tick = (): void => fired.shift()?.();
+    let collected = 0;
+    const idle = new IdleMemory(timers, graph.callPool, () => collected++);
+    idle.start();
+    tick();
+    expect(collected).toBe(0);
+    const call = graph.callPool.enter('readv', new Frame(), 1);
+    tick();
+    tick();
+    expect(collected).toBe(0);
+    graph.callPool.leave(call);
+    tick();
+    expect(collected).toBe(1);
+    tick();
+    expect(collected).toBe(1);
+    idle.stop();
+  });
+});
