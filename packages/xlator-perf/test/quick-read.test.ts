@@ -271,3 +271,31 @@ complianceSuite({
   name: 'performance/quick-read over performance/open-behind',
   makeGraph: () => testGraph(`${volfileOf('performance/open-behind')}volume qr\n type performance/quick-read\n subvolumes top\nend-volume\n`, definitions),
 });
+
+describe('performance/quick-read below performance/md-cache', () => {
+  it('keeps the new content of a file that another client changed', async () => {
+    const platform = clockedPlatform();
+    const share = `option share quick-read-${++shares}\nend-volume`;
+    const volfile = `${volfileOf('performance/quick-read').replace('end-volume', share)}volume md\n type performance/md-cache\n subvolumes top\nend-volume\n`;
+    const graph = await testGraph(volfile, definitions, { platform });
+    const twin = await testGraph(`volume brick\n type storage/memory\n ${share}\n`, memory);
+    const [driver, other, seen] = [new GraphDriver(graph.topSubvolume, graph), new GraphDriver(twin.topSubvolume, twin), recorderOf(graph)];
+    await other.writeFile('/f', DATA);
+    await driver.lookup('/f');
+    for (const text of ['SOME DATA', 'more data', 'data again']) {
+      // The first lookup finds the old content changed, the second one brings the new, and tells md-cache of one more change.
+      for (const content of ['passing', text]) {
+        await other.writeFile('/f', Buffer.from(content));
+        platform.advance(1001);
+        await driver.lookup('/f');
+      }
+      seen.taken();
+      const fd = await driver.open('/f', OpenFlag.RDONLY);
+      expect(Buffer.from(await driver.read(fd, 100, 0)).toString()).toBe(text);
+      await driver.close(fd);
+      expect(seen.taken()).not.toContain('readv');
+    }
+    await graph.fini();
+    await twin.fini();
+  });
+});

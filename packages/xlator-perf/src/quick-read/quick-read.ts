@@ -17,6 +17,8 @@ const MS_PER_S = 1000;
 /**
  * performance/quick-read (spec/client.md, §9.5): a lookup brings the content of a small file along, and reads are answered from it
  * for as long as it was confirmed less than `cache-timeout` ago.
+ *
+ * It has no `invalidate`: md-cache sends that for the very lookup that brought the new content.
  */
 export class QuickRead extends Xlator {
   readonly #contents: CtxSlot<Content>;
@@ -235,10 +237,6 @@ export class QuickRead extends Xlator {
 
   override copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
     return this.#change(fd_out.inode, this.child.copy_file_range(frame, fd_in, off_in, fd_out, off_out, len, flags, xdata));
-  }
-
-  override invalidate(inode: Inode): void {
-    this.#drop(inode, this.#cache.next());
   }
 
   override forget(inode: Inode): void {
