@@ -1,11 +1,14 @@
-import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Inode, type Loc, type PlainReply, type Xdata, type XattropOp, type XattropReply } from '@glusterts/libglusterfs';
-import { mergeXdata, sameDict } from './answers.js';
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, type GetxattrReply, IaType, type Inode, type Loc, type PlainReply, type Xdata, type XattropOp, type XattropReply } from '@glusterts/libglusterfs';
+import { mergeIatts, mergeXdata, sameDict } from './answers.js';
 import { withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
 import { openEverywhere } from './file-fops.js';
-import { METADATA, READ_FULL, underLock } from './under-lock.js';
+import type { InodeLock } from './inode-lock.js';
+import { METADATA, READ_FULL, underLock, withSize } from './under-lock.js';
 import { EC_PREFIX, withLockCount } from './version-xattrs.js';
 
+/** Attributes around a change of xattrs, in the answer's xdata. */
+const STATS = ['virt-gf-prestat', 'virt-gf-poststat'] as const;
 const NIL_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** Virtual and internal names (spec/ec.md, §21). */
@@ -60,8 +63,23 @@ function change(cluster: Cluster, frame: Frame, inode: Inode, fd: Fd | undefined
   return underLock(cluster, frame, inode, METADATA(fd), async (lock) => {
     if (fd) await openEverywhere(cluster, frame, fd, lock.good);
     const { asked, winner } = await cluster.agree(lock.good, wind, (a, b) => sameDict(a.xdata, b.xdata));
-    return { reply: { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked, answered: winner.mask };
+    const xdatas = winner.replies.map((r) => r.xdata);
+    return { reply: { xdata: withUserStats(mergeXdata(xdatas), xdatas, cluster.k, lock) }, asked, answered: winner.mask };
   });
+}
+
+/** The attributes before and after, which md-cache believes, with the user's size in place of the fragment's. */
+function withUserStats(merged: Xdata, xdatas: readonly Xdata[], k: number, lock: InodeLock): Xdata {
+  if (!merged || !STATS.some((key) => merged.has(key))) return merged;
+  const answer = merged.clone();
+  for (const key of STATS) {
+    const stats = xdatas.flatMap((xdata) => xdata?.getIatt(key)?.clone() ?? []);
+    if (stats.length === 0) continue;
+    const stat = mergeIatts(stats, k);
+    if (stat.ia_type !== IaType.REG || lock.informed) answer.setIatt(key, withSize(stat, lock.size));
+    else answer.delete(key);
+  }
+  return answer;
 }
 
 export async function setxattr(cluster: Cluster, frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
