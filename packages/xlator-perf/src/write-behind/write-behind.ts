@@ -20,12 +20,14 @@ export class WriteBehind extends Xlator {
   #flushBehind = true;
   #strictDirect = false;
   #passThrough = false;
+  /** The children have heard PARENT_DOWN. */
+  #ending: Promise<void> | undefined;
 
   constructor(context: XlatorContext) {
     super(context);
     this.#queues = this.newCtxSlot<WriteQueue>();
     this.#settings = {
-      child: this.child, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, busy: new Set(), fulfilments: 0,
+      child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, busy: new Set(), fulfilments: 0,
     };
     this.#take(this.options);
     if (this.#passThrough) setPassThrough(this, true);
@@ -60,11 +62,11 @@ export class WriteBehind extends Xlator {
   /** The connections close only when all has been written. */
   override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
     if (event !== GfEvent.PARENT_DOWN) return super.notify(event, data, from);
-    void this.#drain().then(() => super.notify(event, data, from));
+    this.#ending = this.#drain().then(() => super.notify(event, data, from));
   }
 
   override async fini(): Promise<void> {
-    await this.#drain();
+    await (this.#ending ?? this.#drain());
   }
 
   /** Writes what is owed; what fails again then is given up. */
@@ -75,7 +77,10 @@ export class WriteBehind extends Xlator {
       for (const queue of queues) queue.push();
       await Promise.all(queues.map((queue) => queue.settled()));
     }
-    for (const queue of [...busy]) queue.abandonFailures();
+    for (const queue of [...busy]) {
+      const bytes = queue.abandonFailures();
+      if (bytes > 0) this.log.error(0, `${bytes} bytes that were answered could not be written, and are lost`);
+    }
   }
 
   override dump(writer: StatedumpWriter): void {
@@ -144,12 +149,12 @@ export class WriteBehind extends Xlator {
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const queue = this.#queues.get(loc.inode);
     if (queue === undefined) return this.child.lookup(frame, loc, xdata);
-    return this.#learning(queue, queue.wait(WHOLE, () => this.child.lookup(frame, loc, xdata)));
+    return this.#learning(queue, queue.wait(WHOLE, () => this.child.lookup(frame, loc, xdata)), queue.cuts);
   }
 
-  async #learning(queue: WriteQueue, reply: Promise<LookupReply>): Promise<LookupReply> {
+  async #learning(queue: WriteQueue, reply: Promise<LookupReply>, cuts: number): Promise<LookupReply> {
     const answer = await reply;
-    queue.learn(answer.stat.ia_size);
+    queue.learn(answer.stat.ia_size, cuts);
     return answer;
   }
 
@@ -161,11 +166,13 @@ export class WriteBehind extends Xlator {
     return this.#sizing(fd.inode, offset, () => this.child.ftruncate(frame, fd, offset, xdata));
   }
 
-  #sizing(inode: Inode, size: number, run: () => Promise<PrePostReply>): Promise<PrePostReply> {
+  #sizing<T>(inode: Inode, size: number, run: () => Promise<T>): Promise<T> {
     const queue = this.#queues.get(inode);
     if (queue === undefined) return run();
     const reply = queue.wait({ start: Math.min(size, queue.size), end: Infinity }, run);
     queue.truncated(size);
+    const ended = (): void => queue.truncated(size);
+    reply.then(ended, ended);
     return reply;
   }
 
@@ -212,12 +219,17 @@ export class WriteBehind extends Xlator {
 
   override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
-    this.#opened(reply.inode, flags, reply.stat.ia_size);
+    const known = this.graph.inodeTable.find(reply.stat.ia_gfid);
+    // It was there already, and somebody has it open: its requests stand in one queue, whichever inode they come by.
+    if (known !== undefined && known !== fd.inode) this.#queues.set(fd.inode, this.#queue(known));
+    this.#opened(fd.inode, flags, reply.stat.ia_size);
     return reply;
   }
 
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    const reply = await this.child.open(frame, loc, flags, fd, xdata);
+    const run = (): Promise<OpenReply> => this.child.open(frame, loc, flags, fd, xdata);
+    // Emptied after the writes that were answered, not before them.
+    const reply = await (flags & OpenFlag.TRUNC ? this.#sizing(fd.inode, 0, run) : run());
     this.#opened(fd.inode, flags, undefined);
     return reply;
   }
@@ -226,7 +238,7 @@ export class WriteBehind extends Xlator {
     if ((flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) return;
     const queue = this.#queue(inode);
     if (flags & OpenFlag.TRUNC) queue.truncated(0);
-    else if (size !== undefined) queue.learn(size);
+    else if (size !== undefined) queue.learn(size, queue.cuts);
   }
 
   /** Sizes of files with writes on their way are not told: the listing may be older than they. */

@@ -1,9 +1,10 @@
-import { Errno, FopError, Frame, Iatt, IoVec, OpenFlag, type Subvolume, type WriteReply, errnoOf } from '@glusterts/libglusterfs';
+import { Errno, FopError, Frame, Iatt, IoVec, type IobufPool, OpenFlag, type Subvolume, type WriteReply, errnoOf } from '@glusterts/libglusterfs';
 import { type Barrier, type Lie, type Region, type Request, type WriteCall, overlap } from './requests.js';
 
 /** What the queues of a graph share. */
 export interface WriteBehindSettings {
   readonly child: Subvolume;
+  readonly iobufs: IobufPool;
   /** Bytes that may be answered and not yet written, per inode; one request may overshoot. */
   window: number;
   /** Small writes are sent together up to this many bytes. */
@@ -46,8 +47,10 @@ export class WriteQueue {
   #gen = 0;
   #processing = false;
   #again = false;
-  /** Bytes of the file as far as known. */
+  /** At least so many bytes has the file: none where nothing is known. */
   #size: number | undefined;
+  /** Counts what may have made the file shorter: an answer that was on its way then says nothing about the size. */
+  #cuts = 0;
   readonly #onSettled: (() => void)[] = [];
   /** {@link WriteBehindSettings.fulfilments} at this inode's last. */
   fulfilledAt = 0;
@@ -75,14 +78,21 @@ export class WriteQueue {
     return { window: this.#window, transit: this.#transit, todo: this.#todo.length, liable: this.#liable.size };
   }
 
+  /** What {@link learn} is told with an answer: taken when its fop was sent. */
+  get cuts(): number {
+    return this.#cuts;
+  }
+
   /** An answer tells the file's size; while writes are on their way only a larger one counts. */
-  learn(size: number): void {
+  learn(size: number, cuts: number): void {
+    if (cuts !== this.#cuts) return;
     this.#size = this.idle ? size : Math.max(this.#size ?? 0, size);
   }
 
-  /** The size as a fop leaves it that sets it. */
+  /** A fop that sets the size begins or ends; writes that were asked meanwhile may be cut off by it. */
   truncated(size: number): void {
-    this.#size = size;
+    this.#cuts++;
+    this.#size = Math.min(this.#size ?? 0, size);
   }
 
   /** Where a write touches: from the end of the file when it leaves a hole. The file is as long as that from now on. */
@@ -93,15 +103,23 @@ export class WriteQueue {
   }
 
   /** A write that may be answered before the child has it. */
-  write({ frame, fd, vector, offset, flags }: WriteCall): Promise<WriteReply> {
+  write({ frame, fd, vector: given, offset, flags }: WriteCall): Promise<WriteReply> {
+    const vector = given.bufs.length > 0 ? given.ref() : this.#copy(given);
     return new Promise((resolve, reject) => {
       const lie: Lie = {
         kind: 'lie', fd: fd.ref(), flags, lkOwner: frame.lk_owner, pid: frame.pid, append: (fd.flags & OpenFlag.APPEND) !== 0, region: this.writeRegion(offset, vector.size), gen: this.#gen,
-        vector: vector.ref(), offset, size: vector.size, go: false, lied: false, errno: 0, rests: false, resolve, reject,
+        vector, offset, size: vector.size, go: false, lied: false, errno: 0, rests: false, resolve, reject,
       };
       this.#tempted.push(lie);
       this.#enqueue(lie);
     });
+  }
+
+  /** Memory that no pool owns is the caller's again as soon as he has his answer. */
+  #copy(vector: IoVec): IoVec {
+    const page = this.#settings.iobufs.get(vector.size);
+    vector.copyTo(page.memory);
+    return new IoVec([page.memory.subarray(0, vector.size)], [page]);
   }
 
   /** Anything else that must wait for the writes before it: `run` is called when it may go. */
@@ -134,11 +152,14 @@ export class WriteQueue {
     this.#process();
   }
 
-  /** What has failed and waits for another try is lost: the graph ends. */
-  abandonFailures(): void {
+  /** What has failed and waits for another try is lost: the graph ends. Answers how many bytes that are. */
+  abandonFailures(): number {
+    let bytes = 0;
+    for (const lie of this.#liable) if (lie.rests) bytes += lie.vector.size;
     for (const lie of [...this.#liable]) if (lie.rests) this.#drop(lie);
     this.#todo = this.#todo.filter((request) => request.kind !== 'lie' || !request.rests);
     this.#process();
+    return bytes;
   }
 
   /** Resolves when nothing is under way: all is written, or has failed. */
@@ -229,7 +250,9 @@ export class WriteQueue {
     if (isLie && request.rests) return false;
     for (const lie of this.#liable) {
       if (lie === request || lie.gen >= request.gen) continue;
-      if (!lie.append && !this.#settings.strictOrdering && !overlap(lie.region, request.region)) continue;
+      // The brick appends at the end as it finds it: nothing may be on its way then.
+      const appends = lie.append || (isLie && request.append);
+      if (!appends && !this.#settings.strictOrdering && !overlap(lie.region, request.region)) continue;
       if (!isLie && request.barrier !== undefined) {
         // It speaks for all of them: it goes when each has been written, was given up, or (resync) failed once more.
         if (request.errno !== 0 && lie.rests) continue;
@@ -310,16 +333,18 @@ export class WriteQueue {
     if (first === undefined) return;
     const vector = chain.length === 1 ? first.vector : new IoVec(chain.flatMap((lie) => lie.vector.chunks), chain.flatMap((lie) => lie.vector.bufs));
     const frame = new Frame({ pid: first.pid, lk_owner: first.lkOwner });
+    const cuts = this.#cuts;
     this.#settings.child.writev(frame, first.fd, vector, first.offset, first.flags, undefined).then(
-      (reply) => this.#acknowledge(chain, reply),
+      (reply) => this.#acknowledge(chain, reply, cuts),
       (error: unknown) => this.#failed(chain, errnoOf(error)),
     );
   }
 
-  #acknowledge(chain: readonly Lie[], reply: WriteReply): void {
+  #acknowledge(chain: readonly Lie[], reply: WriteReply, cuts: number): void {
     // A write of nothing would be tried for ever.
     if (reply.written <= 0) return this.#failed(chain, Errno.EIO);
     let left = reply.written;
+    const again: Lie[] = [];
     for (const lie of chain) {
       const wanted = lie.vector.size;
       this.#underway.delete(lie.region);
@@ -336,11 +361,12 @@ export class WriteQueue {
       lie.errno = 0;
       lie.go = true;
       left = 0;
-      this.#todo.unshift(lie);
+      again.push(lie);
     }
+    if (again.length > 0) this.#todo.unshift(...again);
     this.#settings.fulfilments++;
     this.fulfilledAt = this.#settings.fulfilments;
-    if (!reply.poststat.isNull) this.learn(reply.poststat.ia_size);
+    if (!reply.poststat.isNull) this.learn(reply.poststat.ia_size, cuts);
     this.#process();
   }
 
@@ -359,6 +385,7 @@ export class WriteQueue {
 
   /** It will not be written, and its caller hears of it. */
   #drop(lie: Lie): void {
+    this.truncated(0);
     const at = this.#tempted.indexOf(lie);
     if (at >= 0) this.#tempted.splice(at, 1);
     if (this.#liable.delete(lie)) this.#window -= lie.size;
