@@ -43,6 +43,9 @@ export function defaultLogFile(args: Arguments): string {
   return path.join(LOG_DIRECTORY, `${args.get('volfile-server') ?? args.program}-${dashed(args.get('volfile-id') ?? '')}-${process.pid}.log`);
 }
 
+/** Graphs that served before and are still shown under `.meta`. */
+const ELDERS_MAX = 8;
+
 /** One glusterfs or glusterfsd process: its volfile, its graph, its sockets, its end (spec/client.md, §1; spec/brick.md, §1.2). */
 export class GlusterfsProcess {
   readonly #args: Arguments;
@@ -54,6 +57,7 @@ export class GlusterfsProcess {
   readonly #processUuid: string;
   readonly #memPools: MemPools;
   readonly #callPool: CallPool;
+  readonly #elders: Graph[] = [];
   /** What the process does beside serving: new volfiles, one after the other, and words to glusterd. */
   readonly #tasks: SyncEnv;
   readonly #changing: SyncLock;
@@ -179,6 +183,7 @@ export class GlusterfsProcess {
       processUuid: this.#processUuid,
       memPools: this.#memPools,
       callPool: this.#callPool,
+      elders: this.#elders,
       cmdArgs,
       xlatorOptions: args.all('xlator-option'),
       autoload,
@@ -201,7 +206,9 @@ export class GlusterfsProcess {
     const old = this.#graph;
     this.#graph = graph;
     await this.#mount?.setGraph(graph);
-    if (old && old !== graph) await old.fini();
+    if (!old || old === graph) return;
+    if (this.#elders.push(old) > ELDERS_MAX) this.#elders.shift();
+    await old.fini();
   }
 
   #logVolfile(text: string): void {

@@ -38,6 +38,8 @@ export interface GraphOptions {
   /** The process's; default: the graph's own. */
   readonly memPools?: MemPools;
   readonly callPool?: CallPool;
+  /** The process's, kept by whoever switches its graphs; see {@link GraphView.elders}. */
+  readonly elders?: readonly GraphView[];
 }
 
 /** An event that reached the top. */
@@ -75,6 +77,7 @@ export class Graph implements GraphView {
   readonly log: Logger;
   readonly memPools: MemPools;
   readonly callPool: CallPool;
+  readonly elders: readonly GraphView[];
   readonly latency = new LatencyTable(() => this.rebind());
   readonly #options: GraphOptions;
   readonly #xlators: Xlator[] = [];
@@ -104,6 +107,7 @@ export class Graph implements GraphView {
     this.cmdArgs = options.cmdArgs ?? new Map();
     this.log = options.log;
     this.memPools = options.memPools ?? new MemPools(options.platform.timers);
+    this.elders = options.elders ?? [];
     this.callPool = options.callPool ?? new CallPool(this.memPools, options.platform.clock);
     this.inodeTable = new InodeTable(
       options.volumeName ?? 'graph',

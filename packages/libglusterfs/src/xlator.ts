@@ -61,6 +61,8 @@ export interface GraphView {
   readonly memPools: MemPools;
   /** The requests that the process is serving: the tops of graphs enter and leave. */
   readonly callPool: CallPool;
+  /** The process's graphs that served before this one, oldest first: they are still shown under `.meta`. */
+  readonly elders: readonly GraphView[];
   /** How long fops take, while that is measured. */
   readonly latency: LatencyTable;
   /** A cell of its own in every inode and fd of this graph. */

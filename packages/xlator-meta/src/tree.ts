@@ -26,10 +26,10 @@ function logging(graph: GraphView): MetaNode {
 }
 
 function graphs(graph: GraphView): MetaNode {
-  const name = graph.cmdArgs.get('graph-uuid') ?? `graph-${graph.id}`;
+  const name = (each: GraphView): string => each.cmdArgs.get('graph-uuid') ?? `graph-${each.id}`;
   return dir(() => [
-    [name, () => graphDir(graph)],
-    ['active', () => link(() => name)],
+    ...[...graph.elders, graph].map((each) => [name(each), () => graphDir(each)] as const),
+    ['active', () => link(() => name(graph))],
   ]);
 }
 

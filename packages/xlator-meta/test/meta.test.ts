@@ -23,6 +23,19 @@ async function text(path: string): Promise<string> {
 }
 
 describe('meta', () => {
+  it('goes on listing the graphs that served before', async () => {
+    const volfile = 'volume b\n type storage/memory\n option size 0\nend-volume\nvolume m\n type meta\n subvolumes b\nend-volume\n';
+    const old = await testGraph(volfile, [...memory, ...xlators], { cmdArgs: new Map([['graph-uuid', 'the-old-one']]) });
+    const next = await testGraph(volfile, [...memory, ...xlators], { cmdArgs: new Map([['graph-uuid', 'the-new-one']]), elders: [old] });
+    await old.fini();
+    const at = new GraphDriver(next.topSubvolume, next);
+    await at.root();
+    expect((await at.names('/.meta/graphs')).toSorted()).toEqual(['active', 'the-new-one', 'the-old-one']);
+    expect(await at.readlink('/.meta/graphs/active')).toBe('the-new-one');
+    expect(await at.names('/.meta/graphs/the-old-one')).toContain('b');
+    await next.fini();
+  });
+
   it('shows the process, its graphs and each xlator’s options, in GlusterFS’s words', async () => {
     expect(await text('/.meta/version')).toBe('{ \n  "Package Version": "10.3"\n}\n');
     expect(await text('/.meta/cmdline')).toBe('{ \n  "Cmdlinestr": "glusterfs -f v /m"\n}');
