@@ -257,6 +257,18 @@ export class Brick {
     return times;
   }
 
+  /** The iatt of an entry whose stat lies in a slot and whose xattrs were read with it; undefined for what clients never see. */
+  listedIatt(slot: StatSlot, gfidValue: Uint8Array | undefined, mdataValue: Uint8Array | undefined, directory: Inode): Iatt | undefined {
+    if (this.isHidden(slot)) return undefined;
+    const gfid = gfidValue?.length === 16 ? gfidRead(gfidValue) : NULL_GFID;
+    const iatt = this.iatt(slot, gfid);
+    if (!this.settings.ctime) return iatt;
+    const owner = this.#owner(gfid, directory);
+    const times = (owner && this.mdataSlot.get(owner)) ?? (mdataValue && decodeMdata(mdataValue));
+    if (times) applyMdata(iatt, times);
+    return iatt;
+  }
+
   /** The inode of the table: times are cached on that one only, since two copies would part ways. */
   #owner(gfid: Gfid, inode: Inode | undefined): Inode | undefined {
     if (!inode || gfid === NULL_GFID) return undefined;

@@ -1,10 +1,10 @@
 import {
-  type Bytes, type Dirent, type Direntp, Errno, type Fd, FopError, Iatt, IaType, type ReaddirReply, ROOT_GFID, type StorageDirent, type Xdata, direntType, typeFromMode,
+  type Bytes, Dict, type Dirent, type Direntp, Errno, type Fd, FopError, Iatt, IaType, type ReaddirReply, ROOT_GFID, type StorageDirent, type Xdata, direntType, typeFromMode,
 } from '@glusterts/libglusterfs';
 import { volumePath } from './ancestry.js';
 import { type Brick, type OpenFile, check } from './brick.js';
-import { Key } from './keys.js';
-import { replyXdata } from './xdata-reply.js';
+import { Key, Xattr } from './keys.js';
+import { plainNames, replyXdata } from './xdata-reply.js';
 
 /* readdir, readdirp (spec/brick.md, §8). */
 
@@ -114,8 +114,38 @@ export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xda
   const batch = fill(brick, fd, file, size, offset, xdata);
   const path = fd.inode.gfid === ROOT_GFID ? brick.root : brick.dirPath(fd.inode.gfid);
   const dir = typeof path === 'number' ? (`/proc/self/fd/${file.fd}` as Bytes) : path;
-  const entries = batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata));
+  const names = plainNames(xdata);
+  const entries = names ? listed(brick, fd, dir, batch.entries, names, xdata) : batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata));
   return { entries, eof: batch.eof, xdata: undefined };
+}
+
+/** The entries with what one native call tells of many. */
+function listed(brick: Brick, fd: Fd, dir: Bytes, dirents: readonly Dirent[], names: readonly Bytes[], xdata: Xdata): Direntp[] {
+  const wanted = [Xattr.GFID, Xattr.MDATA, ...names];
+  const entries: Direntp[] = [];
+  const rootParent = fd.inode.gfid === ROOT_GFID;
+  brick.storage.entryStats(dir, dirents.map(({ name }) => name), wanted, 0, (index, result, values) => {
+    const { d_ino, d_off, d_type, name } = dirents[index] as Dirent;
+    const direntp: Direntp = { d_ino, d_off, d_type, name, stat: new Iatt(), dict: undefined, inode: undefined };
+    entries.push(direntp);
+    if (name === '..' && rootParent) {
+      direntp.d_ino = 0xffffffffffffffffn;
+      return;
+    }
+    const stat = result === 0 ? brick.listedIatt(0, values[0], values[1], fd.inode) : undefined;
+    if (!stat) return;
+    direntp.stat = stat;
+    direntp.d_ino = stat.ia_ino;
+    if (!xdata) return;
+    direntp.dict = new Dict();
+    for (let i = 0; i < names.length; i++) {
+      const value = values[i + 2];
+      if (value) direntp.dict.setBin(names[i] as Bytes, value);
+    }
+  });
+  // What was too large to be gathered is asked for one by one.
+  for (let i = entries.length; i < dirents.length; i++) entries.push(withStat(brick, fd, dir, dirents[i] as Dirent, xdata));
+  return entries;
 }
 
 function withStat(brick: Brick, fd: Fd, dir: Bytes, entry: Dirent, xdata: Xdata): Direntp {

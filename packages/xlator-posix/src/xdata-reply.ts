@@ -16,6 +16,11 @@ const CONTRI = /^trusted\.[^.]+\.[^.]+\.(contri.*)$/s;
 const PREFIXES = ['trusted.', 'system.', 'user.', 'security.'];
 
 const LIST_FROM = 3;
+/** Keys that answerVirtual knows, and the request for all xattrs. */
+const VIRTUAL: ReadonlySet<Bytes> = new Set([
+  Key.CONTENT, Key.OPEN_FD_COUNT, Key.OPEN_ACTIVE_FD_COUNT, Key.ANCESTRY_PATH, Key.REQUEST_LINK_COUNT, Key.GET_SIZE, Key.ACL_TEXT, Key.ACL_DEFAULT_TEXT,
+  Key.LIST_XATTR, 'trusted.glusterfs.cs.status' as Bytes, 'trusted.glusterfs.cs.repair' as Bytes,
+]);
 
 /** @param at the object: a path or an open fd */
 export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, xdata: Xdata): Xdata {
@@ -47,6 +52,20 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
   }
   if (xdata.has(Key.LIST_XATTR)) for (const name of list()) if (!reply.has(name) && !isHiddenFromList(name)) addXattr(brick, at, name, reply);
   return reply;
+}
+
+/**
+ * The names of a request's xdata, in the order of their answers, when nothing but xattrs with these names is asked for;
+ * undefined when an answer must be worked out.
+ */
+export function plainNames(xdata: Xdata): Bytes[] | undefined {
+  const names: Bytes[] = [];
+  for (const key of xdata?.keys().reverse() ?? []) {
+    if (key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
+    if (VIRTUAL.has(key) || CONTRI.test(key) || isPattern(key) || key.includes('\0')) return undefined;
+    if (PREFIXES.some((prefix) => key.startsWith(prefix))) names.push(key);
+  }
+  return names;
 }
 
 function addXattr(brick: Brick, at: Target, name: Bytes, reply: Dict): void {

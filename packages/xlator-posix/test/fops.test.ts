@@ -409,6 +409,26 @@ describe.skipIf(reason)('storage/posix', () => {
       fd.unref();
     });
 
+    it('with attributes: the same whether gathered in one call or entry by entry, and when the values of some fill the page', async () => {
+      const dir = await brick.mkdir('/gathered');
+      for (let i = 0; i < 300; i++) (await brick.create(`/gathered/${i}-${'n'.repeat(i % 200)}`)).fd.unref();
+      for (let i = 0; i < 60; i++) run('setfattr', '-n', 'trusted.large', '-v', `0x${'ab'.repeat(3000)}`, brick.backend(`/gathered/${i}-${'n'.repeat(i)}`));
+      run('setfattr', '-n', 'trusted.small', '-v', 'x', brick.backend('/gathered/0-'));
+      const list = async (request: Dict): Promise<Map<string, unknown>> => {
+        const fd = new Fd(dir.inode, { anonymous: true });
+        const { entries, eof } = await brick.fops.readdirp(brick.frame(), fd, 1 << 20, 0n, request);
+        fd.unref();
+        expect(eof).toBe(true);
+        return new Map(entries.map(({ name, stat, dict, d_ino, d_type }) => [name, { stat, d_ino, d_type, large: dict?.getBin('trusted.large')?.length, small: hex(dict?.getBin('trusted.small')), keys: dict?.keys() }]));
+      };
+      const request = (): Dict => new Dict().setInt('trusted.small', 0).setInt('trusted.large', 0).setInt('trusted.none', 0);
+      const gathered = await list(request());
+      expect(gathered.size).toBe(302);
+      expect(gathered.get('0-')).toMatchObject({ large: 3000, small: '78' });
+      // A pattern among the keys makes posix ask entry by entry.
+      expect(gathered).toEqual(await list(request().setInt('trusted.no-such-*', 0)));
+    });
+
     it('deeper than the kernel follows symlinks still resolve by gfid', async () => {
       let at = '';
       for (let i = 0; i < 60; i++) at += `/d${i}`;

@@ -18,6 +18,7 @@
 #include <unordered_map>
 
 #include "bindings.h"
+#include "entry_stats.h"
 #include "syscalls.h"
 #include "stall_guard.h"
 #include "syscalls_pool.h"
@@ -26,6 +27,9 @@ namespace {
 
 constexpr size_t kScratchSize = 128 * 1024;
 constexpr int kIovMax = 1024;
+// The names of one EntryStats, and those of the xattrs that it wants.
+constexpr size_t kNamesSize = 64 * 1024;
+constexpr size_t kWantedSize = 8 * 1024;
 // As many as io-threads' thread-count is by default.
 constexpr int kPoolThreads = 16;
 constexpr size_t kArgsMax = 8;
@@ -34,7 +38,8 @@ constexpr size_t kArgsMax = 8;
 struct State {
   napi_env env = nullptr;
   gts_cell cells[GTS_STAT_CELLS * GTS_STAT_SLOTS];
-  char scratch[kScratchSize];
+  alignas(8) char scratch[kScratchSize];
+  char names[kNamesSize];
   gts_pool *pool = nullptr;
   uv_async_t wake;
   bool wake_open = false;
@@ -66,6 +71,11 @@ class Args {
     if (length + 1 >= size) return fail(ENAMETOOLONG);
     if (memchr(out, 0, length)) return fail(EINVAL);
     return true;
+  }
+  // NUL-ended names one after the other; false, with EINVAL, when they are too many or the last has no end.
+  bool names(size_t i, char *out, size_t size, size_t *length) {
+    if (napi_get_value_string_latin1(env_, values_[i], out, size, length) != napi_ok) return fail(EINVAL);
+    return (*length + 1 < size && (*length == 0 || out[*length - 1] == 0)) || fail(EINVAL);
   }
   int64_t i64(size_t i) {
     int64_t value = 0;
@@ -357,6 +367,14 @@ CALL(Getdents) {
   CHECK_ARGS();
   return a.answer(gts_getdents(fd, a.state->scratch, kScratchSize));
 }
+CALL(EntryStats) {
+  Args a(env, info);
+  PATH_ARG(directory, 0);
+  char wanted[kWantedSize];
+  size_t names_size = 0, wanted_size = 0;
+  if (!a.names(1, a.state->names, kNamesSize, &names_size) || !a.names(2, wanted, sizeof wanted, &wanted_size)) return a.failed();
+  return a.answer(gts_entry_stats(directory, a.state->names, names_size, wanted, wanted_size, a.state->scratch, kScratchSize));
+}
 CALL(Lseek) {
   Args a(env, info);
   int fd = a.num(0);
@@ -579,6 +597,7 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
       {"lchown", Lchown}, {"fchown", Fchown}, {"utimens", Utimens}, {"futimens", Futimens}, {"lgetxattr", Lgetxattr},
       {"fgetxattr", Fgetxattr}, {"llistxattr", Llistxattr}, {"flistxattr", Flistxattr}, {"lsetxattr", Lsetxattr},
       {"fsetxattr", Fsetxattr}, {"lremovexattr", Lremovexattr}, {"fremovexattr", Fremovexattr}, {"getdents", Getdents},
+      {"entryStats", EntryStats},
       {"lseek", Lseek}, {"seekdir", Seekdir}, {"flock", Flock}, {"setrlimit", Setrlimit}, {"umask", Umask}, {"mount", Mount},
       {"umount2", Umount2}, {"preadv", Preadv}, {"pwritev", Pwritev}, {"xxh64", Xxh64}, {"submit", Submit}, {"onDone", OnDone},
   };

@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
-import type { StatCells, StatSlot, Storage, StorageDirent, StorageStatvfs, SysResult } from './storage.js';
+import type { StatCells, StatSlot, Storage, StorageDirent, StorageEntryVisitor, StorageStatvfs, SysResult } from './storage.js';
 
 /** The addon's `syscalls` object (native/src/syscalls_binding.cc). */
 export interface SyscallsAddon
@@ -18,6 +18,7 @@ export interface SyscallsAddon
   llistxattr(path: Bytes): SysResult;
   flistxattr(fd: number): SysResult;
   getdents(fd: number): SysResult;
+  entryStats(directory: Bytes, names: string, wanted: string): SysResult;
   preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: number): SysResult;
   submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number): SysResult;
   onDone(callback: (finished: number[]) => void): void;
@@ -32,6 +33,10 @@ const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCAT
 
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
+/** GTS_ENTRY_HEAD in native/src/entry_stats.h. */
+const ENTRY_HEAD = 8;
+/** So many names of 255 bytes fit into one call, and no call takes long. */
+const ENTRIES_PER_CALL = 128;
 const NONE: readonly Uint8Array[] = [];
 /** Jobs that may wait for a thread of the pool. A close is always taken: refused, it would leave the fd open for ever. */
 const JOBS_MAX = 16384;
@@ -39,11 +44,13 @@ const JOBS_MAX = 16384;
 class Cells implements StatCells {
   readonly f64: Float64Array;
   readonly u64: BigUint64Array;
+  readonly bytes: Uint8Array;
   readonly #u32: Uint32Array;
 
   constructor(buffer: ArrayBuffer) {
     this.f64 = new Float64Array(buffer);
     this.u64 = new BigUint64Array(buffer);
+    this.bytes = new Uint8Array(buffer);
     this.#u32 = new Uint32Array(buffer);
   }
 
@@ -140,6 +147,39 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     return entries;
   }
 
+  function entryStats(directory: Bytes, names: readonly Bytes[], wanted: readonly Bytes[], slot: StatSlot, visit: StorageEntryVisitor): SysResult {
+    const list = wanted.map((name) => `${name}\0`).join('');
+    let done = 0;
+    while (done < names.length) {
+      const part = names.slice(done, done + ENTRIES_PER_CALL);
+      const count = sys.entryStats(directory, `${part.join('\0')}\0`, list);
+      if (count < 0) return count;
+      if (count === 0) break;
+      // A visitor may make calls of its own, which use the scratch page.
+      const records = Buffer.from(scratch.subarray(0, recordsEnd(count)));
+      for (let i = 0, at = 0; i < count; i++) {
+        const end = at + records.readUInt32LE(at + 4);
+        cells.bytes.set(records.subarray(at + ENTRY_HEAD, at + ENTRY_HEAD + CELLS * 8), slot * CELLS * 8);
+        const values = new Array<Uint8Array | undefined>(wanted.length).fill(undefined);
+        for (let v = at + ENTRY_HEAD + CELLS * 8; v < end; ) {
+          const length = records.readUInt32LE(v + 4);
+          values[records.readUInt32LE(v)] = records.subarray(v + 8, v + 8 + length);
+          v += 8 + ((length + 7) & ~7);
+        }
+        visit(done + i, records.readInt32LE(at), values);
+        at = end;
+      }
+      done += count;
+    }
+    return done;
+  }
+
+  function recordsEnd(count: number): number {
+    let at = 0;
+    for (let i = 0; i < count; i++) at += scratch.readUInt32LE(at + 4);
+    return at;
+  }
+
   function statvfs(path: Bytes): StorageStatvfs {
     const result = sys.statvfs(path, 7);
     if (result < 0) throw new FopError(-result);
@@ -197,6 +237,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     lremovexattr: sys.lremovexattr,
     fremovexattr: sys.fremovexattr,
     getdents: (fd) => dirents(sys.getdents(fd)),
+    entryStats,
     seekdir: sys.seekdir,
     lseek: sys.lseek,
     flock: sys.flock,

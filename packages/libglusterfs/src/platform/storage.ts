@@ -59,6 +59,9 @@ export interface StorageDirent {
   name: Bytes;
 }
 
+/** What one entry of a listing has besides its name. */
+export type StorageEntryVisitor = (index: number, result: SysResult, values: readonly (Uint8Array | undefined)[]) => void;
+
 /** Linux's open flags, for those who open files of a brick. */
 export const OpenFlag = {
   RDONLY: 0, WRONLY: 1, RDWR: 2, ACCMODE: 3, CREAT: 0o100, EXCL: 0o200, NOCTTY: 0o400, TRUNC: 0o1000, APPEND: 0o2000, NONBLOCK: 0o4000,
@@ -136,6 +139,12 @@ export interface Storage {
   fremovexattr(fd: number, name: Bytes): SysResult;
   /** The next entries of an open directory, `.` and `..` included; empty at the end; or −errno. */
   getdents(fd: number): StorageDirent[] | SysResult;
+  /**
+   * The stats and xattrs of entries of one directory, in few calls. For each name in turn `visit` gets the result of its lstat,
+   * with the stat in `slot`, and fresh copies of the values of `wanted`, undefined where there is none. Answers how many names
+   * were visited, fewer when the values of the next are too large for this; or −errno.
+   */
+  entryStats(directory: Bytes, names: readonly Bytes[], wanted: readonly Bytes[], slot: StatSlot, visit: StorageEntryVisitor): SysResult;
   /** Moves an open directory to a cookie of {@link StorageDirent.off}; 0n: the start. */
   seekdir(fd: number, cookie: bigint): SysResult;
   lseek(fd: number, offset: number, whence: number): SysResult;
