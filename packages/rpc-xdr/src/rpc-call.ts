@@ -14,12 +14,15 @@ export interface RpcHandler {
   handle(call: RpcCall): void | Promise<void>;
   /** Doesn't count against the limits: locks, which may wait for ever for an unlock that must get through, and PING. */
   readonly exempt?: boolean;
+  /** Bytes that the answer may have, from the arguments: what READ asks for. They count against the limits while the call is served. Default 0. */
+  replySize?(call: RpcCall): number;
   /** Allowed from ports of 1024 and above even when insecure ports are not. */
   readonly unprivileged?: boolean;
 }
 
 export interface HandlerOptions {
   readonly exempt?: boolean;
+  readonly replySize?: (call: RpcCall) => number;
   readonly unprivileged?: boolean;
 }
 
@@ -55,6 +58,8 @@ export class RpcCall {
   /** At the arguments. */
   readonly reader: XdrReader;
   readonly record: IoVec;
+  /** Bytes that it takes of its connection's limits; the connection's. */
+  cost = 0;
   #answered = false;
 
   constructor(connection: RpcConnection, xid: number, program: RpcProgram, procedure: number, auth: RpcCredential, reader: XdrReader, record: IoVec) {

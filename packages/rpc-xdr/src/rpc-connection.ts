@@ -8,6 +8,8 @@ import { XdrError, XdrReader } from './xdr-reader.js';
 import type { XdrWriter } from './xdr-writer.js';
 
 const PRIVILEGED = 1024;
+/** What a call takes beside its record: its frame, its request, the state of its handler. */
+const CALL_BYTES = 1024;
 const NOBODY: Caller = { pid: 0, uid: 0, gid: 0, groups: [], lk_owner: '' as Caller['lk_owner'], flags: 0, ctime: 0, ctime_nsec: 0 };
 
 /** One client's connection to an {@link RpcServer}. */
@@ -22,7 +24,12 @@ export class RpcConnection implements TransportHandlers {
   #gone = false;
   #outstanding = 0;
   #outstandingBytes = 0;
+  /** A limit is reached: reading has stopped, and calls that had been read already wait in the backlog. */
   #paused = false;
+  #resuming = false;
+  #backlog: IoVec[] = [];
+  /** So many of the backlog have been begun. */
+  #begun = 0;
   #callbackXid = 1;
 
   constructor(server: RpcServer, transport: Transport) {
@@ -79,6 +86,12 @@ export class RpcConnection implements TransportHandlers {
   }
 
   onRecord(record: IoVec): void {
+    // One read may have brought thousands of calls, each of which asks for a megabyte.
+    if (this.#paused) this.#backlog.push(record);
+    else this.#begin(record);
+  }
+
+  #begin(record: IoVec): void {
     const [first] = record.chunks;
     try {
       this.#take(new XdrReader(first ?? new Uint8Array(0)), record);
@@ -96,6 +109,7 @@ export class RpcConnection implements TransportHandlers {
 
   onClose(error: Error | undefined): void {
     this.#gone = true;
+    for (const record of this.#backlog.splice(0).slice(this.#begun)) record.unref();
     this.#abort?.abort();
     if (error instanceof RecordMarkError) this.server.options.log.warning(0, `bad stream from ${this.peer}, disconnecting: ${error.message}`);
     if (this.server.connections.delete(this)) this.server.options.onDisconnect?.(this, error);
@@ -161,10 +175,16 @@ export class RpcConnection implements TransportHandlers {
     const counts = handler.exempt !== true;
     if (counts) {
       this.#outstanding++;
-      this.#outstandingBytes += call.record.size;
+      call.cost = CALL_BYTES + call.record.size;
+      this.#outstandingBytes += call.cost;
     }
     let running: void | Promise<void> = undefined;
     try {
+      if (counts && handler.replySize) {
+        const size = handler.replySize(call);
+        call.cost += size;
+        this.#outstandingBytes += size;
+      }
       running = handler.handle(call);
     } catch (error) {
       this.#failed(call, error);
@@ -190,7 +210,7 @@ export class RpcConnection implements TransportHandlers {
   #settled(call: RpcCall, counts: boolean): void {
     if (counts) {
       this.#outstanding--;
-      this.#outstandingBytes -= call.record.size;
+      this.#outstandingBytes -= call.cost;
     }
     call.record.unref();
     if (this.#paused) this.#resumeIfFree();
@@ -239,10 +259,21 @@ export class RpcConnection implements TransportHandlers {
     this.transport.pause();
   }
 
+  /** Serves what waits, as far as the limits let it; then reads again. */
   #resumeIfFree(): void {
-    if (!this.#paused || this.#full()) return;
+    // A call that is over at once comes back here while the loop runs.
+    if (!this.#paused || this.#resuming || this.#gone) return;
+    this.#resuming = true;
+    // A socket that broke takes all bytes; what waits for it is served for nobody.
+    while (this.#begun < this.#backlog.length && this.transport.connected && !this.#full()) {
+      const record = this.#backlog[this.#begun++];
+      if (record) this.#begin(record);
+    }
+    this.#resuming = false;
+    if (this.#begun < this.#backlog.length || this.#full()) return;
+    this.#backlog = [];
+    this.#begun = 0;
     this.#paused = false;
     this.transport.resume();
   }
 }
-

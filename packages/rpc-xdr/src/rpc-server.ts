@@ -12,17 +12,17 @@ export interface RpcService extends RpcProgram {
 
 /** What one connection may cost. */
 export interface RpcLimits {
-  /** Calls being served before reading stops; 0: any number, as 10.x bricks (spec/rpc-wire.md, §15.1). Default 0. */
+  /** Calls being served before the next must wait; 0: any number, as 10.x bricks (spec/rpc-wire.md, §15.1). Default 0. */
   readonly outstandingMax: number;
-  /** Bytes of requests being served before reading stops. Default 256 MiB. */
+  /** Bytes of requests being served, and of the answers that they ask for, before the next must wait. Default 64 MiB. */
   readonly outstandingBytesMax: number;
-  /** Bytes of replies that the peer doesn't take before reading stops; above every transport's high-water mark, lest nobody resume. Default 64 MiB. */
+  /** Bytes of replies that the peer doesn't take before further calls must wait; above every transport's high-water mark, lest nobody resume. Default 16 MiB. */
   readonly queuedBytesMax: number;
   /** Connections; more are closed at once. Default 65536. */
   readonly connectionsMax: number;
 }
 
-const LIMITS: RpcLimits = { outstandingMax: 0, outstandingBytesMax: 256 * 1024 * 1024, queuedBytesMax: 64 * 1024 * 1024, connectionsMax: 65536 };
+const LIMITS: RpcLimits = { outstandingMax: 0, outstandingBytesMax: 64 * 1024 * 1024, queuedBytesMax: 16 * 1024 * 1024, connectionsMax: 65536 };
 
 export interface RpcServerOptions {
   readonly platform: Pick<Platform, 'network'>;

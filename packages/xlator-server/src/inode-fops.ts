@@ -1,5 +1,5 @@
 import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type LockMigrationInfo } from '@glusterts/libglusterfs';
-import { AcceptStat, Glusterfs4, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
+import { AcceptStat, Glusterfs4, type RpcCall, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
 import { type ServerState, ZERO, clientOf, failureOf, fop, requestOf } from './handlers.js';
 import type { Request } from './resolver.js';
 
@@ -91,7 +91,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
     [P.READDIR, fop(P.READDIR, state, { reply: [] }, async (req, r) => {
       const reply = await r.below.readdir(r.frame, await r.fd(req.gfid, req.fd), listingSize(req.size), req.offset, req.xdata);
       return { op_ret: reply.entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: reply.entries.map((entry) => ({ ...entry, d_len: entry.name.length })) };
-    })],
+    }, { replySize: bytesAskedFor })],
     [P.READDIRP, fop(P.READDIRP, state, { reply: [] }, async (req, r) => {
       const fd = await r.fd(req.gfid, req.fd);
       const reply = await r.below.readdirp(r.frame, fd, listingSize(req.size), req.offset, req.xdata);
@@ -100,7 +100,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
         return { d_ino, d_off, d_type, d_len: name.length, name, stat, dict };
       });
       return { op_ret: entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: entries };
-    })],
+    }, { replySize: bytesAskedFor })],
     [P.XATTROP, fop(P.XATTROP, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
       const reply = await r.below.xattrop(r.frame, await r.byGfid(req.gfid), req.flags as XattropOp, req.dict ?? new Dict(), req.xdata);
       return { xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
@@ -166,8 +166,16 @@ function releaseHandler(procedure: typeof Glusterfs4.RELEASE): RpcHandler {
   };
 }
 
+/** READ, READDIR, READDIRP: gfid, fd and offset, then how much is asked for (spec/rpc-wire.md, §5.4). */
+const SIZE_AT = 32;
+
+function bytesAskedFor({ reader }: RpcCall): number {
+  return reader.remaining < SIZE_AT + 4 ? 0 : reader.view.getUint32(reader.position + SIZE_AT);
+}
+
 function readHandler(state: ServerState): RpcHandler {
   return {
+    replySize: bytesAskedFor,
     async handle(call) {
       const client = clientOf(call);
       if (!client) return call.fail(AcceptStat.GARBAGE_ARGS);

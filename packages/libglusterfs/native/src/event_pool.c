@@ -26,6 +26,8 @@
 #define PAYLOAD_MIN 4096u
 // Where the payload begins must be known after this many bytes of a record, or it is taken as one piece.
 #define HEADER_MAX 8192u
+// A buffer for headers is kept between records up to this size: each of ten thousand idle connections may have one.
+#define HEAD_KEPT_MAX HEADER_MAX
 // How far into a socket's unread bytes pings are looked for.
 #define PEEK_MAX (8u << 20)
 
@@ -324,7 +326,7 @@ static int append_head(struct connection *c, const uint8_t *bytes, uint32_t leng
 
 static void next_record(struct connection *c) {
   c->head_length = c->page_length = 0;
-  if (c->head_capacity > 65536) {
+  if (c->head_capacity > HEAD_KEPT_MAX) {
     free(c->head);
     c->head = NULL;
     c->head_capacity = 0;

@@ -102,6 +102,7 @@ export class PortableTransport implements Transport {
     socket.on('data', (chunk) => this.#onData(typeof chunk === 'string' ? Buffer.from(chunk) : chunk));
     socket.on('error', (error) => {
       this.#error ??= error;
+      this.connected = false;
     });
     socket.once('close', () => this.#close(this.#error));
     if (this.#paused) socket.pause();
@@ -148,9 +149,14 @@ export class PortableTransport implements Transport {
     this.#inFlight.add(payloads);
     this.#pendingBytes = 0;
     this.#socketBytes += bytes;
-    const done = (): void => {
+    const done = (error?: Error | null): void => {
       this.#socketBytes -= bytes;
       this.#release(payloads);
+      if (error) {
+        // The bytes went nowhere: that is no drain. The close follows.
+        this.connected = false;
+        return;
+      }
       // Also for a reader that was paused over less than the high-water mark.
       if ((this.#wasHigh || this.#paused) && this.queuedBytes < QUEUE_LOW) {
         this.#wasHigh = false;
