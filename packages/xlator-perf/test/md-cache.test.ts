@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, type LookupReply, OpenFlag, type PrePostReply, SetAttr, type StatedumpWriter, type Upcall, type WriteReply } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, type LookupReply, OpenFlag, type PrePostReply, type ReadReply, SetAttr, type StatedumpWriter, type Upcall, type WriteReply } from '@glusterts/libglusterfs';
 import { expectErrno } from '@glusterts/xlator-compliance';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mdCache } from '../src/md-cache/index.js';
@@ -203,6 +203,24 @@ describe('md-cache: what changes while an answer is on its way', () => {
     await b.ours.read(fd, 5, 0);
     await b.ours.fstat(fd);
     expect(b.gate.take()).toEqual(['readv']);
+    await b.ours.close(fd);
+  });
+
+  it('does not take the attributes of data from a cache below for fresh ones', async () => {
+    const b = await start();
+    await b.ours.writeFile('/f', bytes('1'));
+    const fd = await b.ours.open('/f');
+    const old = await b.ours.fstat(fd);
+    b.gate.alter<ReadReply>('readv', (reply) => ({ ...reply, stat: old }));
+    await b.ours.unlink('/f');
+    await b.ours.read(fd, 1, 0);
+    expect((await b.ours.fstat(fd)).ia_nlink).toBe(0);
+    b.time.advance(900);
+    await b.ours.read(fd, 1, 0);
+    b.time.advance(100);
+    b.gate.take();
+    await b.ours.fstat(fd);
+    expect(b.gate.take()).toEqual(['fstat']);
     await b.ours.close(fd);
   });
 

@@ -110,7 +110,7 @@ export abstract class AttributeChanges extends Xlator {
     const start = this.store.now;
     try {
       const reply = await this.child.readv(frame, fd, size, offset, flags, xdata);
-      if (reply.stat.ia_ctime !== 0) this.store.learn(fd.inode, reply.stat, start, Saw.RANGE);
+      this.store.learnFromRead(fd.inode, reply.stat, start);
       return reply;
     } catch (error) {
       if (isGone(error)) this.store.invalidate(fd.inode);

@@ -109,6 +109,16 @@ export class MetadataStore {
     else this.#apply(inode, this.#cell(inode, stat), stat, start, saw, pre, true);
   }
 
+  /**
+   * Attributes that came with data: perhaps from a cache of data below, as old as that is. Only a later ctime shows that they
+   * are news.
+   */
+  learnFromRead(inode: Inode, stat: Iatt, start: number): void {
+    if (stat.ia_ctime === 0) return;
+    const known = this.#cell(inode, stat);
+    if (stat.ia_ctime > known.ctime || (stat.ia_ctime === known.ctime && stat.ia_ctime_nsec > known.ctime_nsec)) this.#apply(inode, known, stat, start, Saw.RANGE, undefined, true);
+  }
+
   /** A directory's attributes after a change in it; null ones tell only that it has changed. */
   learnChanged(parent: Inode, post: Iatt, start: number, pre?: Iatt): void {
     if (post.ia_ctime === 0) this.invalidate(parent);
