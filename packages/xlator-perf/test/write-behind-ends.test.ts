@@ -169,6 +169,24 @@ describe('performance/write-behind: a child that is away', () => {
     await graph.fini();
   });
 
+  it('a fop that waits for a write that waits for a failed one is told of the failure, and does not hang', async () => {
+    const { graph, driver, child, fd } = await bench();
+    child.keeps.add('writev');
+    await driver.write(fd, bytes(10, 1), 0);
+    await driver.write(fd, bytes(15, 2), 5);
+    const read = driver.read(fd, 5, 15);
+    expect(await stateOf(read)).toBe('waits');
+    child.next().fail(Errno.ENOSPC);
+    expect(await stateOf(read)).toBe('failed');
+    await expectErrno(read, Errno.ENOSPC);
+    const again = driver.read(fd, 20, 0);
+    await turn();
+    await child.healed();
+    expect(await again).toEqual(new Uint8Array([...bytes(5, 1), ...bytes(15, 2)]));
+    await driver.close(fd);
+    await graph.fini();
+  });
+
   it('at the end of the graph the children hear of it after the writes, which are tried again', async () => {
     const { graph, driver, child, fd } = await bench();
     child.failWrites = Errno.ENOTCONN;

@@ -259,7 +259,13 @@ export class WriteQueue {
         return false;
       }
       // It is being tried, for the first time or because this request woke it: that decides.
-      if (!lie.rests || (isLie && request.lied)) return false;
+      if (!lie.rests) return false;
+      if (isLie && request.lied) {
+        // It shares the fate of what it waits for, or those who wait for it would wait until something else comes.
+        request.errno = lie.errno;
+        request.rests = this.#again = true;
+        return false;
+      }
       request.errno = lie.errno;
       return true;
     }
