@@ -9,6 +9,7 @@ import { mdCache } from './md-cache/index.js';
 import { nlCache } from './nl-cache/index.js';
 import { openBehind } from './open-behind/index.js';
 import { quickRead } from './quick-read/index.js';
+import { readdirAhead } from './readdir-ahead/index.js';
 import { writeBehind } from './write-behind/index.js';
 
 export { MdCache } from './md-cache/index.js';
@@ -16,4 +17,4 @@ export { NlCache } from './nl-cache/index.js';
 export { WriteBehind } from './write-behind/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, nlCache, openBehind, quickRead, writeBehind];
+export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, nlCache, openBehind, quickRead, readdirAhead, writeBehind];
