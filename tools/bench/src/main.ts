@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { compareReport } from './compare-report.js';
 import { type VolumeResult, compareVolume } from './compare.js';
 import { type ConnectionsResult, connectionsReport, manyConnections } from './connections/connections.js';
+import { MICRO_SUBJECTS, micro } from './micro/micro.js';
 import { Programs } from './programs.js';
 import { LAYOUTS, layoutNamed } from './volume.js';
 import { ROW_NAMES, type RowName } from './workloads.js';
@@ -19,7 +20,8 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
   --json FILE        the results, also as JSON
-npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too`;
+npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too
+npm run bench -- micro [NAMES] [--quick] [--json FILE]   parts by themselves: ${MICRO_SUBJECTS.join(', ')} (Reed-Solomon: node tools/bench/dist/reed-solomon.js)`;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -83,8 +85,14 @@ async function connections(): Promise<void> {
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
-const [command] = positionals;
+const MICRO_MS = 1000;
+const MICRO_QUICK_MS = 100;
+
+const [command, ...names] = positionals;
 if (options.help) console.log(HELP);
 else if (command === undefined) await compare();
 else if (command === 'connections') await connections();
-else throw new Error(`unknown command ${command}\n${HELP}`);
+else if (command === 'micro') {
+  const rows = await micro(names, options.quick ? MICRO_QUICK_MS : MICRO_MS);
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, undefined, 1)}\n`);
+} else throw new Error(`unknown command ${command}\n${HELP}`);
