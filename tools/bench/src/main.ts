@@ -8,6 +8,9 @@ import { type VolumeResult, compareVolume } from './compare.js';
 import { type ConnectionsResult, connectionsReport, manyConnections } from './connections/connections.js';
 import { MICRO_SUBJECTS, micro } from './micro/micro.js';
 import { Programs } from './programs.js';
+import { sweepPage } from './sweep/page.js';
+import { QUESTIONS } from './sweep/questions.js';
+import { type SweepResult, questionNamed, sweep } from './sweep/sweep.js';
 import { LAYOUTS, layoutNamed } from './volume.js';
 import { ROW_NAMES, type RowName } from './workloads.js';
 
@@ -20,6 +23,10 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
   --json FILE        the results, also as JSON
+npm run bench -- --sweep [--full] [--questions NAMES] [--pairs N] [--page FILE] [--json FILE]   how the cost grows, as a page of pictures
+  --questions NAMES  of ${QUESTIONS.map(({ name }) => name).join(', ')}, with commas; default all
+  --full             every point: files to 1 GiB, directories to a million, 32 bricks, 16 clients (hours); --quick: the first two points
+  --page FILE        default bench-sweep.html
 npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too
 npm run bench -- micro [NAMES] [--quick] [--json FILE]   parts by themselves: ${MICRO_SUBJECTS.join(', ')} (Reed-Solomon: node tools/bench/dist/reed-solomon.js)`;
 
@@ -36,6 +43,10 @@ const { values: options, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     self: { type: 'boolean', default: false },
     json: { type: 'string' },
+    sweep: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    questions: { type: 'string', default: QUESTIONS.map(({ name }) => name).join(',') },
+    page: { type: 'string', default: 'bench-sweep.html' },
     count: { type: 'string', default: '10000' },
     help: { type: 'boolean', default: false },
   },
@@ -85,11 +96,30 @@ async function connections(): Promise<void> {
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
 }
 
+async function growth(): Promise<void> {
+  const names = options.questions.split(',');
+  names.forEach(questionNamed);
+  const programs = new Programs();
+  const pairs = count('pairs', 1, 1);
+  const about = `Distribute over two bricks on tmpfs, default options, one process of one mount, unless it is what grows; median of ${pairs} run(s), each side in turn.`;
+  const write = (results: readonly SweepResult[]): void => {
+    writeFileSync(options.page, sweepPage(results, about));
+    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
+  };
+  try {
+    await sweep({ names, full: options.full, quick: options.quick, pairs, smallfiles: programs.smallfiles, progress: (line) => process.stderr.write(`${line} …\n`), done: write });
+  } finally {
+    programs.remove();
+  }
+  console.log(`wrote ${options.page}`);
+}
+
 const MICRO_MS = 1000;
 const MICRO_QUICK_MS = 100;
 
 const [command, ...names] = positionals;
 if (options.help) console.log(HELP);
+else if (options.sweep) await growth();
 else if (command === undefined) await compare();
 else if (command === 'connections') await connections();
 else if (command === 'micro') {

@@ -7,6 +7,8 @@ export interface ProfiledTimes {
 }
 
 const INTERVAL_US = 50;
+/** A longer gap between two samples: the process did not run. */
+const GAP_MAX_US = 4 * INTERVAL_US;
 const COLLECTOR = '(garbage collector)';
 
 /** Runs it under V8's sampling profiler, which tells JavaScript from C. */
@@ -24,7 +26,7 @@ export async function profiled(run: () => Promise<unknown>): Promise<ProfiledTim
   profile.samples?.forEach((node, i) => {
     const kind = kinds.get(node);
     // Negative when the profiler's clock was read out of turn.
-    const delta = Math.max(0, profile.timeDeltas?.[i + 1] ?? 0);
+    const delta = Math.min(Math.max(0, profile.timeDeltas?.[i + 1] ?? 0), GAP_MAX_US);
     if (kind === 'javaScript' || kind === 'collector') us[kind] += delta;
   });
   return { javaScriptMs: us.javaScript / 1000, collectorMs: us.collector / 1000 };

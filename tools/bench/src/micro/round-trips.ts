@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Address, type Bytes, Frame, Iatt, IoVec, type Logger, type Platform, ROOT_GFID, createPlatform, createPortableNetwork } from '@glusterts/libglusterfs';
 import { Glusterfs4, RpcClient, RpcServer, decodeGfxReadRsp, encodeGfxReadRsp, serve } from '@glusterts/rpc-xdr';
+import { median } from '../statistics.js';
 import { profiled } from './profile.js';
 import type { MicroRow } from './timing.js';
 
 const silent: Logger = { level: 0, log() {}, error() {}, warning() {}, info() {}, debug() {}, domain: () => silent };
 const SIZES = [4096, 1 << 20];
 const WARM_MS = 300;
+/** Profiles of each, of which the median counts. */
+const PROFILES = 5;
 
 /** One WRITE or READ at a time between a client and a server in this process: their JavaScript together. */
 export async function roundTrips(ms: number): Promise<MicroRow[]> {
@@ -67,14 +70,20 @@ async function overOne(name: string, platform: Platform, address: Address, ms: n
       };
       await loop(WARM_MS);
       const plain = await loop(ms);
-      let seen = { operations: 0, ms: 0 };
-      const times = await profiled(async () => (seen = await loop(ms)));
+      const javaScript: number[] = [];
+      const collector: number[] = [];
+      for (let turn = 0; turn < PROFILES; turn++) {
+        let operations = 0;
+        const times = await profiled(async () => ({ operations } = await loop(ms / 2)));
+        javaScript.push((times.javaScriptMs / operations) * 1000);
+        collector.push((times.collectorMs / operations) * 1000);
+      }
       rows.push({
         name: `${title} round trip, ${size === 4096 ? '4 KiB' : '1 MiB'}, ${name}`,
         perSecond: (plain.operations / plain.ms) * 1000,
         us: (plain.ms / plain.operations) * 1000,
-        javaScriptUs: (times.javaScriptMs / seen.operations) * 1000,
-        collectorUs: (times.collectorMs / seen.operations) * 1000,
+        javaScriptUs: median(javaScript),
+        collectorUs: median(collector),
       });
     }
   }

@@ -1,0 +1,67 @@
+/** `npm run bench -- --sweep`: how the cost grows, ours and GlusterFS's, one picture for each question. */
+import { median } from '../statistics.js';
+import type { Side } from '../volume.js';
+import { QUESTIONS, type Question, type Values } from './questions.js';
+
+export interface SweepPoint {
+  readonly x: number;
+  readonly ours: Values;
+  readonly theirs: Values;
+}
+
+export interface SweepResult {
+  readonly question: string;
+  readonly title: string;
+  readonly axis: string;
+  readonly unit: string;
+  readonly series: readonly string[];
+  readonly labels: readonly string[];
+  readonly points: readonly SweepPoint[];
+}
+
+export interface SweepOptions {
+  readonly names: readonly string[];
+  readonly full: boolean;
+  /** The first two points only. */
+  readonly quick: boolean;
+  /** Runs of each point and side, of which the median counts. */
+  readonly pairs: number;
+  readonly smallfiles: string;
+  progress(line: string): void;
+  /** After each point, so that a run that is broken off leaves what it had. */
+  done(results: readonly SweepResult[]): void;
+}
+
+export function questionNamed(name: string): Question {
+  const question = QUESTIONS.find((known) => known.name === name);
+  if (!question) throw new Error(`unknown question ${name}; known: ${QUESTIONS.map((known) => known.name).join(', ')}`);
+  return question;
+}
+
+function middle(question: Question, runs: readonly Values[]): Values {
+  return Object.fromEntries(question.series.map((name) => [name, median(runs.map((run) => run[name] ?? NaN))]));
+}
+
+export async function sweep(options: SweepOptions): Promise<SweepResult[]> {
+  const results: SweepResult[] = [];
+  let turn = 0;
+  for (const question of options.names.map(questionNamed)) {
+    const points: SweepPoint[] = [];
+    const { title, axis, unit, series } = question;
+    const labels: string[] = [];
+    results.push({ question: question.name, title, axis, unit, series, labels, points });
+    for (const x of options.full ? question.fullPoints : question.points.slice(0, options.quick ? 2 : undefined)) {
+      const runs: Record<Side, Values[]> = { ours: [], GlusterFS: [] };
+      for (let pair = 0; pair < options.pairs; pair++) {
+        for (const side of turn++ % 2 === 0 ? (['ours', 'GlusterFS'] as const) : (['GlusterFS', 'ours'] as const)) {
+          options.progress(`${question.name} ${question.label(x)}: ${side}`);
+          runs[side].push(await question.measure(side, x, options.smallfiles));
+        }
+      }
+      points.push({ x, ours: middle(question, runs.ours), theirs: middle(question, runs.GlusterFS) });
+      labels.push(question.label(x));
+      options.done(results);
+    }
+  }
+  return results;
+}
