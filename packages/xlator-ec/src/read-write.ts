@@ -1,4 +1,4 @@
-import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, type Iatt, IoVec, type Iobuf, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
+import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, type Iatt, IoVec, type Iobuf, OpenFlag, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
 import { type Answer, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
 import { type Cluster, toFopError } from './cluster.js';
 import { countOf } from './geometry.js';
@@ -197,18 +197,18 @@ async function readInto(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd,
   if (lock.size > offset && lock.stripes.read(offset, target)) return;
   target.fill(0);
   if (lock.size <= offset) return;
-  const anonymous = anonymousFd(fd);
+  const readable = readableFd(cluster, fd);
   try {
-    const read = await readStripes(cluster, cluster.internal(frame), anonymous, offset, target.length, 0, lock.good, new Dict().setStr(INTERNAL, 'yes'));
+    const read = await readStripes(cluster, cluster.internal(frame), readable, offset, target.length, 0, lock.good, new Dict().setStr(INTERNAL, 'yes'));
     target.set(read.data.subarray(0, Math.min(target.length, read.data.length, lock.size - offset)));
     read.page?.unref();
   } finally {
-    anonymous.unref();
+    readable.unref();
   }
 }
 
-/** The file may be open for writing only: EC reads it by its gfid. */
-function anonymousFd(fd: Fd): Fd {
-  const O_RDWR = 2;
-  return fd.anonymous ? fd.ref() : new Fd(fd.inode, { flags: O_RDWR, anonymous: true });
+/** The file may be open for writing only: EC reads it by its gfid then, which needs a name that leads to it. */
+function readableFd(cluster: Cluster, fd: Fd): Fd {
+  const isReadable = ((cluster.fdCtx(fd)?.flags ?? fd.flags) & OpenFlag.ACCMODE) === OpenFlag.RDWR;
+  return fd.anonymous || isReadable ? fd.ref() : new Fd(fd.inode, { flags: OpenFlag.RDWR, anonymous: true });
 }

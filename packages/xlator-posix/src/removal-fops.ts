@@ -1,5 +1,5 @@
 import {
-  type Bytes, Dict, Errno, FopError, type Frame, type Gfid, IaType, type Iatt, type Loc, NULL_GFID, OpenFlag, type RenameReply, ROOT_GFID, type UnlinkReply, type Xdata, gfidToString,
+  type Bytes, Dict, Errno, FopError, type Frame, type Gfid, IaType, type Iatt, type Loc, NULL_GFID, OpenFlag, type RenameReply, ROOT_GFID, type UnlinkReply, type Xdata, errnoOf, gfidToString,
 } from '@glusterts/libglusterfs';
 import { type Brick, check } from './brick.js';
 import { isLinkto } from './creation.js';
@@ -132,7 +132,7 @@ export function rename(brick: Brick, frame: Frame, oldloc: Loc, newloc: Loc, xda
     removeGfid2path(brick, newPath, oldloc.parentGfid, oldloc.name);
     addGfid2path(brick, newPath, newloc.parentGfid, newloc.name, source.ia_nlink);
   }
-  if (victim && victim.ia_gfid !== NULL_GFID && victim.ia_gfid !== gfid && (victim.ia_type === IaType.DIR || victim.ia_nlink === 1)) removeHandle(brick, victim.ia_gfid);
+  if (victim && victim.ia_gfid !== NULL_GFID && victim.ia_gfid !== gfid) dropVictimHandle(brick, victim);
 
   const stat = brick.stat(newPath, gfid, oldloc.inode);
   brick.touch(frame, newPath, stat, gfid, oldloc.inode);
@@ -142,6 +142,23 @@ export function rename(brick: Brick, frame: Frame, oldloc: Loc, newloc: Loc, xda
   const postnewparent = brick.statParent(brick.parentPath(newloc), newloc);
   brick.touchParent(frame, brick.parentPath(newloc), postnewparent, newloc);
   return { stat, preoldparent, postoldparent, prenewparent, postnewparent, xdata: renameReplies(xdata, victim) };
+}
+
+/**
+ * As at an unlink, which GlusterFS's brick doesn't do here: an open victim stays reachable by its gfid, so that disperse can go on
+ * reading the edges of what is written to it.
+ */
+function dropVictimHandle(brick: Brick, victim: Iatt): void {
+  if (victim.ia_type === IaType.DIR) {
+    removeHandle(brick, victim.ia_gfid);
+    return;
+  }
+  if (victim.ia_nlink !== 1) return;
+  try {
+    dropLastHandle(brick, victim.ia_gfid);
+  } catch (error) {
+    brick.log.warning(113000, 'the handle of a file that was renamed over stays', { errno: errnoOf(error) });
+  }
 }
 
 function statVictim(brick: Brick, path: Bytes): Iatt | undefined {

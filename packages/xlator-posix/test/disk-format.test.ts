@@ -137,6 +137,22 @@ describe.skipIf(reason)('storage/posix on disk', () => {
     expect(existsSync(resting)).toBe(false);
   });
 
+  it('moves an open file that another is renamed over to unlink/ too', async () => {
+    const { loc, fd } = await brick.create('/dir1/over');
+    await brick.fops.writev(brick.frame(), fd, IoVec.from(Buffer.from('old\n')), 0, 0, undefined);
+    const other = await brick.create('/dir1/other');
+    other.fd.unref();
+    await brick.rename('/dir1/other', '/dir1/over');
+    const resting = brick.backend(`.glusterfs/unlink/${gfidToString(loc.inode.gfid)}`);
+    expect(readFileSync(resting, 'utf8')).toBe('old\n');
+    expect(existsSync(brick.backend(`.glusterfs/${handleName(loc.inode.gfid)}`))).toBe(false);
+    const anonymous = new Fd(loc.inode, { anonymous: true, flags: 2 });
+    expect((await brick.fops.fstat(brick.frame(), anonymous, undefined)).stat.ia_size).toBe(4);
+    anonymous.unref();
+    fd.unref();
+    expect(existsSync(resting)).toBe(false);
+  });
+
   it('moves a removed tree to the landfill', async () => {
     await brick.mkdir('/tree');
     await brick.mkdir('/tree/below');
