@@ -47,6 +47,7 @@ export { fuzzVolfile } from './fuzz-volfile.js';
 export * from './platform/host-name.js';
 export * from './platform/mallinfo.js';
 export * from './platform/native.js';
+export { type NativeEventPool, type NativeEventPoolConstructor, NativeNetwork } from './platform/native-network.js';
 export { CHUNK_SIZE, type ReedSolomon } from './reed-solomon/codec.js';
 export { reedSolomon, reedSolomons } from './reed-solomon/native-codec.js';
 export { portableReedSolomon } from './reed-solomon/portable-codec.js';

@@ -4,26 +4,27 @@ import path from 'node:path';
 import { type Address, type Bytes, Frame, Iatt, IoVec, type Logger, type Platform, ROOT_GFID, createPlatform, createPortableNetwork } from '@glusterts/libglusterfs';
 import { Glusterfs4, RpcClient, RpcServer, decodeGfxReadRsp, encodeGfxReadRsp, serve } from '@glusterts/rpc-xdr';
 import { median } from '../statistics.js';
-import { profiled } from './profile.js';
+import { type ScriptClock, clockedPlatform } from './clocked-network.js';
 import type { MicroRow } from './timing.js';
 
 const silent: Logger = { level: 0, log() {}, error() {}, warning() {}, info() {}, debug() {}, domain: () => silent };
 const SIZES = [4096, 1 << 20];
 const WARM_MS = 300;
-/** Profiles of each, of which the median counts. */
-const PROFILES = 5;
+/** Of each, of which the median counts. */
+const TURNS = 9;
 
 /** One WRITE or READ at a time between a client and a server in this process: their JavaScript together. */
 export async function roundTrips(ms: number): Promise<MicroRow[]> {
   const rows: MicroRow[] = [];
   const real = createPlatform();
   const folder = mkdtempSync(path.join(tmpdir(), 'glusterts-bench-rpc-'));
-  const networks: [string, Platform][] = [['portable', { ...real, network: createPortableNetwork() }]];
-  if (!real.portable) networks.unshift(['native', real]);
+  const native = clockedPlatform();
+  const networks: [string, Platform, ScriptClock | undefined][] = [['portable', { ...real, network: createPortableNetwork() }, undefined]];
+  if (native) networks.unshift(['native', native.platform, native.clock]);
   try {
-    for (const [name, platform] of networks) {
+    for (const [name, platform, clock] of networks) {
       const addresses: [string, Address][] = [['unix', { path: path.join(folder, name) }], ['tcp', { host: '127.0.0.1', port: 0 }]];
-      for (const [family, address] of addresses) rows.push(...(await overOne(`${name}, ${family}`, platform, address, ms)));
+      for (const [family, address] of addresses) rows.push(...(await overOne(`${name}, ${family}`, platform, clock, address, ms)));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -31,7 +32,7 @@ export async function roundTrips(ms: number): Promise<MicroRow[]> {
   return rows;
 }
 
-async function overOne(name: string, platform: Platform, address: Address, ms: number): Promise<MicroRow[]> {
+async function overOne(name: string, platform: Platform, clock: ScriptClock | undefined, address: Address, ms: number): Promise<MicroRow[]> {
   const rows: MicroRow[] = [];
   const stat = new Iatt().setGfid(ROOT_GFID);
   const server = new RpcServer({ platform, log: silent, name: 'server' });
@@ -69,21 +70,16 @@ async function overOne(name: string, platform: Platform, address: Address, ms: n
         return { operations, ms: performance.now() - begin };
       };
       await loop(WARM_MS);
-      const plain = await loop(ms);
-      const javaScript: number[] = [];
-      const collector: number[] = [];
-      for (let turn = 0; turn < PROFILES; turn++) {
-        let operations = 0;
-        const times = await profiled(async () => ({ operations } = await loop(ms / 2)));
-        javaScript.push((times.javaScriptMs / operations) * 1000);
-        collector.push((times.collectorMs / operations) * 1000);
+      const turns: { us: number; scriptUs: number; userUs: number }[] = [];
+      for (let turn = 0; turn < TURNS; turn++) {
+        const [script, user] = [clock?.ms ?? 0, process.cpuUsage().user];
+        const { operations, ms: took } = await loop(ms / TURNS);
+        turns.push({ us: (took / operations) * 1000, scriptUs: (((clock?.ms ?? 0) - script) / operations) * 1000, userUs: (process.cpuUsage().user - user) / operations });
       }
+      const us = median(turns.map((turn) => turn.us));
       rows.push({
-        name: `${title} round trip, ${size === 4096 ? '4 KiB' : '1 MiB'}, ${name}`,
-        perSecond: (plain.operations / plain.ms) * 1000,
-        us: (plain.ms / plain.operations) * 1000,
-        javaScriptUs: median(javaScript),
-        collectorUs: median(collector),
+        name: `${title} round trip, ${size === 4096 ? '4 KiB' : '1 MiB'}, ${name}`, perSecond: 1e6 / us, us, userUs: median(turns.map((turn) => turn.userUs)),
+        ...(clock ? { javaScriptUs: median(turns.map((turn) => turn.scriptUs)) } : {}),
       });
     }
   }
