@@ -1,4 +1,5 @@
 import { type Direntp, Errno, type Fd, FopError, type Frame, IaType, type Loc, type OpenReply, type PlainReply, type ReaddirReply, type Xdata, Dict, graphLeaves, leafOfDOff } from '@glusterts/libglusterfs';
+import { AGREED, agreedReaddirp } from './agreed-listing.js';
 import { mergeXdata, sameDict } from './answers.js';
 import { withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
@@ -40,7 +41,10 @@ export function readdir(cluster: Cluster, frame: Frame, fd: Fd, size: number, of
 /** One brick's entries, with the users' sizes; an entry without one must be looked up (spec/ec.md, §18). */
 export async function readdirp(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
   const request = (xdata?.clone() ?? new Dict()).setUint(SIZE, 0);
-  const reply = await list(cluster, frame, fd, offset, (child) => child.readdirp(frame, fd, size, offset, request));
+  const reply =
+    xdata?.has(AGREED) === true
+      ? await agreedReaddirp(cluster, frame, fd, size, offset, xdata)
+      : await list(cluster, frame, fd, offset, (child) => child.readdirp(frame, fd, size, offset, request));
   for (const entry of reply.entries) {
     if (entry.stat.ia_type !== IaType.REG) continue;
     const userSize = readU64(entry.dict, SIZE);

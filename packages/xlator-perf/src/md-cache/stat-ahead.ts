@@ -1,4 +1,4 @@
-import { type Clock, type CtxSlot, type Direntp, Fd, Frame, type Inode, Loc, type Subvolume, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, type Clock, type CtxSlot, Dict, type Direntp, Fd, Frame, type Inode, Loc, type Subvolume, type Xdata } from '@glusterts/libglusterfs';
 
 /** Lookups in one directory that went down, each within the life of attributes after the one before, until it is listed. */
 const MISSES_MIN = 8;
@@ -7,6 +7,11 @@ const CHUNK_BYTES = 131072;
 const ENTRIES_MAX = 16384;
 /** A scan is worth it when one in so many of its entries is asked for. */
 const USEFUL_SHARE = 8;
+/**
+ * Asks the volume to say of which entries it is sure: as sure as of a lookup's answer, that is, by as many bricks. Only those are
+ * learned from; a volume that doesn't know the word says it of none.
+ */
+const AGREED = 'glusterts.agreed' as Bytes;
 /** After a scan that wasn't: milliseconds without another, doubled each time. */
 const PAUSE_MIN_MS = 2000;
 const PAUSE_MAX_MS = 120_000;
@@ -39,9 +44,8 @@ export interface StatAheadHost {
 
 /**
  * Lists a directory when its entries are looked up one after the other, so that the cache answers the rest: on a volume where
- * each lookup asks several bricks, one listing of one brick costs less than a handful of them. The attributes are as old as
- * those of any other listing that md-cache learns from, and are believed as long; nothing is believed of a file whose
- * attributes have changed while the listing was under way.
+ * each lookup asks several bricks, listing it costs less than a handful of them. The attributes are as sure as a lookup's, and are
+ * believed as long; nothing is believed of a file that has changed while the listing was under way.
  */
 export class StatAhead {
   readonly #host: StatAheadHost;
@@ -94,13 +98,14 @@ export class StatAhead {
       for (let offset = 0n, eof = false; !eof && seen < ENTRIES_MAX && host.clock.monotonic() < until; ) {
         const start = host.start();
         const request = host.request();
-        const reply = await host.child.readdirp(frame, fd, CHUNK_BYTES, offset, request);
+        const reply = await host.child.readdirp(frame, fd, CHUNK_BYTES, offset, (request?.clone() ?? new Dict()).setUint(AGREED, 1));
         eof = reply.eof || reply.entries.length === 0;
         for (const entry of reply.entries) {
           offset = entry.d_off;
           seen++;
           // Entries without attributes must be looked up; that is no news of the file. Nor is a file that nobody has asked for.
-          const inode = entry.stat.ia_ctime === 0 ? undefined : parent.table.find(entry.stat.ia_gfid);
+          const sure = entry.stat.ia_ctime !== 0 && entry.dict?.has(AGREED) === true;
+          const inode = sure ? parent.table.find(entry.stat.ia_gfid) : undefined;
           if (inode) host.learn(inode, entry, start, request !== undefined);
         }
       }
