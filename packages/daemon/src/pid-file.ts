@@ -11,7 +11,7 @@ export class PidFile {
     this.#fd = fd;
   }
 
-  /** Throws when another process has it locked. */
+  /** Throws when another process has it locked. Without the addon there is no flock(2), so that nobody is kept out. */
   static create(file: string, platform: Platform): PidFile {
     const fd = openSync(file, 'a', 0o644);
     if (platform.storage.available && platform.storage.flock(fd, FlockOp.EX | FlockOp.NB) < 0) {
