@@ -111,6 +111,11 @@ export abstract class Xlator {
     return first;
   }
 
+  /** The options as `.meta` shows them, in the order in which they were set: the volfile's, and what the xlator itself has added since. */
+  get shownOptions(): ReadonlyMap<string, string> {
+    return this.volfileOptions;
+  }
+
   /** A cell of its own in every inode and fd. Ask in the constructor. */
   protected newCtxSlot<T>(): CtxSlot<T> {
     return this.graph.newCtxSlot<T>();

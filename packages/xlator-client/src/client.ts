@@ -39,6 +39,10 @@ export class ClientXlator extends Xlator {
     this.#releases = new LateReleases(this.graph.platform.timers, (directory, gfid, number) => this.#sendRelease(directory, gfid, number));
   }
 
+  override get shownOptions(): ReadonlyMap<string, string> {
+    return this.#connection?.shownOptions ?? this.volfileOptions;
+  }
+
   override init(): void {
     if (this.children.length > 0) throw new FopError(Errno.EINVAL, undefined, 'FATAL: client protocol translator cannot have any subvolumes');
     if (this.options.text('remote-subvolume') === undefined) throw new FopError(Errno.EINVAL, undefined, 'Remote-subvolume not given');
@@ -48,7 +52,7 @@ export class ClientXlator extends Xlator {
       graph: this.graph,
       log: this.log,
       options: this.options,
-      volfileOptions: this.volfileOptions,
+      volfileOptions: () => this.volfileOptions,
       callbacks: callbacksOf(this, (up) => this.#connection?.setChildUp(up)),
       reopen: () => this.#reopen(),
       lost: () => {

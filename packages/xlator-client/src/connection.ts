@@ -11,7 +11,7 @@ export interface ConnectionOwner {
   readonly graph: GraphView;
   readonly log: Logger;
   readonly options: OptionValues;
-  readonly volfileOptions: ReadonlyMap<string, string>;
+  volfileOptions(): ReadonlyMap<string, string>;
   readonly callbacks: RpcCallbacks;
   /** The brick took us in: open the fds again; resolves when they are. */
   reopen(): Promise<void>;
@@ -32,6 +32,8 @@ export class BrickConnection {
   #lastTold: GfEvent | undefined;
   #volumeId: string | undefined;
   #handshakes = 0;
+  /** What SETVOLUME has added to the options. */
+  readonly #added = new Map<string, string>();
   #portAnnounced = false;
   /** Counts connections: what an old one still answers is nobody's business. */
   #generation = 0;
@@ -166,22 +168,35 @@ export class BrickConnection {
     this.#rpc.reconnect({ host: options.text('remote-host') ?? 'localhost', port: reply.port });
   }
 
+  /**
+   * The options with what SETVOLUME adds, in the order in which 10.3 sets them: `.meta` shows them so, and the wire has the
+   * last one first (vectors of SETVOLUME; vectors/client/volfile-all-perf.vol).
+   */
+  get shownOptions(): ReadonlyMap<string, string> {
+    const shown = new Map(this.#owner.volfileOptions());
+    // "tcp" is a name for the transport "socket".
+    if (shown.get('transport-type') === 'tcp') shown.set('transport-type', 'socket');
+    for (const [key, value] of this.#added) shown.set(key, value);
+    return shown;
+  }
+
   #setvolumeDict(): Dict {
-    const { graph, name, volfileOptions } = this.#owner;
-    const dict = new Dict();
-    for (const [key, value] of volfileOptions) dict.setStr(key, utf8(value));
+    const { graph, name } = this.#owner;
+    const added = this.#added;
+    added.set('fops-version', String(Glusterfs4.program.number));
+    added.set('process-uuid', `${graph.processUuid}-GRAPH_ID:${graph.id}-PID:${process.pid}-HOST:${hostName()}-PC_NAME:${name}-RECON_NO:-${this.#handshakes++}`);
     const processName = graph.cmdArgs.get('process-name');
+    if (processName !== undefined) added.set('process-name', processName);
+    added.set('client-version', CLIENT_VERSION);
+    if (this.#volumeId !== undefined) added.set('volume-id', this.#volumeId);
+    added.set('volfile-key', graph.cmdArgs.get('volfile-id') ?? graph.volumeName);
+    added.set('volfile-checksum', '0');
     const subdir = graph.cmdArgs.get('subdir-mount');
-    dict.setInt('fops-version', Glusterfs4.program.number);
-    dict.setStr('process-uuid', utf8(`${graph.processUuid}-GRAPH_ID:${graph.id}-PID:${process.pid}-HOST:${hostName()}-PC_NAME:${name}-RECON_NO:-${this.#handshakes++}`));
-    if (processName !== undefined) dict.setStr('process-name', utf8(processName));
-    dict.setStr('client-version', CLIENT_VERSION);
-    if (this.#volumeId !== undefined) dict.setStr('volume-id', this.#volumeId);
-    dict.setStr('volfile-key', utf8(graph.cmdArgs.get('volfile-id') ?? graph.volumeName));
-    dict.setUint('volfile-checksum', 0);
-    if (subdir !== undefined) dict.setStr('subdir-mount', utf8(subdir));
-    dict.setUint('clnt-lk-version', 1);
-    dict.setInt('opversion', OP_VERSION);
+    if (subdir !== undefined) added.set('subdir-mount', subdir);
+    added.set('clnt-lk-version', '1');
+    added.set('opversion', String(OP_VERSION));
+    const dict = new Dict();
+    for (const [key, value] of [...this.shownOptions].reverse()) dict.setStr(key, utf8(value));
     return dict;
   }
 

@@ -45,7 +45,7 @@ function xlatorDir(xlator: Xlator): MetaNode {
   return dir(() => [
     ['name', () => file(() => `${xlator.name}\n`)],
     ['type', () => file(() => `${xlator.type}\n`)],
-    ['options', () => dir(() => [...xlator.volfileOptions].map(([key, value]) => [key, () => file(() => `${value}\n`)] as const))],
+    ['options', () => dir(() => [...xlator.shownOptions].map(([key, value]) => [key, () => file(() => `${value}\n`)] as const))],
     ['subvolumes', () => dir(() => xlator.children.map((child, i) => [String(i), () => link(() => `../../${child.name}`)] as const))],
     ['private', () => file(() => statedumpText((writer) => xlator.dump(writer)))],
     ['profile', () => file(() => profileText(xlator))],
@@ -111,13 +111,13 @@ function framesText(graph: GraphView): string {
   return `{ \n\t"Stack": [${list}\n\t],\n\t"Call_Count": ${graph.callPool.cnt}\n}`;
 }
 
-/** The graph as a volfile: four blanks of indent, a blank line between volumes; children before parents. */
+/** The graph as a volfile: four blanks of indent, a blank line after each volume; children before parents; the option that was set last comes first. */
 export function volfileText(graph: GraphView): string {
   return graph.xlators
     .map((xlator) => {
-      const options = [...xlator.volfileOptions].map(([key, value]) => `    option ${key} ${value}\n`).join('');
+      const options = [...xlator.shownOptions].reverse().map(([key, value]) => `    option ${key} ${value}\n`).join('');
       const children = xlator.children.length > 0 ? `    subvolumes ${xlator.children.map((child) => child.name).join(' ')}\n` : '';
-      return `volume ${xlator.name}\n    type ${xlator.type}\n${options}${children}end-volume\n`;
+      return `volume ${xlator.name}\n    type ${xlator.type}\n${options}${children}end-volume\n\n`;
     })
-    .join('\n');
+    .join('');
 }
