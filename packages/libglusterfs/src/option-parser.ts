@@ -40,7 +40,8 @@ export function parseTime(text: string): number | undefined {
   return match ? Number(match[1]) * (TIME_UNITS[(match[2] ?? '').toLowerCase()] ?? 1) : undefined;
 }
 
-function parseInteger(text: string): number | undefined {
+/** A whole number, decimal, octal (0…) or hexadecimal (0x…), as C's strtol has it; undefined when malformed. */
+export function parseInteger(text: string): number | undefined {
   const match = /^([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]+|\d+)$/.exec(text);
   if (!match) return undefined;
   const digits = match[2] ?? '';

@@ -1,6 +1,6 @@
 import { type CtxSlot, Errno, type Fd, FopError, type Frame, type GraphView, type Inode, type Logger, Loc, NULL_GFID, type OptionValues, type ReedSolomon, type Subvolume, errnoOf } from '@glusterts/libglusterfs';
 import { type Answer, type Same, type Winner, answersAgree, decide, groupAnswers } from './answers.js';
-import { type Geometry, bricksOf, countOf, maskText } from './geometry.js';
+import { type Geometry, bricksOf, countOf, maskText, parseReadMask } from './geometry.js';
 import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
@@ -34,6 +34,8 @@ export class Cluster {
   /** Those of them that no fop uses at the moment. */
   readonly idle: IdleLocks;
   readonly stripeStats = new StripeCacheStats();
+  /** Bricks that data may be read from: all, unless `ec-read-mask` says otherwise. */
+  readonly readMask: number;
   options: OptionValues;
   up = 0;
   /** Bricks that have numbered their locks for us, and those that were asked to and didn't. */
@@ -54,6 +56,8 @@ export class Cluster {
     this.fds = init.fds;
     this.quiet = init.quiet;
     this.options = init.options;
+    const readMask = init.options.text('ec-read-mask');
+    this.readMask = readMask === undefined ? init.geometry.all : parseReadMask(readMask, init.geometry);
     this.idle = new IdleLocks(init.graph.platform);
   }
 

@@ -9,7 +9,7 @@ import * as directories from './directory-fops.js';
 import * as entries from './entry-fops.js';
 import * as files from './file-fops.js';
 import * as userLocks from './lock-fops.js';
-import { Geometry, countOf, maskText } from './geometry.js';
+import { Geometry, GeometryError, countOf, maskText } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
 import * as xattrs from './xattr-fops.js';
@@ -42,10 +42,15 @@ export class Disperse extends Xlator {
 
   override init(): void {
     const redundancy = this.options.get('redundancy');
-    if (typeof redundancy !== 'number') throw new FopError(Errno.EINVAL, undefined, 'Failed to parse xlator options');
-    this.#cluster = new Cluster({
-      name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, options: this.options,
-    });
+    try {
+      if (typeof redundancy !== 'number') throw new GeometryError(122052, 'Failed to parse xlator options');
+      this.#cluster = new Cluster({
+        name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, options: this.options,
+      });
+    } catch (error) {
+      if (error instanceof GeometryError) this.log.error(error.id, error.reason);
+      throw error;
+    }
   }
 
   override reconfigure(values: OptionValues): void {
@@ -157,7 +162,7 @@ export class Disperse extends Xlator {
   }
 
   override dump(writer: StatedumpWriter): void {
-    const { geometry, up, options } = this.#c;
+    const { geometry, up, readMask, options } = this.#c;
     writer.section(`cluster/disperse.${this.name}`);
     writer.write('up', this.#isUp ? 1 : 0);
     writer.write('nodes', geometry.n);
@@ -166,6 +171,7 @@ export class Disperse extends Xlator {
     writer.write('stripe_size', geometry.stripe);
     writer.write('childs_up', countOf(up));
     writer.write('childs_up_mask', maskText(up, geometry.n));
+    if (options.text('ec-read-mask') !== undefined) writer.write('read-mask', maskText(readMask, geometry.n));
     writer.write('background-heals', options.number('background-heals'));
     writer.write('heal-wait-qlength', options.number('heal-wait-qlength'));
     writer.write('self-heal-window-size', options.number('self-heal-window-size'));

@@ -1,4 +1,16 @@
-import { CHUNK_SIZE, Errno, FopError } from '@glusterts/libglusterfs';
+import { CHUNK_SIZE, Errno, FopError, parseInteger } from '@glusterts/libglusterfs';
+
+/** Why a volume can't be: GlusterFS's message and its id (spec/ec.md, §30.1). */
+export class GeometryError extends FopError {
+  readonly id: number;
+  readonly reason: string;
+
+  constructor(id: number, reason: string) {
+    super(Errno.EINVAL, undefined, reason);
+    this.id = id;
+    this.reason = reason;
+  }
+}
 
 const BRICKS_MAX = 31;
 const DATA_MAX = 16;
@@ -15,12 +27,12 @@ export class Geometry {
   /** One bit a brick. */
   readonly all: number;
 
-  /** Throws EINVAL for what GlusterFS refuses. */
+  /** Throws GeometryError for what GlusterFS refuses. */
   constructor(n: number, redundancy: number) {
-    if (n > BRICKS_MAX) throw new FopError(Errno.EINVAL, undefined, 'Too many subvolumes');
+    if (n > BRICKS_MAX) throw new GeometryError(122048, 'Too many subvolumes');
     const most = Math.floor((n - 1) / 2);
     const k = n - redundancy;
-    if (redundancy < 1 || redundancy > most || k > DATA_MAX) throw new FopError(Errno.EINVAL, undefined, `Invalid redundancy (must be between 1 and ${most})`);
+    if (redundancy < 1 || redundancy > most || k > DATA_MAX) throw new GeometryError(122051, `Invalid redundancy (must be between 1 and ${most})`);
     this.n = n;
     this.k = k;
     this.r = redundancy;
@@ -44,6 +56,22 @@ export class Geometry {
   get config(): bigint {
     return (8n << 40n) | (BigInt(this.n) << 32n) | (BigInt(this.r) << 24n) | BigInt(CHUNK_SIZE);
   }
+}
+
+/**
+ * The bricks that `ec-read-mask` lets reads go to: numbers with colons between them, at least k of them, each of a brick. Throws
+ * GeometryError for anything else (spec/ec.md, §9).
+ */
+export function parseReadMask(text: string, { n, k }: Geometry): number {
+  let mask = 0;
+  for (const word of text.split(':').filter((each) => each !== '')) {
+    const brick = parseInteger(word);
+    if (brick === undefined) throw new GeometryError(122045, `In read-mask "${text}" id ${word} is not a valid integer`);
+    if (brick < 0 || brick >= n) throw new GeometryError(122045, `In read-mask "${text}" id ${brick} is not in range [0 - ${n - 1}]`);
+    mask |= 1 << brick;
+  }
+  if (countOf(mask) < k) throw new GeometryError(122045, `read-mask "${text}" should contain at least ${k} ids`);
+  return mask;
 }
 
 /** Bits of a mask, lowest first. */

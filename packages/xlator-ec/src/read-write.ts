@@ -28,7 +28,7 @@ function page(cluster: Cluster, size: number): { memory: Uint8Array; iobuf: Iobu
  */
 export async function readStripes(cluster: Cluster, frame: Frame, fd: Fd, offset: number, size: number, flags: number, mask: number, xdata: Xdata): Promise<StripeRead> {
   const { k } = cluster;
-  const order = cluster.order(cluster.usable(mask), fd.inode);
+  const order = cluster.order(cluster.usable(mask & cluster.readMask), fd.inode);
   const answers: Answer<ReadReply>[] = [];
   const ask = async (brick: number): Promise<void> => {
     try {
@@ -83,9 +83,7 @@ export async function readUnderLock(cluster: Cluster, lock: InodeLock, frame: Fr
   const { geometry } = cluster;
   const head = geometry.head(offset);
   const aligned = geometry.down(offset);
-  const readMask = cluster.options.text('ec-read-mask');
-  const mask = readMask === undefined ? lock.good : lock.good & maskFromText(readMask);
-  const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, mask, withLockCount(xdata, cluster.name));
+  const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, lock.good, withLockCount(xdata, cluster.name));
   const reply = clipped({ data: read.data, page: read.page, stat: read.reply.stat, xdata: read.reply.xdata }, lock.size, head, size, offset);
   return { reply, asked: read.asked, answered: read.answered };
 }
@@ -96,10 +94,6 @@ export function clipped(read: { readonly data: Uint8Array; readonly page: Iobuf 
   const bytes = read.data.subarray(Math.min(head, end), end);
   read.stat.ia_size = fileSize;
   return { vector: read.page ? new IoVec([bytes], [read.page]) : IoVec.empty, stat: read.stat, eof: offset + bytes.length >= fileSize, xdata: read.xdata };
-}
-
-function maskFromText(text: string): number {
-  return text.split(':').reduce((mask, word) => mask | (1 << Number(word)), 0);
 }
 
 /** Where a write goes: O_APPEND counts only once the size is known. */

@@ -25,8 +25,8 @@ interface Asked {
 export async function readUnlocked(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply | undefined> {
   const { geometry, k } = cluster;
   const { inode } = fd;
-  if (size <= 0 || cluster.locks.get(inode)?.busy === true || cluster.options.text('ec-read-mask') !== undefined) return undefined;
-  const mask = cluster.up & cluster.vouching;
+  if (size <= 0 || cluster.locks.get(inode)?.busy === true) return undefined;
+  const mask = cluster.up & cluster.vouching & cluster.readMask;
   if (countOf(mask) < k) return undefined;
   const head = geometry.head(offset);
   const aligned = offset - head;

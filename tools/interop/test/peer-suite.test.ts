@@ -12,7 +12,7 @@ const reason = whyNot(true) ?? (isFolder(path.join(suite, 'tests')) && runner !=
 if (reason) console.warn(`GlusterFS's own regression tests skipped: ${reason}`);
 
 describe.skipIf(reason !== undefined)('GlusterFS’s own regression tests, with our bin/', () => {
-  it.each(['tests/basic/ec/ec-4-1.t', 'tests/basic/ec/ec-5-2.t', 'tests/basic/ec/ec-6-2.t'])('%s passes from end to end', (test) => {
+  it.each(['tests/basic/ec/ec-4-1.t', 'tests/basic/ec/ec-5-2.t', 'tests/basic/ec/ec-6-2.t', 'tests/basic/ec/ec-read-mask.t'])('%s passes from end to end', (test) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'glusterts-peer-'));
     const result = path.join(folder, 'result.tsv');
     try {
