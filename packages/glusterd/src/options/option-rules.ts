@@ -1,3 +1,4 @@
+import { parseInteger } from '@glusterts/libglusterfs';
 import { leafCount, parseBool, subvolumeCount, type Volume, VolumeStatus, VolumeType } from '../volume.js';
 
 /** The extra checks that glusterd itself makes on a pair, before any xlator is asked (spec/cli.md, §8). Texts of refusals. */
@@ -44,12 +45,12 @@ const rules: Record<string, Rule> = {
   'cluster.disperse-self-heal-daemon': onDisperse,
   'disperse.shd-max-threads': disperseOnly,
   'disperse.quorum-count': (volume, value, key) => {
+    const count = parseInteger(value);
+    if (count === undefined) return `${value} is not an integer. ${key} expects a valid integer value.`;
     const refusal = disperseOnly(volume, value, key);
     if (refusal !== undefined) return refusal;
     const data = volume.disperseCount - volume.redundancyCount;
-    const count = Number(value);
-    const fits = count === 0 || (count >= data && count <= volume.disperseCount);
-    return Number.isInteger(count) && fits ? undefined : `${value} for ${key} is out of range [${data} - ${volume.disperseCount}]`;
+    return count >= data && count <= volume.disperseCount ? undefined : `${count} for ${key} is out of range [${data} - ${volume.disperseCount}]`;
   },
   'cluster.quorum-count': (volume, value, key) => {
     const refusal = onReplicate(volume, value, key);
