@@ -2,19 +2,11 @@
 import path from 'node:path';
 import { type Arguments, type Mount, type ProcessHooks, runGlusterfs } from '@glusterts/daemon';
 import { type DirectIoMode, FuseMount, type FuseMountInit } from '@glusterts/fuse-bridge';
-import { type Logger, type Platform, parseBoolean, utf8 } from '@glusterts/libglusterfs';
-
-/** An option that may stand alone (`--x`) or with a boolean (`--x=no`). */
-function bool(args: Arguments, name: string, otherwise: boolean): boolean {
-  const text = args.get(name);
-  if (text === undefined) return otherwise;
-  return text === '' ? true : (parseBoolean(text) ?? otherwise);
-}
+import { type Logger, type Platform, utf8 } from '@glusterts/libglusterfs';
 
 function directIoMode(args: Arguments): DirectIoMode {
-  const text = args.get('direct-io-mode');
-  if (text === undefined || text === 'auto') return 'auto';
-  return text === '' || parseBoolean(text) === true ? 'enable' : 'disable';
+  const text = args.get('direct-io-mode') ?? 'auto';
+  return text === 'auto' ? text : args.boolean('direct-io-mode', false) ? 'enable' : 'disable';
 }
 
 /** What stands first in /proc/mounts (spec/client.md, §2.2). */
@@ -37,16 +29,16 @@ function fuseOptions(args: Arguments, platform: Platform, log: Logger): FuseMoun
     mountpoint: utf8(path.resolve(args.mountpoint ?? '')),
     fsname: utf8(fsname(args)),
     'direct-io-mode': directIoMode(args),
-    ...(args.has('fopen-keep-cache') ? { 'fopen-keep-cache': bool(args, 'fopen-keep-cache', true) } : {}),
-    'auto-invalidation': bool(args, 'auto-invalidation', false),
-    'use-readdirp': bool(args, 'use-readdirp', true),
-    'kernel-writeback-cache': bool(args, 'kernel-writeback-cache', false),
-    'enable-ino32': bool(args, 'enable-ino32', false),
+    ...(args.has('fopen-keep-cache') ? { 'fopen-keep-cache': args.boolean('fopen-keep-cache', true) } : {}),
+    'auto-invalidation': args.boolean('auto-invalidation', false),
+    'use-readdirp': args.boolean('use-readdirp', true),
+    'kernel-writeback-cache': args.boolean('kernel-writeback-cache', false),
+    'enable-ino32': args.boolean('enable-ino32', false),
     'read-only': args.has('read-only'),
     acl: args.has('acl'),
     selinux: args.has('selinux'),
     capability: args.has('capability'),
-    'no-root-squash': bool(args, 'no-root-squash', false),
+    'no-root-squash': args.boolean('no-root-squash', false),
     'fuse-mountopts': args.get('fuse-mountopts') ?? '',
   };
 }

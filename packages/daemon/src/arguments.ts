@@ -1,5 +1,7 @@
-import { LogLevel, logLevelByName } from '@glusterts/libglusterfs';
+import { LogLevel, logLevelByName, parseBoolean } from '@glusterts/libglusterfs';
 import { ARGUMENTS, type ArgumentSpec } from './argument-table.js';
+import { ValueError } from './argument-values.js';
+import { shortUsage, tryHelp } from './usage-text.js';
 
 /** Wrong words on the command line; `status` is GlusterFS's exit status for it. */
 export class ArgumentError extends Error {
@@ -11,10 +13,12 @@ export class ArgumentError extends Error {
   }
 }
 
-const EX_USAGE = 64;
-const EX_BAD_VALUE = 255;
+/** Words that no option knows. */
+export const EX_USAGE = 64;
+/** A value that its option doesn't take. */
+export const EX_BAD_VALUE = 255;
 
-/** What was asked for, by long option name; flags have the value ''. */
+/** What was asked for, by long option name, every value one that its option takes; flags have the value ''. */
 export class Arguments {
   readonly program: string;
   readonly #values: ReadonlyMap<string, readonly string[]>;
@@ -51,6 +55,11 @@ export class Arguments {
     return number;
   }
 
+  /** An option that may stand alone (`--x`) or with a boolean (`--x=no`). */
+  boolean(name: string, otherwise: boolean): boolean {
+    return parseBoolean(this.get(name) ?? '') ?? otherwise;
+  }
+
   /** All that were given, for xlators and the mount. */
   entries(): ReadonlyMap<string, string> {
     return new Map([...this.#values].map(([name, values]) => [name, values.at(-1) ?? '']));
@@ -69,15 +78,21 @@ function findLong(program: string, text: string): ArgumentSpec {
   throw new ArgumentError(`${program}: unrecognized option '--${text}'\n${tryHelp(program)}`, EX_USAGE);
 }
 
-function tryHelp(program: string): string {
-  return `Try \`${program} --help' or \`${program} --usage' for more information.`;
+function valueOf(program: string, spec: ArgumentSpec, text: string | undefined): string {
+  try {
+    return spec.read ? spec.read(text) : (text ?? '');
+  } catch (error) {
+    if (error instanceof ValueError) throw new ArgumentError(`${program}: ${error.message}`, EX_BAD_VALUE);
+    throw error;
+  }
 }
 
 /** GNU argp's rules: long options may be abbreviated, `--x=v` or `--x v`, short ones may be joined. Throws ArgumentError. */
 export function parseArguments(program: string, argv: readonly string[]): Arguments {
   const values = new Map<string, string[]>();
   const positional: string[] = [];
-  const put = (spec: ArgumentSpec, text: string): void => {
+  const put = (spec: ArgumentSpec, given: string | undefined): void => {
+    const text = valueOf(program, spec, given);
     const list = values.get(spec.name);
     if (list && spec.repeats === true) list.push(text);
     else values.set(spec.name, [text]);
@@ -93,7 +108,7 @@ export function parseArguments(program: string, argv: readonly string[]): Argume
       const spec = findLong(program, equals < 0 ? word.slice(2) : word.slice(2, equals));
       if (equals >= 0 && spec.takes === 'none') throw new ArgumentError(`${program}: option '--${spec.name}' doesn't allow an argument\n${tryHelp(program)}`, EX_USAGE);
       if (equals >= 0) put(spec, word.slice(equals + 1));
-      else if (spec.takes !== 'required') put(spec, '');
+      else if (spec.takes !== 'required') put(spec, undefined);
       else {
         const next = argv[++i];
         if (next === undefined) throw new ArgumentError(`${program}: option '--${spec.name}' requires an argument\n${tryHelp(program)}`, EX_USAGE);
@@ -105,7 +120,7 @@ export function parseArguments(program: string, argv: readonly string[]): Argume
         const spec = ARGUMENTS.find((candidate) => candidate.short === letter);
         if (!spec) throw new ArgumentError(`${program}: invalid option -- '${letter}'\n${tryHelp(program)}`, EX_USAGE);
         if (spec.takes === 'none') {
-          put(spec, '');
+          put(spec, undefined);
           continue;
         }
         const rest = word.slice(at + 1);
@@ -116,7 +131,7 @@ export function parseArguments(program: string, argv: readonly string[]): Argume
       }
     } else positional.push(word);
   }
-  if (positional.length > 1) throw new ArgumentError(`${program}: Too many arguments\n${tryHelp(program)}`, EX_USAGE);
+  if (positional.length > 1) throw new ArgumentError(`${shortUsage(program)}${tryHelp(program)}`, EX_USAGE);
   return new Arguments(program, values, positional[0], [program, ...argv].join(' '));
 }
 
@@ -128,13 +143,4 @@ export function logLevelOf(args: Arguments): LogLevel {
   const level = logLevelByName(text);
   if (level === undefined) throw new ArgumentError(`${args.program}: unknown log level ${text}`, EX_BAD_VALUE);
   return level;
-}
-
-/** `--help`, from the table itself. */
-export function helpText(program: string): string {
-  const lines = ARGUMENTS.map((spec) => {
-    const argument = spec.takes === 'none' ? '' : spec.takes === 'required' ? `=${spec.name.toUpperCase()}` : `[=${spec.name.toUpperCase()}]`;
-    return `  ${spec.short === undefined ? '   ' : `-${spec.short},`} --${spec.name}${argument}`;
-  });
-  return `Usage: ${program} [OPTION...] --volfile-server=SERVER [MOUNT-POINT]\n  or:  ${program} [OPTION...] --volfile=VOLFILE [MOUNT-POINT]\n\n${lines.join('\n')}\n`;
 }

@@ -12,7 +12,7 @@ import { LogFile } from './log-file.js';
 import { PidFile } from './pid-file.js';
 import { writeStatedump } from './statedump.js';
 import { VolfileServer } from './volfile-server.js';
-import { LOG_DIRECTORY, RUN_DIRECTORY, VERSION } from './paths.js';
+import { defaultVolfile, LOG_DIRECTORY, RUN_DIRECTORY, VERSION } from './paths.js';
 
 /** The longest that Node's timers take. */
 const KEEP_ALIVE_MS = 2 ** 31 - 1;
@@ -93,20 +93,24 @@ export class GlusterfsProcess {
     this.#log.info(0, `Pid of current running process is ${process.pid}`);
     this.#handleSignals();
     this.#raiseLimits();
-    const volfile = this.#args.get('volfile');
-    const volfilePath = volfile === undefined ? undefined : path.resolve(volfile);
+    // A server overrides a file.
+    const volfilePath = this.#args.has('volfile-server') ? undefined : path.resolve(this.#args.get('volfile') ?? defaultVolfile(program));
+    // Only a server's refusal comes out as an errno; whatever else goes wrong is 1 (spec/client.md, §1).
+    let fetching = false;
     try {
       const pidFile = this.#args.get('pid-file');
       if (pidFile !== undefined) this.#pidFile = PidFile.create(path.resolve(pidFile), this.#platform);
       if (this.#args.mountpoint !== undefined && !this.#isServer) this.#startMount();
       await this.#listenForOperations();
+      fetching = volfilePath === undefined;
       const text = volfilePath === undefined ? await this.#fetchVolfile() : fromBuffer(readFileSync(volfilePath));
+      fetching = false;
       await this.#startGraph(text);
       await this.#signIn();
     } catch (error) {
       this.#log.error(error instanceof VolfileError ? error.msgid : 0, error instanceof Error ? error.message : String(error));
       if (error instanceof VolfileError) this.#log.error(100026, 'failed to construct the graph', {});
-      return this.#end(error instanceof VolfileError ? 1 : errnoOf(error) || 1);
+      return this.#end(fetching ? errnoOf(error) || 1 : 1);
     }
     tellParent(0);
     // A graph without a connection or a mount leaves Node nothing to wait for; the process lives all the same.

@@ -16,4 +16,5 @@ export * from './pid-file.js';
 export * from './process-name.js';
 export * from './statedump.js';
 export * from './statedump-sections.js';
+export * from './usage-text.js';
 export * from './volfile-server.js';

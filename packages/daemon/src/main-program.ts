@@ -1,9 +1,11 @@
-import { ArgumentError, type Arguments, helpText, parseArguments } from './arguments.js';
+import { existsSync } from 'node:fs';
+import { ArgumentError, type Arguments, EX_BAD_VALUE, parseArguments } from './arguments.js';
 import { isDaemonChild, startDaemonChild, tellParent } from './daemonise.js';
 import { tuneEngine } from './engine.js';
 import { GlusterfsProcess, type ProcessHooks } from './glusterfs-process.js';
-import { LIBEXEC_DIRECTORY, LOG_DIRECTORY, RUN_DIRECTORY, VERSION, XLATOR_DIRECTORY } from './paths.js';
+import { defaultVolfile, LIBEXEC_DIRECTORY, LOG_DIRECTORY, RUN_DIRECTORY, VERSION, XLATOR_DIRECTORY } from './paths.js';
 import { setProcessName } from './process-name.js';
+import { helpText, usageText } from './usage-text.js';
 
 const VERSION_TEXT = `glusterfs ${VERSION}
 glusterts: GlusterFS in TypeScript, compatible with GlusterFS ${VERSION}.
@@ -16,12 +18,25 @@ in all cases as published by the Free Software Foundation.
 /** Options that print something and end the process with 0; undefined when there is none of them. */
 export function printedAnswer(args: Arguments): string | undefined {
   if (args.has('version')) return VERSION_TEXT;
-  if (args.has('help') || args.has('usage')) return helpText(args.program);
+  if (args.has('help')) return helpText(args.program);
+  if (args.has('usage')) return usageText(args.program);
   if (args.has('print-logdir')) return `${LOG_DIRECTORY}\n`;
   if (args.has('print-statedumpdir')) return `${RUN_DIRECTORY}\n`;
   if (args.has('print-libexecdir')) return `${LIBEXEC_DIRECTORY}\n`;
   if (args.has('print-xlatordir')) return `${XLATOR_DIRECTORY}\n`;
   return undefined;
+}
+
+/**
+ * What each option took, but all together don't make a process; only the first of these says why where the user sees it.
+ * Throws ArgumentError (spec/cli.md, §9).
+ */
+export function checkTogether(args: Arguments): void {
+  const { program } = args;
+  const server = args.has('volfile-server');
+  if (program !== 'glusterd' && !server && !args.has('volfile') && !existsSync(defaultVolfile(program))) throw new ArgumentError(`USAGE: ${program} [options] [mountpoint]`, EX_BAD_VALUE);
+  if (server && !args.has('volfile-id')) throw new ArgumentError('', EX_BAD_VALUE);
+  if (program !== 'glusterfs' && args.mountpoint !== undefined) throw new ArgumentError('', EX_BAD_VALUE);
 }
 
 /** Parses argv as one of the three programs does; prints and exits where they do. */
@@ -33,10 +48,11 @@ export function argumentsOrExit(program: string, argv: readonly string[]): Argum
       process.stdout.write(text);
       process.exit(0);
     }
+    checkTogether(args);
     return args;
   } catch (error) {
     if (!(error instanceof ArgumentError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    if (error.message !== '') process.stderr.write(`${error.message}\n`);
     process.exit(error.status);
   }
 }

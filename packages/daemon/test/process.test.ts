@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,6 +14,10 @@ const noLock = localStorage().available ? '' : 'flock(2) needs the native addon,
 if (noLock) console.warn(`two daemons with one pid file: skipped: ${noLock}`);
 
 const VOLFILE = 'volume m\n  type storage/memory\n  option size 16MB\nend-volume\nvolume top\n  type debug/io-stats\n  subvolumes m\nend-volume\n';
+
+const vector = (name: string) => JSON.parse(readFileSync(path.join(import.meta.dirname, 'vectors', name), 'utf8'));
+const recorded: readonly { name: string; argv: string[]; stdin?: string; rc: number; stdout: string; stderr: string }[] = vector('daemons-mount.json');
+const values: readonly { argument: string; rc: number | 'taken'; stderr: string }[] = vector('argument-values.json');
 
 let dir: string;
 let pids: number[];
@@ -110,9 +114,22 @@ describe.skipIf(reason !== '')('a process that does not come up', () => {
     expect(existsSync(file('pid'))).toBe(false);
   });
 
-  it('ends it with ENOENT for a volfile that is not there', async () => {
+  it('ends with 1, as GlusterFS does, for a volfile that is not there', async () => {
     rmSync(file('vol'));
-    expect(await status(start())).toBe(2);
+    expect(await status(start())).toBe(1);
+  });
+
+  // The real ones' answers; what they ask is answered before anything is started.
+  it.each(recorded.filter(({ argv: [name = ''], stdin, rc }) => /^gluster(fs|fsd|d)$/.test(name) && stdin === undefined && rc !== 1))('$name: prints and exits as GlusterFS does', ({ argv: [name = '', ...words], rc, stdout, stderr }) => {
+    const ours = spawnSync(path.join(root, 'bin', name), words, { encoding: 'utf8' });
+    expect({ rc: ours.status, stdout: ours.stdout.replace(/^(glusterfs 10\.3\n)[^]*$/, '$1(rest of the banner elided)\n'), stderr: ours.stderr }).toEqual({ rc, stdout, stderr });
+  });
+
+  it.each(['--use-readdirp=please-fail', '--use-readdirp=', '--direct-io-mode=please-fail', '--fopen-keep-cache=please-fail'])('glusterfs %s ends with GlusterFS’s words and status, and mounts nothing', (argument) => {
+    const expected = values.find((each) => each.argument === argument);
+    const ours = spawnSync(path.join(root, 'bin/glusterfs'), [argument, '-f', file('vol'), '-l', file('log'), dir], { encoding: 'utf8' });
+    expect({ rc: ours.status, stderr: ours.stderr }).toEqual({ rc: expected?.rc, stderr: expected?.stderr });
+    expect(existsSync(file('log'))).toBe(false);
   });
 });
 
