@@ -111,13 +111,13 @@ export async function lookupDirectory(dht: Dht, frame: Frame, loc: Loc, request:
   return settle(dht, frame, loc, view);
 }
 
-/** Heals what is wrong, remembers the layout, and answers. */
-export async function settle(dht: Dht, frame: Frame, loc: Loc, view: DirectoryView): Promise<LookupReply> {
+/** Heals what is wrong, remembers the layout, and answers. @param same the layout as it is remembered, if it is still that */
+export async function settle(dht: Dht, frame: Frame, loc: Loc, view: DirectoryView, same?: Layout): Promise<LookupReply> {
   const isRoot = view.gfid === ROOT_GFID;
   const { holes, overlaps, missingDirectories } = view.layout.anomalies();
   const broken = holes > 0 || overlaps > 0 || missingDirectories > 0;
   if (broken || view.attributesDiffer || view.xattrsBehind || (!isRoot && !view.mds)) await healDirectory(dht, frame, loc, view);
-  dht.setLayout(loc.inode, view.gfid, view.layout, view.mds);
+  dht.setLayout(loc.inode, view.gfid, broken ? view.layout : (same ?? view.layout), view.mds);
   dht.parentTimes(loc.inode, view.stat);
   return { inode: loc.inode, stat: view.stat, postparent: dht.parentTimes(loc.parent, view.postparent), xdata: withoutOwnXattrs(dht, view.xdata) };
 }

@@ -223,7 +223,8 @@ async function revalidateDirectory(request: Request): Promise<LookupReply> {
   });
   if (changed) return directory(request, view.gfid);
   view.mds ??= state.mds;
-  return settle(dht, frame, loc, view);
+  const same = remembered?.entries.length === view.layout.entries.length && [...remembered.entries, ...view.layout.entries].every(({ err }) => err === 0);
+  return settle(dht, frame, loc, view, same ? remembered : undefined);
 }
 
 /** A lookup by gfid alone (spec/dht.md, §8.7). */

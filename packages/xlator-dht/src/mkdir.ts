@@ -45,6 +45,7 @@ export async function mkdir(dht: Dht, frame: Frame, loc: Loc, mode: number, umas
 
   const made = new LocClass({ inode: loc.inode, parent: loc.parent, name: loc.name, path: loc.path, gfid: reply.stat.ia_gfid, pargfid: loc.pargfid });
   computeLayout(layout, { key: dht.layoutKey(made, made.gfid), hasher: dht.hasher, weighted: dht.settings.weighted, spread: dht.settings.spread });
+  // Who makes a directory has its layout by name, who looks it up by range: pathinfo shows it.
   const written = await writeNewLayout(dht, dht.healFrame(frame, true), made, layout, hashed, xdata);
   dht.setLayout(loc.inode, reply.stat.ia_gfid, written, hashed);
   dht.parentTimes(loc.inode, reply.stat);
@@ -89,7 +90,7 @@ async function writeNewLayout(dht: Dht, frame: Frame, loc: Loc, layout: Layout, 
       const value = xdata.get(key);
       if (value) limits.set(key, value);
     }
-    return await writePlanned(dht, frame, loc, layout, limits);
+    return (await writePlanned(dht, frame, loc, layout, limits)).sortByName();
   } finally {
     locks.release();
   }

@@ -28,8 +28,8 @@ function file(subject: Subject, run: (subvol: Subvol) => Promise<PlainReply>): F
 export async function setxattr(dht: Dht, frame: Frame, subject: Subject, dict: Dict, xdata: Xdata, set: (subvol: Subvol, xdata: Xdata) => Promise<PlainReply>): Promise<PlainReply> {
   const internal = frame.pid === DEFRAG_PID;
   for (const key of dict.keys()) {
-    if (key === dht.xattr.mds) throw new FopError(Errno.EOPNOTSUPP);
     if (!internal && key.startsWith(dht.xattr.layout)) throw new FopError(Errno.EPERM);
+    if (key === dht.xattr.mds) throw new FopError(Errno.EOPNOTSUPP);
   }
   const special = await setSpecial(dht, frame, subject, dict);
   if (special) return special;
@@ -156,9 +156,10 @@ async function getVirtual(dht: Dht, frame: Frame, subject: Subject, name: Bytes,
   }
   if (name === 'trusted.distribute.linkinfo') {
     const { loc } = subject;
-    if (!loc?.parent) throw new FopError(Errno.EINVAL);
+    if (!loc || (!loc.parent && subject.inode.gfid !== ROOT_GFID)) throw new FopError(Errno.EINVAL);
     const hashed = dht.hashed(loc);
-    const cached = await cachedOf(dht, frame, subject.inode);
+    // Of a directory, the subvolume that its layout begins with.
+    const cached = dht.known(subject.inode)?.layout?.entries[0]?.subvol ?? (await cachedOf(dht, frame, subject.inode));
     if (!hashed || hashed === cached) throw new FopError(Errno.ENODATA);
     return answer((await get(hashed, 'trusted.glusterfs.pathinfo' as Bytes)).dict.getStr('trusted.glusterfs.pathinfo') ?? '');
   }

@@ -48,10 +48,11 @@ export function virtualXattr(brick: Brick, subject: Subject, stat: Iatt, name: B
   }
 }
 
-/** `<POSIX(<brick>):<host or uuid>:<path on the brick>>` */
+/** `<POSIX(<brick>):<host or uuid>:<path on the brick>>`; of several names the one that was used last. */
 function pathinfo(brick: Brick, subject: Subject, stat: Iatt): Bytes {
-  const { gfid, at } = subject;
-  const known = stat.ia_type === IaType.DIR ? volumePath(brick, gfid) : gfid2paths(brick, at)[0];
+  const { gfid, at, inode } = subject;
+  const used = inode.table.path(inode);
+  const known = used?.startsWith('/') === true ? used : stat.ia_type === IaType.DIR ? volumePath(brick, gfid) : gfid2paths(brick, at)[0];
   const path = known === undefined ? brick.handlePath(gfid) : `${brick.root}${known}`;
   const host = brick.settings.nodeUuidPathinfo ? brick.glusterdUuid : brick.hostname;
   return `<POSIX(${brick.root}):${host}:${path}>` as Bytes;

@@ -1,0 +1,67 @@
+import { Errno, FOP_NAMES, type Fd, FopError, GfEvent, type Statvfs, type StatfsReply, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
+
+type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
+
+/** A call that distribute made of one of its subvolumes. */
+export interface Sent {
+  readonly subvol: string;
+  /** As in FOP_NAMES; `release` and `releasedir` beside them. */
+  readonly fop: string;
+  readonly args: readonly unknown[];
+}
+
+/** What stands between distribute and one brick: notes every call in the order of sending, can be cut, can tell other disk numbers. */
+export class Wire extends Xlator {
+  plugged = true;
+  /** The disk of the brick as distribute shall see it. */
+  disk: Partial<Statvfs> = {};
+  readonly #sent: Sent[];
+
+  constructor(context: XlatorContext, sent: Sent[]) {
+    super(context);
+    this.#sent = sent;
+    for (const fop of FOP_NAMES) {
+      const carry: AnyFop = async (...args) => {
+        sent.push({ subvol: this.name, fop, args });
+        if (!this.plugged) throw new FopError(Errno.ENOTCONN);
+        const reply = await (this.child[fop] as AnyFop)(...args);
+        return fop === 'statfs' ? this.#told(reply as StatfsReply) : reply;
+      };
+      Object.defineProperty(this, fop, { value: carry });
+    }
+  }
+
+  #told(reply: StatfsReply): StatfsReply {
+    return { ...reply, statfs: { ...reply.statfs, ...this.disk } };
+  }
+
+  override release(_fd: Fd): void {
+    this.#sent.push({ subvol: this.name, fop: 'release', args: [] });
+  }
+
+  override releasedir(_fd: Fd): void {
+    this.#sent.push({ subvol: this.name, fop: 'releasedir', args: [] });
+  }
+
+  unplug(): void {
+    this.plugged = false;
+    super.notify(GfEvent.CHILD_DOWN, this);
+  }
+
+  plug(): void {
+    this.plugged = true;
+    super.notify(GfEvent.CHILD_UP, this);
+  }
+}
+
+/** The type `test/wire`; all of its xlators note into one list. */
+export function wireInto(sent: Sent[], made: Map<string, Wire>): XlatorDefinition {
+  return {
+    type: 'test/wire', options: [],
+    create: (context) => {
+      const wire = new Wire(context, sent);
+      made.set(context.name, wire);
+      return wire;
+    },
+  };
+}
