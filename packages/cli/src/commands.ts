@@ -1,4 +1,6 @@
 import { createVolume } from './commands/create.js';
+import { getState } from './commands/get-state.js';
+import { healVolume } from './commands/heal.js';
 import { groupHelp, helpAll, helpClasses } from './commands/help.js';
 import { volumeInfo, volumeList } from './commands/info.js';
 import { getOptions, resetOptions, setOptions } from './commands/options.js';
@@ -21,6 +23,7 @@ const commands: Readonly<Record<string, Command>> = {
   'volume reset': resetOptions,
   'volume get': getOptions,
   'volume statedump': statedump,
+  'volume heal': healVolume,
   'volume help': groupHelp('volume'),
   'volume bitrot help': groupHelp('bitrot'),
   'volume quota help': groupHelp('quota'),
@@ -29,6 +32,7 @@ const commands: Readonly<Record<string, Command>> = {
   'peer detach': peerDetach,
   'peer help': groupHelp('peer'),
   'pool list': poolList,
+  'get-state': getState,
   'snapshot help': groupHelp('snapshot'),
   'global help': groupHelp('global'),
   'system:: help': groupHelp('system'),

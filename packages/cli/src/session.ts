@@ -98,8 +98,8 @@ export class CommandRun {
 
   /** A call of the common form, with `cmd-str` and, when it is long, `timeout` (spec/cli.md, §5). */
   request(procedure: RpcProcedure<GfCliReq, GfCliRsp>, dict: Dict): Promise<GfCliRsp> {
-    if (this.options.timeoutS > DEFAULT_TIMEOUT_S) dict.setInt('timeout', this.options.timeoutS);
     dict.setStr('cmd-str', this.commandText as Bytes);
+    if (this.options.timeoutS > DEFAULT_TIMEOUT_S) dict.setInt('timeout', this.options.timeoutS);
     return this.call(procedure, { dict });
   }
 

@@ -20,7 +20,7 @@ export const groupHelp = (group: CommandGroup) => (run: CommandRun): Promise<voi
 
 export const helpAll = (run: CommandRun): Promise<void> => {
   for (const group of ['peer', 'volume', 'bitrot', 'quota', 'snapshot', 'global'] as const) run.io.out(block(group));
-  run.io.out('\n');
+  run.io.out('\n\n');
   return Promise.resolve();
 };
 

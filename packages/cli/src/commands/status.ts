@@ -3,6 +3,7 @@ import { type GfCliRsp, GlusterCli } from '@glusterts/rpc-xdr';
 import { uniquePrefix } from '../command-tree.js';
 import { type Command, CommandFailure, type CommandRun, dictOf } from '../session.js';
 import { leaf, type XmlElement } from '../xml.js';
+import { printStatusDetail, statusDetailXml } from './status-details.js';
 
 const DETAILS = { detail: 0x20, mem: 1, clients: 2, fd: 8, inode: 4, callpool: 0x10, tasks: 0x40, 'client-list': 0x80 } as const;
 const DAEMONS: Readonly<Record<string, number>> = { nfs: 0x800, shd: 0x1000, quotad: 0x2000, snapd: 0x4000, bitd: 0x8000, scrub: 0x10000 };
@@ -20,9 +21,6 @@ interface Request {
 /** `volume status` (spec/cli.md, §6.5). */
 export const volumeStatus: Command = async (run) => {
   const request = parse(run, run.words.slice(2));
-  if (request.cmd & (0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x80)) {
-    throw run.fail('Status of memory, clients, inodes, fds and call pools is not supported by this version');
-  }
   if (request.cmd & ALL) return statusAll(run, request);
   const reply = await ask(run, request);
   if (run.options.xml) {
@@ -132,15 +130,18 @@ const nameOf = (entry: Entry): string => (isDaemon(entry) ? `${entry.hostname} o
 function print(run: CommandRun, dict: Dict, cmd: number): void {
   const name = dict.getStr('volname') ?? '';
   if (cmd & TASKS) return printTasks(run, name, dict);
+  const entries = entriesOf(dict);
+  const details = entries.map((entry) => ({ key: entry.key, online: entry.online, title: isDaemon(entry) ? `${entry.hostname} : ${entry.path}` : `Brick : ${entry.hostname}:${entry.path}` }));
+  if (printStatusDetail((line) => run.out(line), name, dict, cmd, details)) return;
   run.out(`Status of volume: ${name}`);
   if (cmd & DETAILS.detail) {
-    for (const entry of entriesOf(dict)) printDetail(run, dict, entry);
+    for (const entry of entries) printDetail(run, dict, entry);
     run.out(' ');
     return;
   }
   run.out(`${'Gluster process'.padEnd(NAME_WIDTH)}${'TCP Port'.padEnd(10)}${'RDMA Port'.padEnd(11)}${'Online'.padEnd(8)}Pid`);
   run.out(RULE);
-  for (const entry of entriesOf(dict)) printEntry(run, entry);
+  for (const entry of entries) printEntry(run, entry);
   run.out(' ');
   if ((cmd & 0xff) === 0 && cmd & VOLUME) printTasks(run, name, dict);
 }
@@ -157,16 +158,58 @@ function printEntry(run: CommandRun, entry: Entry): void {
   run.out(`${name.padEnd(NAME_WIDTH)}${(ports[0] ?? '').padEnd(10)}${(ports[1] ?? '').padEnd(11)}${(entry.online ? 'Y' : 'N').padEnd(8)}${pid.padEnd(5)}`);
 }
 
+/** Names of the states of tasks, by number. */
+const TASK_STATES = [
+  'not started', 'in progress', 'stopped', 'completed', 'failed', 'fix-layout in progress', 'fix-layout stopped', 'fix-layout completed', 'fix-layout failed', 'reset due to replace-brick', 'reset due to reset-brick',
+];
+
+interface Task {
+  readonly type: string;
+  readonly id: string;
+  readonly status: number;
+  readonly state: string;
+  readonly bricks: readonly string[];
+}
+
+function tasksOf(dict: Dict): Task[] {
+  return Array.from({ length: dict.getNumber('tasks') ?? 0 }, (_, at) => {
+    const key = `task${at}`;
+    const status = dict.getNumber(`${key}.status`) ?? 0;
+    const bricks = Array.from({ length: dict.getNumber(`${key}.count`) ?? 0 }, (__, brick) => dict.getStr(`${key}.brick${brick + 1}`) ?? '');
+    return { type: dict.getStr(`${key}.type`) ?? '', id: dict.getStr(`${key}.id`) ?? '', status, state: TASK_STATES[status] ?? 'unknown', bricks };
+  });
+}
+
 function printTasks(run: CommandRun, name: string, dict: Dict): void {
   run.out(`Task Status of Volume ${name}`);
   run.out(RULE);
-  const tasks = dict.getNumber('tasks') ?? 0;
-  if (tasks === 0) run.out('There are no active volume tasks');
-  for (let at = 0; at < tasks; at++) {
-    run.out(`${'Task'.padEnd(20)} : ${(dict.getStr(`task${at}.type`) ?? '').padEnd(20)}`);
-    run.out(`${'ID'.padEnd(20)} : ${(dict.getStr(`task${at}.id`) ?? '').padEnd(20)}`);
+  const tasks = tasksOf(dict);
+  const line = (title: string, value: string): void => run.out(`${title.padEnd(20)} : ${value.padEnd(20)}`);
+  if (tasks.length === 0) {
+    run.out('There are no active volume tasks');
+    run.out(' ');
   }
-  run.out(' ');
+  for (const task of tasks) {
+    line('Task', task.type);
+    line('ID', task.id);
+    if (task.bricks.length > 0) {
+      run.out('Removed bricks:'.padEnd(20));
+      for (const brick of task.bricks) run.out(brick.padEnd(20));
+    }
+    line('Status', task.state);
+    run.out(' ');
+  }
+}
+
+function tasksXml(dict: Dict): XmlElement {
+  const children = tasksOf(dict).map((task): XmlElement => ({
+    name: 'task',
+    children: [
+      leaf('type', task.type), leaf('id', task.id), leaf('status', task.status), leaf('statusStr', task.state),
+      ...(task.bricks.length > 0 ? [{ name: 'params', children: task.bricks.map((brick) => leaf('brick', brick)) }] : []),
+    ],
+  }));
+  return { name: 'tasks', children };
 }
 
 /** `%.1f` and the largest unit that fits (spec/cli.md, §6.5). */
@@ -198,9 +241,15 @@ function printDetail(run: CommandRun, dict: Dict, entry: Entry): void {
 function statusXml(replies: readonly GfCliRsp[], cmd: number): XmlElement[] {
   const volumes = replies.map((reply): XmlElement => {
     const dict = dictOf(reply);
-    const tasks: XmlElement = { name: 'tasks' };
+    const tasks = tasksXml(dict);
     if (cmd & TASKS) return { name: 'volume', children: [leaf('volName', dict.getStr('volname')), tasks] };
-    const nodes = entriesOf(dict).map((entry) => nodeXml(dict, entry, cmd));
+    const nodes: XmlElement[] = [];
+    for (const entry of entriesOf(dict)) {
+      const node = nodeXml(dict, entry, cmd);
+      const detail = statusDetailXml(dict, entry.key, cmd);
+      nodes.push(detail ? { ...node, children: [...(node.children ?? []), detail.element] } : node);
+      if (detail?.complete === false) break;
+    }
     const withTasks = (cmd & 0xff) === 0 && cmd & VOLUME ? [tasks] : [];
     return { name: 'volume', children: [leaf('volName', dict.getStr('volname')), leaf('nodeCount', dict.getNumber('count')), ...nodes, ...withTasks] };
   });
