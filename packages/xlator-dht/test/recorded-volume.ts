@@ -37,9 +37,12 @@ export class RecordedVolume {
   readonly #wires = new Map<string, Wire>();
   readonly #graphs: Graph[] = [];
   readonly #made: RecordedVolumeOptions;
+  /** For the mounts to come. */
+  disks: readonly Partial<Statvfs>[];
 
   constructor(options: RecordedVolumeOptions) {
     this.#made = options;
+    this.disks = options.disks ?? [];
     for (let i = 0; i < options.bricks; i++) mkdirSync(this.disk(i), { recursive: true });
   }
 
@@ -70,7 +73,7 @@ volume ${this.subvol(i)}\n type test/wire\n subvolumes locks-${i}\nend-volume\n`
     const told = { ...tell, create: (context: Parameters<typeof tell.create>[0]) => {
       const wire = tell.create(context);
       const brick = Number(/\d+$/.exec(context.name)?.[0]);
-      if (wire instanceof Wire) wire.disk = this.#made.disks?.[brick] ?? DISK;
+      if (wire instanceof Wire) wire.disk = this.disks[brick] ?? DISK;
       return wire;
     } };
     const graph = await testGraph(text, [...posix, ...locks, ...distribute, told]);
