@@ -21,6 +21,12 @@ interface Answer {
   readonly xdata?: Xdata;
 }
 
+/**
+ * Asked for in readdirp's xdata by md-cache, told in the dict of each entry that a lookup would say the same of. A brick is all that
+ * there is to ask from here, so it is true of all; the clusters above take it back from what their other bricks could contradict.
+ */
+const AGREED = 'glusterts.agreed' as Bytes;
+
 /** protocol/client: a brick at the other end of a connection. Every fop is one call (spec/rpc-wire.md, §5.4). */
 export class ClientXlator extends Xlator {
   readonly #fds: RemoteFds;
@@ -336,8 +342,12 @@ export class ClientXlator extends Xlator {
   }
 
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata }, frame);
+    const agreed = xdata?.has(AGREED) === true;
+    const wanted = agreed ? xdata.clone() : xdata;
+    if (agreed) wanted?.delete(AGREED);
+    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata: wanted }, frame);
     const entries = reply.reply.map(({ d_ino, d_off, d_type, name, stat, dict }): Direntp => ({ d_ino, d_off: encodeDOff(d_off, this.#leaf, this.#leaves), d_type, name, stat, dict, inode: this.#entryInode(stat) }));
+    if (agreed) for (const entry of entries) entry.dict = (entry.dict ?? new Dict()).setUint(AGREED, 1);
     return { entries, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
   }
 

@@ -1,10 +1,13 @@
-import { Dict, type Dirent, type Direntp, type Fd, type Frame, IaType, Iatt, type Loc, type OpenReply, type ReaddirReply, type Xdata, graphLeaves, leafOfDOff, typeFromDirent, type Xlator } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, type Dirent, type Direntp, type Fd, type Frame, IaType, Iatt, type Loc, type OpenReply, type ReaddirReply, type Xdata, graphLeaves, leafOfDOff, typeFromDirent, type Xlator } from '@glusterts/libglusterfs';
 import { type Dht, succeeded } from './dht.js';
 import { asDirectory, stripPhase1 } from './iatt-merge.js';
 import { Key } from './keys.js';
 import type { Subvol } from './subvol.js';
 
 /** opendir, readdir, readdirp (spec/dht.md, §15). */
+
+/** What a subvolume says of entries that a lookup would tell the same of (md-cache asks); not so of directories, which every subvolume has. */
+const AGREED = 'glusterts.agreed' as Bytes;
 
 export async function opendir(dht: Dht, frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
   const request = xdata?.clone() ?? new Dict();
@@ -97,11 +100,15 @@ function keep(dht: Dht, fd: Fd, subvol: Subvol, entry: Direntp): boolean {
   }
   if (type !== IaType.DIR) {
     if (entry.inode && entry.stat.ia_type !== IaType.INVAL) dht.setCached(entry.inode, entry.stat.ia_gfid, subvol);
-    if (dht.linktoName(entry.dict) !== undefined) stripPhase1(entry.stat);
+    if (dht.linktoName(entry.dict) !== undefined) {
+      stripPhase1(entry.stat);
+      entry.dict?.delete(AGREED);
+    }
     if (entry.stat.ia_type !== IaType.INVAL) rememberFile(dht, entry, subvol);
     return true;
   }
   if (dht.subvols.length > 1) {
+    entry.dict?.delete(AGREED);
     const first = dht.firstUp();
     if (dht.settings.readdirOptimize) {
       if (subvol !== first) return false;
@@ -119,7 +126,11 @@ function keep(dht: Dht, fd: Fd, subvol: Subvol, entry: Direntp): boolean {
 /** An inode that the table has already is told where its data is. */
 function rememberFile(dht: Dht, entry: Direntp, subvol: Subvol): void {
   const inode = dht.graph.inodeTable.find(entry.stat.ia_gfid);
-  if (inode && !dht.known(inode)?.cached) dht.setCached(inode, entry.stat.ia_gfid, subvol);
+  if (!inode) return;
+  const cached = dht.known(inode)?.cached;
+  if (!cached) dht.setCached(inode, entry.stat.ia_gfid, subvol);
+  // It has moved: a lookup must find out.
+  else if (cached !== subvol) entry.dict?.delete(AGREED);
 }
 
 export async function fsyncdir(dht: Dht, frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<{ xdata: Xdata }> {

@@ -1,11 +1,12 @@
 import { type Bytes, Dict, type Direntp, type Fd, type Frame, type Inode, Loc, type LookupReply, type ReaddirReply, type Xdata, Xlator, type XlatorDefinition } from '@glusterts/libglusterfs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mdCache } from '../src/md-cache/index.js';
+import { quickRead } from '../src/quick-read/index.js';
 import { type TwoClients, twoClients } from './two-clients.js';
 
 const AGREED = 'glusterts.agreed';
 
-/** A volume where a lookup asks several bricks, and a listing says of which entries they agree: all but f13. */
+/** A volume that says of all entries but f13 that a lookup would tell the same of them. */
 class Wide extends Xlator {
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
@@ -39,7 +40,7 @@ const lookup = (b: TwoClients, name: string): Promise<LookupReply> => b.ours.sub
 const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const lookups = (b: TwoClients): number => b.gate.take().filter((fop) => fop === 'lookup').length;
 
-describe('md-cache on a volume where a lookup asks several bricks', () => {
+describe('md-cache on a volume that says of which entries a lookup would tell the same', () => {
   it('lists a directory once eight of its files were looked up one after the other, and answers the rest from that', async () => {
     const b = await start(wide);
     for (let i = 0; i < 8; i++) await lookup(b, `f${i}`);
@@ -85,10 +86,29 @@ describe('md-cache on a volume where a lookup asks several bricks', () => {
     expect(b.gate.take().filter((fop) => fop === 'readdirp').length).toBeLessThanOrEqual(3);
   });
 
-  it('does not list where one brick answers a lookup', async () => {
+  it('learns nothing from a volume that vouches for no entry', async () => {
     const b = await start();
     for (let i = 0; i < FILES; i++) await lookup(b, `f${i}`);
     await idle();
-    expect(b.gate.take()).toEqual(Array<string>(FILES).fill('lookup'));
+    const fops = b.gate.take();
+    expect(fops.filter((fop) => fop === 'lookup')).toHaveLength(FILES);
+    expect(fops.filter((fop) => fop === 'readdirp').length).toBeLessThanOrEqual(1);
+  });
+
+  it('does not list where the lookups bring the contents of files that are then opened', async () => {
+    const { type, options } = quickRead;
+    const contents: XlatorDefinition = { type, options, create: (context) => new Wide(context) };
+    const below: XlatorDefinition = { ...contents, type: 'cluster/other', create: (context) => new Wide(context) };
+    for (const [layers, listings] of [[[below, contents], 0], [[wide, contents], 1]] as const) {
+      const b = await start(...layers);
+      for (let i = 0; i < 8; i++) {
+        await lookup(b, `f${i}`);
+        await b.ours.close(await b.ours.open(`/f${i}`, 0));
+      }
+      await idle();
+      expect(b.gate.take().filter((fop) => fop === 'readdirp')).toHaveLength(listings);
+      await b.down();
+    }
+    bench = undefined;
   });
 });

@@ -1,5 +1,5 @@
 import {
-  type Bytes, type Dict, type Direntp, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type ReaddirReply,
+  type Bytes, type Dict, type Direntp, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, OpenFlag, type OpenReply, type OptionValues, type PlainReply, type ReaddirReply,
   type ReadlinkReply, type StatReply, type StatedumpWriter, type StatfsReply, type Upcall, type Xdata, type Xlator, type XlatorContext, errnoOf,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
@@ -19,8 +19,6 @@ const PRESTAT = 'virt-gf-prestat';
 const POSTSTAT = 'virt-gf-poststat';
 /** Only a creation, or the heal of an inode without a gfid, has use for it. */
 const GFID_REQ = 'gfid-req';
-/** Where a lookup asks several bricks, and a listing one. */
-const WIDE: ReadonlySet<string> = new Set(['cluster/disperse', 'cluster/replicate']);
 /** The parent's attributes in a lookup from the cache. Nobody changes an answer's attributes. */
 const NO_IATT = new Iatt();
 
@@ -51,9 +49,10 @@ export class MdCache extends AttributeChanges {
 
   override init(): void {
     requireOneChild(this);
-    if (!this.graph.xlators.some(({ type }) => WIDE.has(type))) return;
+    const types = new Set(this.graph.xlators.map(({ type }) => type));
     this.#statAhead = new StatAhead(
       {
+        contents: types.has('performance/quick-read') && !types.has('cluster/disperse'),
         child: this.child, clock: this.graph.platform.clock, life: () => this.store.policy.life, request: () => this.#request(undefined), start: () => this.store.now,
         learn: (inode, { stat, dict }, start, asked) => {
           this.store.learn(inode, stat, start, Saw.WHOLE);
@@ -228,6 +227,11 @@ export class MdCache extends AttributeChanges {
     this.store.learn(inode, reply.stat, start, Saw.WHOLE);
     this.#learnXattrs(inode, undefined, reply.xdata, asked, start);
     return reply;
+  }
+
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    if ((flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) this.#statAhead?.opened();
+    return super.open(frame, loc, flags, fd, xdata);
   }
 
   override access(frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {

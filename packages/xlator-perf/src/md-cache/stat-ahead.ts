@@ -16,10 +16,15 @@ const AGREED = 'glusterts.agreed' as Bytes;
 const PAUSE_MIN_MS = 2000;
 const PAUSE_MAX_MS = 120_000;
 
+/** Opens for reading, in half as many of those lookups, with which they pay for themselves: they bring small files' contents along. */
+const OPENS_SHARE = 2;
+
 /** What is known of a directory in which lookups miss. */
 interface Walk {
   misses: number;
   last: number;
+  /** The mount's opens when the first of the misses went down. */
+  opens: number;
   scanning: boolean;
   /** Entries of the last scan, and how many lookups in this directory the cache has answered since. */
   entries: number;
@@ -32,6 +37,8 @@ interface Walk {
 export interface StatAheadHost {
   readonly child: Subvolume;
   readonly clock: Clock;
+  /** Whether lookups bring the content of small files along (performance/quick-read on bricks that have whole files). */
+  readonly contents: boolean;
   /** Milliseconds for which attributes are believed. */
   life(): number;
   /** The request of a readdirp. */
@@ -43,17 +50,23 @@ export interface StatAheadHost {
 }
 
 /**
- * Lists a directory when its entries are looked up one after the other, so that the cache answers the rest: on a volume where
- * each lookup asks several bricks, listing it costs less than a handful of them. The attributes are as sure as a lookup's, and are
+ * Lists a directory when its entries are looked up one after the other, so that the cache answers the rest: listing it costs less
+ * than a handful of lookups, the more so where each of them asks several bricks. The attributes are as sure as a lookup's, and are
  * believed as long; nothing is believed of a file that has changed while the listing was under way.
  */
 export class StatAhead {
   readonly #host: StatAheadHost;
   readonly #walks: CtxSlot<Walk>;
+  #opens = 0;
 
   constructor(host: StatAheadHost, walks: CtxSlot<Walk>) {
     this.#host = host;
     this.#walks = walks;
+  }
+
+  /** A file is opened for reading. */
+  opened(): void {
+    this.#opens++;
   }
 
   /** A lookup of a known file in this directory was answered from the cache. */
@@ -66,11 +79,13 @@ export class StatAhead {
   missed(parent: Inode): void {
     const now = this.#host.clock.monotonic();
     let walk = this.#walks.get(parent);
-    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, scanning: false, entries: 0, hits: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
+    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, opens: this.#opens, scanning: false, entries: 0, hits: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
     if (now - walk.last > this.#host.life()) walk.misses = 0;
     walk.last = now;
-    if (++walk.misses < MISSES_MIN || walk.scanning) return;
+    if (walk.misses++ === 0) walk.opens = this.#opens;
+    if (walk.misses < MISSES_MIN || walk.scanning) return;
     walk.misses = 0;
+    if (this.#host.contents && (this.#opens - walk.opens) * OPENS_SHARE >= MISSES_MIN) return;
     if (walk.entries > 0) {
       const useful = walk.hits * USEFUL_SHARE >= walk.entries;
       walk.entries = 0;
