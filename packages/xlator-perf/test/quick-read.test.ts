@@ -1,4 +1,4 @@
-import { type Dict, Errno, type Fd, GfEvent, type Graph, Iatt, Loc, OpenFlag, type Platform, type Bytes } from '@glusterts/libglusterfs';
+import { type Dict, Errno, Fd, GfEvent, type Graph, Iatt, type Inode, Loc, OpenFlag, type Platform, type Bytes } from '@glusterts/libglusterfs';
 import { GraphDriver, complianceSuite, expectErrno, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { describe, expect, it } from 'vitest';
@@ -95,6 +95,65 @@ describe('performance/quick-read', () => {
     await at.driver.list('/');
     expect(Buffer.from(await at.driver.read(fd, 10, 0)).toString()).toBe('SOME DATA');
     await at.driver.close(fd);
+    await at.graph.fini();
+  });
+
+  it('the first read of a small file that only a listing has told of is answered by one lookup, without an open', async () => {
+    const at = await bench();
+    await at.other.writeFile('/large', Buffer.alloc(70000));
+    for (const [name, fops] of [['f', ['lookup']], ['large', ['readv']]] as const) {
+      await at.driver.lookup(`/${name}`);
+      // As after cache-size was reached: nothing is kept.
+      const { inode } = await at.driver.resolve(`/${name}`);
+      at.driver.subvolume.xlator.forget?.(inode);
+      await at.driver.list('/');
+      const fd = new Fd(inode, { flags: OpenFlag.RDONLY, anonymous: true });
+      at.seen.taken();
+      const { vector } = await at.driver.subvolume.readv(at.driver.frame, fd, 4096, 0, 0, undefined);
+      expect(vector.size).toBe(name === 'f' ? 9 : 4096);
+      vector.unref();
+      expect(at.seen.taken()).toEqual(fops);
+      fd.unref();
+    }
+    await at.graph.fini();
+  });
+
+  it('an open file whose name is gone, or is another file\'s now, is read by its fd', async () => {
+    for (const replaced of [false, true]) {
+      const at = await bench();
+      await at.driver.lookup('/f');
+      const fd = await at.driver.open('/f', OpenFlag.RDONLY);
+      at.driver.subvolume.xlator.forget?.(fd.inode);
+      await at.driver.list('/');
+      await at.other.rename('/f', '/elsewhere');
+      if (replaced) await at.other.writeFile('/f', Buffer.from('another'));
+      at.seen.taken();
+      expect(Buffer.from(await at.driver.read(fd, 4096, 0)).toString()).toBe('some data');
+      expect(at.seen.taken()).toEqual(['lookup', 'readv']);
+      await at.driver.close(fd);
+      await at.graph.fini();
+    }
+  });
+
+  it('a volume whose lookups bring no contents is asked once', async () => {
+    const at = await bench();
+    at.seen.withoutContents = true;
+    const names = ['/f', '/g', '/h'];
+    for (const name of names.slice(1)) await at.other.writeFile(name, DATA);
+    const inodes: Inode[] = [];
+    for (const name of names) inodes.push((await at.driver.resolve(name)).inode);
+    const readAll = async (): Promise<readonly string[]> => {
+      await at.driver.list('/');
+      at.seen.taken();
+      for (const inode of inodes) {
+        const fd = new Fd(inode, { flags: OpenFlag.RDONLY, anonymous: true });
+        (await at.driver.subvolume.readv(at.driver.frame, fd, 4096, 0, 0, undefined)).vector.unref();
+        fd.unref();
+      }
+      return at.seen.taken();
+    };
+    expect(await readAll()).toEqual(['lookup', 'readv', 'readv', 'readv']);
+    expect(await readAll()).toEqual(['readv', 'readv', 'readv']);
     await at.graph.fini();
   });
 

@@ -1,5 +1,5 @@
 import {
-  type CopyFileRangeReply, type CreateReply, type CtxSlot, Dict, type Direntp, Errno, type Fd, FopError, type Frame, GfEvent, IaType, type Iatt, type Inode, IoVec, type Loc, type LookupReply, OpenFlag,
+  type CopyFileRangeReply, type CreateReply, type CtxSlot, Dict, type Direntp, Errno, type Fd, FopError, type Frame, GfEvent, IaType, type Iatt, type Inode, IoVec, Loc, type LookupReply, NULL_GFID, OpenFlag,
   type OpenReply, type OptionValues, type PrePostReply, type ReadReply, type ReaddirReply, type StatedumpWriter, type Upcall, type WriteReply, type Xdata, Xlator, type XlatorContext,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
@@ -23,6 +23,10 @@ const MS_PER_S = 1000;
 export class QuickRead extends Xlator {
   readonly #contents: CtxSlot<Content>;
   readonly #cache: ContentCache;
+  /** Files that a listing has shown to be small enough, and whose content nobody has asked for since. */
+  readonly #listed: CtxSlot<true>;
+  /** Whether lookups bring contents. */
+  #fetches = true;
   readonly #priorities: PriorityList;
   #fileSizeMax = 0;
   #timeoutMs = 0;
@@ -37,6 +41,7 @@ export class QuickRead extends Xlator {
   constructor(context: XlatorContext) {
     super(context);
     this.#contents = this.newCtxSlot<Content>();
+    this.#listed = this.newCtxSlot<true>();
     this.#cache = new ContentCache(this.options.number('cache-size'));
     this.#priorities = new PriorityList(this.options.text('priority'));
     this.#childDownMs = this.#nowMs;
@@ -108,13 +113,15 @@ export class QuickRead extends Xlator {
       this.#drop(loc.inode, generation);
       throw error;
     }
-    this.#learn(this.#known(reply.inode, reply.stat), reply, generation);
+    const known = this.#known(reply.inode, reply.stat);
+    if (known) this.#learn(known, reply, generation);
     return reply;
   }
 
-  /** The inode that the table has for a file; the one of a fresh lookup may be thrown away by it. */
-  #known(inode: Inode, stat: Iatt): Inode {
-    return inode.gfid === stat.ia_gfid ? inode : (this.graph.inodeTable.find(stat.ia_gfid) ?? inode);
+  /** The inode that the table has for a file; the one of a fresh lookup may be thrown away by it. None for a file that has taken the name of the one that was asked for. */
+  #known(inode: Inode, stat: Iatt): Inode | undefined {
+    if (inode.gfid === stat.ia_gfid) return inode;
+    return this.graph.inodeTable.find(stat.ia_gfid) ?? (inode.gfid === NULL_GFID ? inode : undefined);
   }
 
   #learn(inode: Inode, { stat, xdata }: LookupReply, generation: number): void {
@@ -140,7 +147,12 @@ export class QuickRead extends Xlator {
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     const generation = this.#cache.next();
     const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
-    for (const { inode, stat } of reply.entries) if (inode) this.#confirm(this.#known(inode, stat), stat, generation);
+    for (const { inode, stat } of reply.entries) {
+      const known = inode && this.#known(inode, stat);
+      if (!known) continue;
+      this.#confirm(known, stat, generation);
+      if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !this.#contents.get(known)?.data) this.#listed.set(known, true);
+    }
     return reply;
   }
 
@@ -158,7 +170,30 @@ export class QuickRead extends Xlator {
       }
       this.#misses++;
     }
+    if (this.#fetches && offset === 0 && this.#listed.get(fd.inode) && (fd.flags & (OpenFlag.ACCMODE | OpenFlag.DIRECT)) === OpenFlag.RDONLY) return this.#fetch(frame, fd, size, flags, xdata);
     return this.child.readv(frame, fd, size, offset, flags, xdata);
+  }
+
+  /**
+   * The first read of a small file of which only a listing has told: a lookup brings all of it, in one round trip instead of those
+   * of an open and a read.
+   */
+  async #fetch(frame: Frame, fd: Fd, size: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+    const { inode } = fd;
+    this.#listed.delete(inode);
+    const name = this.graph.inodeTable.parentOf(inode);
+    if (name) {
+      try {
+        const { stat, xdata: answer } = await this.lookup(frame, new Loc({ inode, gfid: inode.gfid, ...name }), undefined);
+        // A volume whose bricks have parts of files (cluster/disperse) has no such answers.
+        if (!answer?.has(CONTENT) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax) this.#fetches = false;
+        const content = this.#contents.get(inode);
+        if (content?.data && content.stat && this.#isFresh(content)) return this.readv(frame, fd, size, 0, flags, xdata);
+      } catch {
+        // The file may be open, and its name gone.
+      }
+    }
+    return this.child.readv(frame, fd, size, 0, flags, xdata);
   }
 
   #isFresh({ refreshedMs }: Content): boolean {
@@ -179,7 +214,7 @@ export class QuickRead extends Xlator {
   override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     const generation = this.#cache.next();
     const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
-    if (flags & OpenFlag.TRUNC && !(flags & OpenFlag.EXCL)) this.#changed(this.#known(reply.inode, reply.stat), generation);
+    if (flags & OpenFlag.TRUNC && !(flags & OpenFlag.EXCL)) this.#changed(this.#known(reply.inode, reply.stat) ?? reply.inode, generation);
     return reply;
   }
 
@@ -242,8 +277,11 @@ export class QuickRead extends Xlator {
   override forget(inode: Inode): void {
     this.#drop(inode, this.#cache.next());
     this.#contents.delete(inode);
+    this.#listed.delete(inode);
   }
 }
 
+/** Of attributes that tell of a regular file. */
+const isFile = ({ ia_type }: Iatt): boolean => ia_type === IaType.REG;
 /** Not yet known, or known to be a regular file. */
 const maybeFile = (inode: Inode): boolean => inode.ia_type === IaType.INVAL || inode.ia_type === IaType.REG;
