@@ -51,7 +51,7 @@ const hooks: ProcessHooks = {
       setGraph: (graph) => mount.setGraph(graph),
       done: mount.done.then(({ reason, detail }) => (detail === '' ? reason : `${reason}: ${detail}`)),
       unmount: () => mount.unmount(),
-      dump: (writer) => mount.dump(writer),
+      root: mount.root,
     };
   },
 };

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import {
-  type Bytes, CallPool, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Platform, type StatedumpWriter, SyncEnv, SyncLock, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
+  type Bytes, CallPool, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type GraphRootView, type InodeTableOptions, type Logger, MemPools, type Platform, SyncEnv, SyncLock, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
 } from '@glusterts/libglusterfs';
 import { type Arguments, logLevelOf } from './arguments.js';
 import { listenForBrickOperations } from './brick-operations.js';
@@ -26,7 +26,8 @@ export interface Mount {
   /** Resolves when the file system is gone. */
   readonly done: Promise<string>;
   unmount(): void | Promise<void>;
-  dump(writer: StatedumpWriter): void;
+  /** As statedumps and `.meta` show it. */
+  readonly root: GraphRootView;
 }
 
 export interface ProcessHooks {
@@ -176,6 +177,7 @@ export class GlusterfsProcess {
     if (args.has('acl')) autoload.push('system/posix-acl');
     if (this.#mount) autoload.push('meta');
     const cmdArgs = new Map(args.entries());
+    cmdArgs.set('program', args.program);
     cmdArgs.set('cmdline', args.commandLine);
     cmdArgs.set('log-file', this.#logFile.file);
     cmdArgs.set('graph-uuid', graphUuid(this.#platform));
@@ -188,6 +190,7 @@ export class GlusterfsProcess {
       memPools: this.#memPools,
       callPool: this.#callPool,
       elders: this.#elders,
+      root: this.#mount?.root,
       cmdArgs,
       xlatorOptions: args.all('xlator-option'),
       autoload,
@@ -275,9 +278,8 @@ export class GlusterfsProcess {
         graph: this.#graph,
         name: brick === undefined ? 'glusterdump' : brick.replace(/^\//, '').replaceAll('/', '-'),
         directory: RUN_DIRECTORY,
-        mount: this.#mount,
+        root: this.#mount?.root,
         brick,
-        tasks: this.#tasks,
       });
       this.#log.info(0, `statedump written to ${file}`);
     } catch (error) {

@@ -1,6 +1,6 @@
 import { ArenaIobufPool, type Graph, IOBUF_CLASSES, type Inode, type PoolUser, type StatedumpWriter, type Xlator, dictStats, gfidToString } from '@glusterts/libglusterfs';
 
-/* The sections of a statedump that belong to no xlator (spec/client.md, §15.3; §17.1). Addresses are left out: JavaScript has none. */
+/* The sections of a statedump that belong to no xlator (spec/client.md, §15.3; §17.1). JavaScript has no addresses: a number stands for each. */
 
 /** GlusterFS's own table sizes: ours have none, but scripts look for the keys. */
 const DENTRY_HASHSIZE = 14057;
@@ -15,16 +15,18 @@ const SIZEOF_INODE = 168;
 export interface TableOwner {
   /** `fuse`, or the server xlator. */
   readonly xlator: string;
-  /** `xlator.mount.fuse.itable`, or `conn.0.bound_xl./brick`. */
+  /** `xlator.mount.fuse.itable`, or `conn.1.bound_xl./brick`. */
   readonly prefix: string;
   /** `meta-autoload/inode` */
   readonly name: string;
+  /** Its keys follow those of the server, without a section of their own. */
+  readonly untitled: boolean;
 }
 
 export function tableOwner(graph: Graph, mounted: boolean, brick: string | undefined): TableOwner {
-  if (mounted) return { xlator: 'fuse', prefix: 'xlator.mount.fuse.itable', name: `${graph.top.name}/inode` };
+  if (mounted) return { xlator: 'fuse', prefix: 'xlator.mount.fuse.itable', name: `${graph.top.name}/inode`, untitled: false };
   const root = brick ?? graph.top.name;
-  return { xlator: graph.top.name, prefix: `conn.0.bound_xl.${root}`, name: `${root}/inode` };
+  return { xlator: graph.top.name, prefix: `conn.1.bound_xl.${root}`, name: `${root}/inode`, untitled: true };
 }
 
 export function dumpMemPools(graph: Graph, owner: TableOwner, writer: StatedumpWriter): void {
@@ -40,6 +42,7 @@ export function dumpMemPools(graph: Graph, owner: TableOwner, writer: StatedumpW
 export function dumpIobufs(graph: Graph, writer: StatedumpWriter): void {
   const { iobufs } = graph;
   writer.section('iobuf.global');
+  writer.write('iobuf_pool', '0x1');
   writer.write('iobuf_pool.default_page_size', PAGE_SIZE);
   writer.write('iobuf_pool.arena_size', IOBUF_CLASSES.reduce((sum, { size, count }) => sum + size * count, 0));
   if (!(iobufs instanceof ArenaIobufPool)) return;
@@ -49,6 +52,7 @@ export function dumpIobufs(graph: Graph, writer: StatedumpWriter): void {
   stats.forEach((arena, i) => {
     const prefix = `arena.${i + 1}`;
     writer.section(prefix);
+    writer.write(`${prefix}.mem_base`, `0x${(i + 1).toString(16)}`);
     writer.write(`${prefix}.active_cnt`, arena.active);
     writer.write(`${prefix}.passive_cnt`, arena.pages - arena.active);
     writer.write(`${prefix}.alloc_cnt`, arena.hits);
@@ -66,10 +70,14 @@ export function dumpDicts(writer: StatedumpWriter): void {
   writer.write('average-pairs-per-dict', dicts === 0 ? 0 : Math.floor(pairs / dicts));
 }
 
-/** The table, then its active inodes, then the others. */
-export function dumpInodes(graph: Graph, { prefix, name }: TableOwner, writer: StatedumpWriter): void {
+/**
+ * The table, then its active inodes, then the others.
+ * @param contexts with what the xlators keep of each
+ */
+export function dumpInodes(graph: Graph, { prefix, name, untitled }: TableOwner, contexts: boolean, writer: StatedumpWriter): void {
   const table = graph.inodeTable;
-  writer.section(prefix);
+  const xlators = contexts ? fromTheBottom(graph) : [];
+  if (!untitled) writer.section(prefix);
   writer.write(`${prefix}.dentry_hashsize`, DENTRY_HASHSIZE);
   writer.write(`${prefix}.inode_hashsize`, INODE_HASHSIZE);
   writer.write(`${prefix}.name`, name);
@@ -82,12 +90,12 @@ export function dumpInodes(graph: Graph, { prefix, name }: TableOwner, writer: S
   let number = 0;
   for (const inode of table.inodes()) {
     if (inode.refs === 0 && inode !== table.root) idle.push(inode);
-    else dumpInode(inode, `${prefix}.active.${++number}`, writer);
+    else dumpInode(inode, `${prefix}.active.${++number}`, xlators, writer);
   }
-  idle.forEach((inode, i) => dumpInode(inode, `${prefix}.lru.${i + 1}`, writer));
+  idle.forEach((inode, i) => dumpInode(inode, `${prefix}.lru.${i + 1}`, xlators, writer));
 }
 
-function dumpInode(inode: Inode, section: string, writer: StatedumpWriter): void {
+function dumpInode(inode: Inode, section: string, xlators: readonly Xlator[], writer: StatedumpWriter): void {
   writer.section(section);
   writer.write('gfid', gfidToString(inode.gfid));
   writer.write('nlookup', inode.nlookup);
@@ -98,6 +106,11 @@ function dumpInode(inode: Inode, section: string, writer: StatedumpWriter): void
   writer.write('ref', inode.refs);
   writer.write('invalidate-sent', inode.table.isInvalidated(inode) ? 1 : 0);
   writer.write('ia_type', inode.ia_type);
+  for (const xlator of xlators) xlator.dumpInode(inode, writer);
+}
+
+function fromTheBottom(graph: Graph): Xlator[] {
+  return fromTheTop(graph).reverse();
 }
 
 /** The xlators from the top down, as the graph's fops meet them; each once. */

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { type Graph, type StatedumpWriter, type SyncEnv, dumpMallinfo, formatLogTime } from '@glusterts/libglusterfs';
+import { type Graph, type GraphRootView, type StatedumpWriter, type Xlator, callPath, dumpGlobalMemoryUsage, dumpMallinfo, dumpMemoryUsage, formatLogTime } from '@glusterts/libglusterfs';
 import { dumpDicts, dumpInodes, dumpIobufs, dumpMemPools, fromTheTop, tableOwner } from './statedump-sections.js';
 
 /** Longer lines are cut (spec/client.md, §15.3). */
@@ -11,10 +11,9 @@ type Section = (typeof SECTIONS)[number];
 export interface StatedumpOptions {
   readonly graph: Graph | undefined;
   /** Of a client process: it owns the inode table, and has a section before the graph's. */
-  readonly mount?: { dump(writer: StatedumpWriter): void } | undefined;
+  readonly root?: GraphRootView | undefined;
   /** The brick's path, in a brick process. */
   readonly brick?: string | undefined;
-  readonly tasks?: SyncEnv;
   /** The brick's path id, or `glusterdump`. */
   readonly name: string;
   /** Where dumps and their options file are: /var/run/gluster. */
@@ -70,7 +69,10 @@ export function writeStatedump(options: StatedumpOptions): string {
     },
   };
   for (const key of unknown) text += `[Warning]:None of the options matched key : ${key}\n`;
-  if (wanted.has('mem')) dumpMallinfo(writer);
+  if (wanted.has('mem')) {
+    dumpMallinfo(writer);
+    dumpGlobalMemoryUsage(writer);
+  }
   if (graph) dumpGraph(graph, options, wanted, writer);
   if (graph) text += `\nDUMP-END-TIME: ${formatLogTime(graph.platform.clock)}`;
   mkdirSync(directory, { recursive: true });
@@ -83,22 +85,27 @@ export function writeStatedump(options: StatedumpOptions): string {
   return file;
 }
 
-function dumpGraph(graph: Graph, options: StatedumpOptions, wanted: ReadonlySet<Section>, writer: StatedumpWriter): void {
-  const owner = tableOwner(graph, options.mount !== undefined, options.brick);
+function dumpGraph(graph: Graph, { root, brick }: StatedumpOptions, wanted: ReadonlySet<Section>, writer: StatedumpWriter): void {
+  const owner = tableOwner(graph, root !== undefined, brick);
+  const contexts = wanted.has('inodectx');
   if (wanted.has('mem')) dumpMemPools(graph, owner, writer);
   if (wanted.has('iobuf')) dumpIobufs(graph, writer);
-  if (wanted.has('callpool')) graph.callPool.dump(writer);
+  if (wanted.has('callpool')) graph.callPool.dump(writer, callPath(graph));
   dumpDicts(writer);
-  options.tasks?.dump(writer);
-  if (options.mount) {
+  if (root) {
     writer.section('fuse');
-    if (wanted.has('priv')) options.mount.dump(writer);
-    if (wanted.has('inode')) dumpInodes(graph, owner, writer);
+    dumpXlator(root, graph, wanted, writer);
+    if (wanted.has('inode')) dumpInodes(graph, owner, contexts, writer);
   }
   writer.section(`active graph - ${graph.id + 1}`);
   for (const xlator of fromTheTop(graph)) {
-    graph.latency.dump(writer, xlator);
-    if (wanted.has('priv')) xlator.dump(writer);
-    if (xlator === graph.top && !options.mount && wanted.has('inode')) dumpInodes(graph, owner, writer);
+    dumpXlator(xlator, graph, wanted, writer);
+    if (xlator === graph.top && !root && wanted.has('inode')) dumpInodes(graph, owner, contexts, writer);
   }
+}
+
+function dumpXlator(xlator: Xlator | GraphRootView, graph: Graph, wanted: ReadonlySet<Section>, writer: StatedumpWriter): void {
+  graph.latency.dump(writer, xlator);
+  dumpMemoryUsage(xlator, writer);
+  if (wanted.has('priv')) xlator.dump(writer);
 }

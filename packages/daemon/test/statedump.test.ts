@@ -37,8 +37,8 @@ describe('a statedump', () => {
     expect(text).toMatch(/^DUMP-START-TIME: \d{4}-\d\d-\d\d .* \+0000\n\n\[mallinfo\]\n/);
     expect(text).toMatch(/\n\nDUMP-END-TIME: \d{4}-\d\d-\d\d .* \+0000$/);
     expect(sections(text).filter((title) => !/^arena/.test(title))).toEqual([
-      'mallinfo', 'mempool', 'iobuf.global', 'global.callpool', 'dict', `active graph - ${graph.id + 1}`,
-      'top.latency', 'test/leaf.top', 'conn.0.bound_xl.top', 'conn.0.bound_xl.top.active.1', 'leaf.latency', 'test/leaf.leaf',
+      'mallinfo', 'global.glusterfs - Memory usage', 'mempool', 'iobuf.global', 'global.callpool', 'dict', `active graph - ${graph.id + 1}`,
+      'top.latency', 'test/leaf.top - Memory usage', 'test/leaf.top', 'conn.1.bound_xl.top.active.1', 'leaf.latency', 'test/leaf.leaf - Memory usage', 'test/leaf.leaf',
     ]);
   });
 
@@ -51,13 +51,13 @@ describe('a statedump', () => {
   it('has what the options file asks for, and warns of what it does not know', () => {
     writeFileSync(path.join(dir, 'glusterdump.options'), 'mem=no priv=yes callpool=yes nonsense=yes\n');
     const text = dump();
-    expect(sections(text)).toEqual(['global.callpool', 'dict', `active graph - ${graph.id + 1}`, 'top.latency', 'test/leaf.top', 'leaf.latency', 'test/leaf.leaf']);
+    expect(sections(text)).toEqual(['global.callpool', 'dict', `active graph - ${graph.id + 1}`, 'top.latency', 'test/leaf.top - Memory usage', 'test/leaf.top', 'leaf.latency', 'test/leaf.leaf - Memory usage', 'test/leaf.leaf']);
     expect(text).toContain('[Warning]:None of the options matched key : nonsense\n');
   });
 
   it('has memory and calls when the options file leaves nothing on', () => {
     writeFileSync(path.join(dir, `glusterdump.${process.pid}.options`), 'priv=no');
-    expect(sections(dump()).slice(0, 3)).toEqual(['mallinfo', 'mempool', 'global.callpool']);
+    expect(sections(dump()).slice(0, 4)).toEqual(['mallinfo', 'global.glusterfs - Memory usage', 'mempool', 'global.callpool']);
   });
 
   it('goes where path= says', () => {

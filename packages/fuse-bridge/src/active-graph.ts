@@ -1,4 +1,4 @@
-import type { CallPool, CtxSlot, GfEvent, Inode, InodeTable, Platform, Subvolume } from '@glusterts/libglusterfs';
+import type { CallPool, CtxSlot, GfEvent, GraphRootView, Inode, InodeTable, LatencyTable, Platform, Subvolume } from '@glusterts/libglusterfs';
 
 /** What mount/fuse needs of a graph; `Graph` has it all. */
 export interface MountGraph {
@@ -9,6 +9,9 @@ export interface MountGraph {
   readonly inodeTable: InodeTable;
   /** The requests of the process. */
   readonly callPool: CallPool;
+  /** How long requests take is kept there for the root, while it is measured. */
+  readonly latency?: LatencyTable;
+  readonly root?: GraphRootView | undefined;
   newCtxSlot<T>(): CtxSlot<T>;
   /** Resolves when the graph's top has said CHILD_UP or CHILD_DOWN. */
   whenSettled?(): Promise<unknown>;

@@ -1,4 +1,4 @@
-import { Errno, GfEvent, type FuseDevice, type Inode, type Logger, FopError, NO_ADDON, type Platform, type StatedumpWriter } from '@glusterts/libglusterfs';
+import { Errno, GfEvent, type FuseDevice, type GraphRootView, type Inode, type Logger, FopError, NO_ADDON, type Platform, type StatedumpWriter } from '@glusterts/libglusterfs';
 import { ActiveGraph, type MountGraph } from './active-graph.js';
 import { FuseBridge } from './bridge.js';
 import { switchGraph } from './graph-switch.js';
@@ -108,6 +108,24 @@ export class FuseMount {
   /** Takes the mount point away and ends. Files that are still open give ENOTCONN from now on. */
   async unmount(): Promise<void> {
     await this.#leave({ reason: 'unmounted', detail: `unmounting ${this.options.mountpoint}` });
+  }
+
+  /** As it is shown beside the graph's xlators. */
+  get root(): GraphRootView {
+    return { name: 'fuse', type: 'mount/fuse', shownOptions: this.#shownOptions(), dump: (writer) => this.dump(writer) };
+  }
+
+  /** Those that the command line of GlusterFS 10.3 always sets (vectors/client/meta-tree-default.txt). */
+  #shownOptions(): Map<string, string> {
+    const { options } = this;
+    return new Map([
+      ['mountpoint', options.mountpoint],
+      ['negative-timeout', options['negative-timeout'].toFixed(6)],
+      ['invalidate-limit', String(options['invalidate-limit'])],
+      ['no-root-squash', options['no-root-squash'] ? 'enable' : 'disable'],
+      ['sync-to-mount', 'enable'],
+      ['auto-invalidation', options['auto-invalidation'] ? '1' : '0'],
+    ]);
   }
 
   /** Its section of a statedump. */

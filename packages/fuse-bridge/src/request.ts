@@ -1,4 +1,4 @@
-import type { Bytes, CallPool, CallStack, Fd, Frame, Inode, IoVec } from '@glusterts/libglusterfs';
+import { type Bytes, type CallPool, type CallStack, type Fd, type Frame, type Inode, type IoVec, fopLabel } from '@glusterts/libglusterfs';
 import type { ActiveGraph } from './active-graph.js';
 import type { FuseHeader } from './decode.js';
 import type { FdTable, OpenFile } from './fd-table.js';
@@ -48,6 +48,9 @@ export class Request {
 
   end(): void {
     for (const thing of this.#held) thing.unref();
+    const { latency, root, platform } = this.graph.graph;
+    // Releases are no fops to GlusterFS.
+    if (latency?.enabled === true && root && !this.#stack.op.startsWith('release')) latency.add(root, fopLabel(this.#stack.op), platform.clock.monotonic() - this.#stack.sinceMs);
     this.#calls.leave(this.#stack);
     this.graph.done();
   }

@@ -55,7 +55,7 @@ async function nextGraph(): Promise<void> {
 function statedump(): string[] {
   const lines: string[] = [];
   const writer: StatedumpWriter = { section: (title) => void lines.push(`[${title}]`), write: (key, value) => void lines.push(`${key}=${value}`) };
-  mount.dump(writer);
+  mount.root.dump(writer);
   return lines;
 }
 

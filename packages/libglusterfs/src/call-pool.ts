@@ -1,8 +1,8 @@
 import { Frame } from './frame.js';
-import { fopLabel } from './latency.js';
+import { fopLabel } from './fop-numbers.js';
 import type { MemPool, MemPools } from './mem-pool.js';
 import type { Clock } from './platform/platform.js';
-import type { StatedumpWriter } from './xlator.js';
+import type { GraphView, StatedumpWriter } from './xlator.js';
 
 /** sizeof(call_stack_t) of GlusterFS 10.3. */
 const SIZEOF_CALL_STACK = 1864;
@@ -13,6 +13,37 @@ const NOBODY = new Frame();
 /** Where a stack comes from: the type number of statedumps. */
 export const CallType = { FOP: 1, MGMT: 2, HANDSHAKE: 3 } as const;
 export type CallType = (typeof CallType)[keyof typeof CallType];
+
+/** Between whom the requests of a graph go: statedumps and `.meta/frames` name them. */
+export interface CallPath {
+  /** Who has the request: `fuse`, or the server xlator. */
+  readonly root: string;
+  /** The prefix of its functions in GlusterFS. */
+  readonly prefix: string;
+  /** The xlator that it asks. */
+  readonly top: string;
+}
+
+export function callPath({ root, top }: Pick<GraphView, 'root' | 'top'>): CallPath {
+  if (root) return { root: root.name, prefix: root.name, top: top.name };
+  if (top.type === 'protocol/server') return { root: top.name, prefix: 'server4', top: top.children[0]?.name ?? '' };
+  return { root: 'gfapi', prefix: 'glfs', top: top.name };
+}
+
+/** An xlator's turn in a request, as GlusterFS shows it. */
+export interface CallFrame {
+  readonly xlator: string;
+  readonly parent?: string;
+  readonly windFrom?: string;
+  readonly windTo?: string;
+  readonly unwindTo?: string;
+}
+
+/** The frames of a request that is being served: an xlator's turn is a JavaScript await, so only the first two are known. Functions are named as GlusterFS names them. */
+export function callFrames({ root, prefix, top }: CallPath, op: string): CallFrame[] {
+  const fop = op === 'read' || op === 'write' ? `${op}v` : op;
+  return [{ xlator: top, parent: root, windFrom: `${prefix}_${fop}_resume`, windTo: `xl->fops->${fop}`, unwindTo: `${prefix}_${fop}_cbk` }, { xlator: root }];
+}
 
 /** One request between its arrival at the top of a graph and its answer. */
 export class CallStack {
@@ -83,15 +114,19 @@ export class CallPool {
     this.#stacks.put(stack);
   }
 
-  /** `[global.callpool]` and a section for each stack (spec/client.md, §15.3). An xlator's turn is a JavaScript await: there are no frames to show. */
-  dump(writer: StatedumpWriter): void {
+  /** `[global.callpool]`, a section for each stack, and for each frame of it (spec/client.md, §15.3). Stacks and frames have numbers for addresses. */
+  dump(writer: StatedumpWriter, path: CallPath): void {
     writer.section('global.callpool');
+    writer.write('callpool_address', address(0));
     writer.write('callpool.cnt', this.cnt);
     let number = 0;
     for (const { frame, op, unique, type, sinceMs } of this.stacks()) {
       if (++number > DUMP_MAX) return;
-      writer.section(`global.callpool.stack.${number}`);
+      const section = `global.callpool.stack.${number}`;
+      const frames = callFrames(path, op);
+      writer.section(section);
       writer.write('callstack-creation-time', monotonicText(sinceMs));
+      writer.write('stack', address(unique));
       writer.write('uid', frame.uid);
       writer.write('gid', frame.gid);
       writer.write('pid', frame.pid);
@@ -100,15 +135,37 @@ export class CallPool {
       writer.write('ctime', `${frame.ctime}.${String(frame.ctime_nsec).padStart(9, '0')}`);
       writer.write('op', fopLabel(op));
       writer.write('type', type);
-      writer.write('cnt', 1);
+      writer.write('cnt', frames.length);
+      frames.forEach((each, i) => dumpFrame(each, `${section}.frame.${i + 1}`, sinceMs, unique, writer));
     }
   }
+}
+
+function dumpFrame(frame: CallFrame, section: string, sinceMs: number, unique: number, writer: StatedumpWriter): void {
+  writer.section(section);
+  writer.write('frame-creation-time', monotonicText(sinceMs));
+  writer.write('timings', `${Math.floor(sinceMs / 1000)}.${nanoseconds(sinceMs)} -> 0.000000000`);
+  writer.write('frame', address(unique));
+  writer.write('translator', frame.xlator);
+  writer.write('complete', 0);
+  if (frame.parent !== undefined) writer.write('parent', frame.parent);
+  if (frame.windFrom !== undefined) writer.write('wind_from', frame.windFrom);
+  if (frame.windTo !== undefined) writer.write('wind_to', frame.windTo);
+  if (frame.unwindTo !== undefined) writer.write('unwind_to', frame.unwindTo);
+}
+
+function address(number: number): string {
+  return `0x${number.toString(16)}`;
+}
+
+function nanoseconds(ms: number): string {
+  return String(Math.floor((ms % 1000) * 1e6)).padStart(9, '0');
 }
 
 /** As GlusterFS prints its monotonic clock: seconds since start as if they were a date, then `.` and nanoseconds. */
 function monotonicText(ms: number): string {
   const date = new Date(Math.floor(ms / 1000) * 1000).toISOString();
-  return `${date.slice(0, 10)} ${date.slice(11, 19)} +0000.${String(Math.floor((ms % 1000) * 1e6)).padStart(9, '0')}`;
+  return `${date.slice(0, 10)} ${date.slice(11, 19)} +0000.${nanoseconds(ms)}`;
 }
 
 function lkOwnerText(owner: string): string {

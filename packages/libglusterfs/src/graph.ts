@@ -4,6 +4,7 @@ import { Errno } from './errno.js';
 import { GfEvent } from './events.js';
 import type { Fd } from './fd.js';
 import { fnmatch } from './fnmatch.js';
+import { fopLabel } from './fop-numbers.js';
 import { FopError } from './fop-error.js';
 import { DefinerTable, type Instrument, Link } from './graph-binding.js';
 import type { Inode } from './inode.js';
@@ -16,7 +17,7 @@ import { MemPools } from './mem-pool.js';
 import { parseOptions } from './option-parser.js';
 import type { Platform } from './platform/platform.js';
 import { type Volfile, type VolfileVolume, VolfileError, parseVolfile } from './volfile.js';
-import { type GraphView, type Subvolume, Xlator, type XlatorDefinition } from './xlator.js';
+import { type GraphRootView, type GraphView, type Subvolume, Xlator, type XlatorDefinition } from './xlator.js';
 import { OptionValues } from './options.js';
 
 export interface GraphOptions {
@@ -40,6 +41,7 @@ export interface GraphOptions {
   readonly callPool?: CallPool;
   /** The process's, kept by whoever switches its graphs; see {@link GraphView.elders}. */
   readonly elders?: readonly GraphView[];
+  readonly root?: GraphRootView | undefined;
 }
 
 /** An event that reached the top. */
@@ -78,6 +80,7 @@ export class Graph implements GraphView {
   readonly memPools: MemPools;
   readonly callPool: CallPool;
   readonly elders: readonly GraphView[];
+  readonly root: GraphRootView | undefined;
   readonly latency = new LatencyTable(() => this.rebind());
   readonly #options: GraphOptions;
   readonly #xlators: Xlator[] = [];
@@ -108,6 +111,7 @@ export class Graph implements GraphView {
     this.log = options.log;
     this.memPools = options.memPools ?? new MemPools(options.platform.timers);
     this.elders = options.elders ?? [];
+    this.root = options.root;
     this.callPool = options.callPool ?? new CallPool(this.memPools, options.platform.clock);
     this.inodeTable = new InodeTable(
       options.volumeName ?? 'graph',
@@ -226,7 +230,7 @@ export class Graph implements GraphView {
     const other = this.#instrument;
     return (xlator, fop, reply, sinceMs) => {
       other?.(xlator, fop, reply, sinceMs);
-      const done = (): void => this.latency.add(xlator, fop, clock.monotonic() - sinceMs);
+      const done = (): void => this.latency.add(xlator, fopLabel(fop), clock.monotonic() - sinceMs);
       reply.then(done, done);
     };
   }

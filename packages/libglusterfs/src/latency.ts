@@ -1,5 +1,5 @@
-import { FOP_NAMES, type FopName } from './fops.js';
-import type { StatedumpWriter, Xlator } from './xlator.js';
+import { FOP_LABELS } from './fop-numbers.js';
+import type { StatedumpWriter } from './xlator.js';
 
 const NS_PER_MS = 1e6;
 
@@ -11,13 +11,19 @@ export interface Latency {
   max: number;
 }
 
+/** What latencies are kept of: an xlator, or the mount above the graph. */
+export interface LatencyOwner {
+  readonly name: string;
+}
+
 /**
  * How long each xlator took for each fop, from wind to unwind, whatever the result (spec/client.md, §14). Switched on by writing to
  * `.meta/measure_latency`; while it is off the graph's links don't know of it, and nothing is paid.
  */
 export class LatencyTable {
   readonly #onSwitch: () => void;
-  readonly #xlators = new Map<Xlator, Map<FopName, Latency>>();
+  /** By label: READ for readv. */
+  readonly #owners = new Map<LatencyOwner, Map<string, Latency>>();
   #enabled = false;
 
   /** @param onSwitch binds the graph anew */
@@ -36,13 +42,14 @@ export class LatencyTable {
     this.#onSwitch();
   }
 
-  add(xlator: Xlator, fop: FopName, elapsedMs: number): void {
-    let fops = this.#xlators.get(xlator);
-    if (!fops) this.#xlators.set(xlator, (fops = new Map()));
+  /** @param label see fopLabel */
+  add(owner: LatencyOwner, label: string, elapsedMs: number): void {
+    let fops = this.#owners.get(owner);
+    if (!fops) this.#owners.set(owner, (fops = new Map()));
     const ns = Math.round(elapsedMs * NS_PER_MS);
-    const latency = fops.get(fop);
+    const latency = fops.get(label);
     if (!latency) {
-      fops.set(fop, { count: 1, total: ns, min: ns, max: ns });
+      fops.set(label, { count: 1, total: ns, min: ns, max: ns });
       return;
     }
     latency.count++;
@@ -51,34 +58,26 @@ export class LatencyTable {
     latency.max = Math.max(latency.max, ns);
   }
 
-  get(xlator: Xlator, fop: FopName): Latency | undefined {
-    return this.#xlators.get(xlator)?.get(fop);
+  get(owner: LatencyOwner, label: string): Latency | undefined {
+    return this.#owners.get(owner)?.get(label);
   }
 
-  /** `[<xlator>.latency]`: the fops that came, in the order of {@link FOP_NAMES}. */
-  dump(writer: StatedumpWriter, xlator: Xlator): void {
-    const prefix = `${xlator.name}.latency`;
+  /** `[<xlator>.latency]`: the fops that came, by their numbers. */
+  dump(writer: StatedumpWriter, owner: LatencyOwner): void {
+    const prefix = `${owner.name}.latency`;
     writer.section(prefix);
-    const fops = this.#xlators.get(xlator);
+    const fops = this.#owners.get(owner);
     if (!fops) return;
-    for (const fop of FOP_NAMES) {
-      const latency = fops.get(fop);
+    for (const label of FOP_LABELS) {
+      const latency = fops.get(label);
       if (!latency) continue;
       const { count, total, min, max } = latency;
-      writer.write(`${prefix}.${fopLabel(fop)}`, `AVG:${(total / count).toFixed(6)} CNT:${count} TOTAL:${total} MIN:${min} MAX:${max}`);
+      writer.write(`${prefix}.${label}`, `AVG:${(total / count).toFixed(6)} CNT:${count} TOTAL:${total} MIN:${min} MAX:${max}`);
     }
   }
 
   /** What `profile` does after it was read. */
-  reset(xlator: Xlator): void {
-    this.#xlators.delete(xlator);
+  reset(owner: LatencyOwner): void {
+    this.#owners.delete(owner);
   }
-}
-
-/** GlusterFS's list of fop names, where it isn't the method's. */
-const LABELS: Readonly<Partial<Record<string, string>>> = { readv: 'READ', writev: 'WRITE' };
-
-/** The name of a fop in statedumps: `READ` for readv. */
-export function fopLabel(op: string): string {
-  return LABELS[op] ?? op.toUpperCase();
 }

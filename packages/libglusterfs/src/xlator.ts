@@ -63,10 +63,22 @@ export interface GraphView {
   readonly callPool: CallPool;
   /** The process's graphs that served before this one, oldest first: they are still shown under `.meta`. */
   readonly elders: readonly GraphView[];
+  /** Above this graph: the mount. */
+  readonly root: GraphRootView | undefined;
   /** How long fops take, while that is measured. */
   readonly latency: LatencyTable;
   /** A cell of its own in every inode and fd of this graph. */
   newCtxSlot<T>(): CtxSlot<T>;
+}
+
+/** What stands above the graphs of a process, and is shown as an xlator of its own (`.meta/root`, `[fuse]` in statedumps): mount/fuse. */
+export interface GraphRootView {
+  /** `fuse` */
+  readonly name: string;
+  /** `mount/fuse` */
+  readonly type: string;
+  readonly shownOptions: ReadonlyMap<string, string>;
+  dump(writer: StatedumpWriter): void;
 }
 
 /** A section of a statedump: GlusterFS's `key=value` lines under `[title]`. */
@@ -142,6 +154,9 @@ export abstract class Xlator {
 
   /** Its private state, for statedumps and `.meta/…/private`. */
   dump(_writer: StatedumpWriter): void {}
+
+  /** What it keeps of an inode, for statedumps: a section of its own, or none. */
+  dumpInode(_inode: Inode, _writer: StatedumpWriter): void {}
 
   /** Answers TRANSLATOR_INFO, e.g. `profile`; undefined when it isn't meant. */
   translatorInfo(_input: Dict): Dict | undefined {

@@ -229,9 +229,9 @@ describe('latency', () => {
     graph.latency.dump({ section: (title) => lines.push(`[${title}]`), write: (key, value) => lines.push(`${key}=${value}`) }, graph.top);
     expect(lines[0]).toBe('[top.latency]');
     expect(lines[1]).toMatch(/^top\.latency\.STAT=AVG:\d+\.\d{6} CNT:2 TOTAL:\d+ MIN:\d+ MAX:\d+$/);
-    expect(graph.latency.get(graph.top.child.xlator, 'stat')?.count).toBe(2);
+    expect(graph.latency.get(graph.top.child.xlator, 'STAT')?.count).toBe(2);
     graph.latency.reset(graph.top);
-    expect(graph.latency.get(graph.top, 'stat')).toBeUndefined();
+    expect(graph.latency.get(graph.top, 'STAT')).toBeUndefined();
     await graph.fini();
   });
 });

@@ -78,9 +78,13 @@ describe('the call pool', () => {
     expect([...calls.stacks()]).toEqual([a, c]);
     expect(calls.enter('stat', new Frame(), 13)).toBe(b);
     expect([calls.cnt, calls.total]).toEqual([3, 4]);
-    expect(dumped((writer) => calls.dump(writer)).slice(0, 13)).toEqual([
-      '[global.callpool]', 'callpool.cnt=3', '[global.callpool.stack.1]', 'callstack-creation-time=1970-01-01 00:00:01 +0000.500000000',
-      'uid=1', 'gid=2', 'pid=3', 'unique=10', 'lk-owner=0102', 'ctime=5.000000006', 'op=LOOKUP', 'type=1', 'cnt=1',
+    expect(dumped((writer) => calls.dump(writer, { root: 'fuse', prefix: 'fuse', top: 'v' })).slice(0, 31)).toEqual([
+      '[global.callpool]', 'callpool_address=0x0', 'callpool.cnt=3',
+      '[global.callpool.stack.1]', 'callstack-creation-time=1970-01-01 00:00:01 +0000.500000000', 'stack=0xa',
+      'uid=1', 'gid=2', 'pid=3', 'unique=10', 'lk-owner=0102', 'ctime=5.000000006', 'op=LOOKUP', 'type=1', 'cnt=2',
+      '[global.callpool.stack.1.frame.1]', 'frame-creation-time=1970-01-01 00:00:01 +0000.500000000', 'timings=1.500000000 -> 0.000000000', 'frame=0xa',
+      'translator=v', 'complete=0', 'parent=fuse', 'wind_from=fuse_lookup_resume', 'wind_to=xl->fops->lookup', 'unwind_to=fuse_lookup_cbk',
+      '[global.callpool.stack.1.frame.2]', 'frame-creation-time=1970-01-01 00:00:01 +0000.500000000', 'timings=1.500000000 -> 0.000000000', 'frame=0xa', 'translator=fuse', 'complete=0',
     ]);
     for (const stack of [a, b, c]) calls.leave(stack);
     expect(calls.cnt).toBe(0);

@@ -8,6 +8,7 @@ import { XdrError, XdrReader } from './xdr-reader.js';
 import { XdrWriter } from './xdr-writer.js';
 
 const FIRST_XID = 2;
+const RECORD_MARK_BYTES = 4;
 const RECONNECT_DELAY_MS = 3000;
 const FRAME_TIMEOUT_S = 1800;
 /** How often calls are looked at that have waited too long (spec/rpc-wire.md, §14.2). */
@@ -120,6 +121,8 @@ export class RpcClient {
   readonly #bailed = new Set<number>();
   readonly #callbacks = new Map<number, RpcCallbacks>();
   readonly #ping: PingCycle | undefined;
+  /** What statedumps count, over all connections. */
+  readonly counts = { messages: 0, pings: 0, bytesRead: 0, bytesWritten: 0 };
   #transport: Transport | undefined;
   #connected = false;
   #wanted = false;
@@ -240,7 +243,7 @@ export class RpcClient {
     w.rewind();
     writeCallHeader(w, xid, procedure.program, procedure.number, options.auth ?? this.auth, options.frame ?? NOBODY);
     procedure.encodeRequest(w, request);
-    transport.send(w.finish(), options.payload);
+    this.#transmit(transport, w.finish(), options.payload);
   }
 
   #send(
@@ -269,9 +272,15 @@ export class RpcClient {
     const timeoutMs = options.timeoutMs ?? (this.options.frameTimeoutS ?? FRAME_TIMEOUT_S) * 1000;
     const sentAt = this.options.platform.clock.monotonic();
     this.#saved.set(xid, { what: procedure.name, sentAt, timeoutMs, resolve, reject });
-    transport.send(w.finish(), options.payload);
+    this.#transmit(transport, w.finish(), options.payload);
     if (timeoutMs > 0) this.#watch(sentAt, timeoutMs);
     this.#ping?.onSend();
+  }
+
+  #transmit(transport: Transport, message: Buffer, payload: IoVec | undefined): void {
+    this.counts.messages++;
+    this.counts.bytesWritten += RECORD_MARK_BYTES + message.length + (payload?.size ?? 0);
+    transport.send(message, payload);
   }
 
   #nextXid(): number {
@@ -281,6 +290,7 @@ export class RpcClient {
   }
 
   #sendPing(): void {
+    this.counts.pings++;
     this.invokePing().then(
       () => this.#ping?.onReply(),
       () => {},
@@ -357,6 +367,7 @@ export class RpcClient {
 
   #onRecord(record: IoVec, transport: Transport): void {
     this.#ping?.onReceive();
+    this.counts.bytesRead += RECORD_MARK_BYTES + record.size;
     const [first] = record.chunks;
     const reader = new XdrReader(first ?? new Uint8Array(0));
     try {

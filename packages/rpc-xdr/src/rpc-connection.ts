@@ -8,6 +8,7 @@ import { XdrError, XdrReader } from './xdr-reader.js';
 import type { XdrWriter } from './xdr-writer.js';
 
 const PRIVILEGED = 1024;
+const RECORD_MARK_BYTES = 4;
 /** What a call takes beside its record: its frame, its request, the state of its handler. */
 const CALL_BYTES = 1024;
 const NOBODY: Caller = { pid: 0, uid: 0, gid: 0, groups: [], lk_owner: '' as Caller['lk_owner'], flags: 0, ctime: 0, ctime_nsec: 0 };
@@ -72,7 +73,7 @@ export class RpcConnection implements TransportHandlers {
     w.rewind();
     writeCallHeader(w, this.#callbackXid++, procedure.program, procedure.number, 'null', NOBODY);
     procedure.encodeRequest(w, request);
-    this.transport.send(w.finish());
+    this.#send(w.finish());
   }
 
   /** As `callback`, with arguments that are encoded already. */
@@ -82,10 +83,16 @@ export class RpcConnection implements TransportHandlers {
     w.rewind();
     writeCallHeader(w, this.#callbackXid++, program, procedure, 'null', NOBODY);
     w.raw(body);
-    this.transport.send(w.finish());
+    this.#send(w.finish());
+  }
+
+  #send(message: Buffer, payload?: IoVec): void {
+    this.server.bytesWritten += RECORD_MARK_BYTES + message.length + (payload?.size ?? 0);
+    this.transport.send(message, payload);
   }
 
   onRecord(record: IoVec): void {
+    this.server.bytesRead += RECORD_MARK_BYTES + record.size;
     // One read may have brought thousands of calls, each of which asks for a megabyte.
     if (this.#paused) this.#backlog.push(record);
     else this.#begin(record);
@@ -140,7 +147,7 @@ export class RpcConnection implements TransportHandlers {
       const w = this.server.writer;
       w.rewind();
       writeRpcMismatch(w, xid);
-      this.transport.send(w.finish());
+      this.#send(w.finish());
       return undefined;
     }
     if (!header.credential) {
@@ -228,12 +235,12 @@ export class RpcConnection implements TransportHandlers {
       // A result that can't be encoded must not leave its caller waiting.
       w.rewind();
       writeReplyHeader(w, xid, AcceptStat.SYSTEM_ERR);
-      this.transport.send(w.finish());
+      this.#send(w.finish());
       throw error;
     }
     // A brick names no versions: low and high are 0.
     if (stat === AcceptStat.PROG_MISMATCH) w.u53(0);
-    this.transport.send(w.finish(), payload);
+    this.#send(w.finish(), payload);
     this.#pauseIfFull();
   }
 
@@ -243,7 +250,7 @@ export class RpcConnection implements TransportHandlers {
     const w = this.server.writer;
     w.rewind();
     writeAuthError(w, xid);
-    this.transport.send(w.finish());
+    this.#send(w.finish());
   }
 
   #full(): boolean {

@@ -41,6 +41,9 @@ export class RpcServer {
   readonly options: RpcServerOptions;
   readonly limits: RpcLimits;
   readonly connections = new Set<RpcConnection>();
+  /** Over all connections since the start, for statedumps. */
+  bytesRead = 0;
+  bytesWritten = 0;
   /** For the replies of all connections: each is written in one go. */
   readonly writer = new XdrWriter();
   readonly #services: RpcService[] = [];

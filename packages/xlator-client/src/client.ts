@@ -97,9 +97,13 @@ export class ClientXlator extends Xlator {
     writer.section(`xlator.protocol.client.${this.name}.priv`);
     let number = 0;
     for (const remote of this.#fds.saved) writer.write(`fd.${number++}.remote_fd`, remote.number);
-    writer.write('connecting', this.#connection?.ready === true ? 0 : 1);
     writer.write('connected', this.#connection?.ready === true ? 1 : 0);
-    writer.write('total_calls_outstanding', this.#connection?.rpc.outstanding ?? 0);
+    const counts = this.#connection?.rpc.counts;
+    writer.write('total_bytes_read', counts?.bytesRead ?? 0);
+    writer.write('ping_timeout', this.options.number('ping-timeout'));
+    writer.write('total_bytes_written', counts?.bytesWritten ?? 0);
+    writer.write('ping_msgs_sent', counts?.pings ?? 0);
+    writer.write('msgs_sent', counts?.messages ?? 0);
   }
 
   get #link(): BrickConnection {

@@ -1,4 +1,4 @@
-import { Dict, Frame, Loc } from '@glusterts/libglusterfs';
+import { Dict, Frame, type GraphView, Loc } from '@glusterts/libglusterfs';
 import type { Dht } from './dht.js';
 import { Key } from './keys.js';
 import type { Subvol } from './subvol.js';
@@ -18,8 +18,12 @@ export function refreshDisk(dht: Dht, _frame: Frame): void {
 }
 
 /** Asks one subvolume. */
-export async function readDisk(dht: Dht, subvol: Subvol, xdata: Dict | undefined): Promise<void> {
-  const loc = new Loc({ inode: dht.graph.inodeTable.root, path: '/' as Loc['path'] });
+export function readDisk(dht: Dht, subvol: Subvol, xdata: Dict | undefined): Promise<void> {
+  return readSubvolumeDisk(dht.graph, subvol, xdata);
+}
+
+export async function readSubvolumeDisk(graph: GraphView, subvol: Subvol, xdata: Dict | undefined): Promise<void> {
+  const loc = new Loc({ inode: graph.inodeTable.root, path: '/' as Loc['path'] });
   const { statfs } = await subvol.fops.statfs(new Frame({ pid: 0 }), loc, xdata);
   subvol.setDisk(statfs);
 }

@@ -20,6 +20,7 @@ import { rmdir } from './rmdir.js';
 import { readSettings } from './settings.js';
 import type { Subvol } from './subvol.js';
 import * as xattrs from './xattr-fops.js';
+import { dumpDht, dumpLayout } from './statedump.js';
 
 /** Of an upcall: the next lookup must not be answered from a cache (spec/rpc-wire.md, §9.11). */
 const UP_EXPLICIT_LOOKUP = 0x1000;
@@ -120,23 +121,11 @@ export class Distribute extends Xlator {
   }
 
   override dump(writer: StatedumpWriter): void {
-    const { dht } = this;
-    writer.section(`cluster/distribute.${this.name}`);
-    writer.write('subvol_cnt', dht.subvols.length);
-    dht.subvols.forEach((subvol, i) => {
-      writer.write(`subvolumes[${i}]`, `${subvol.name}.${subvol.fops.xlator.type}`);
-      writer.write(`subvolume_status[${i}]`, subvol.up ? 1 : 0);
-      writer.write(`subvolume_status[${i}].chunks`, subvol.disk.chunks);
-      writer.write(`du_stats[${i}].avail_percent`, subvol.disk.availPercent.toFixed(6));
-      writer.write(`du_stats[${i}].avail_space`, subvol.disk.availBytes);
-      writer.write(`du_stats[${i}].avail_inodes`, subvol.disk.inodePercent.toFixed(6));
-    });
-    writer.write('search_unhashed', dht.settings.lookupUnhashed === 'auto' ? 2 : 1);
-    writer.write('gen', dht.generation);
-    writer.write('min_free_disk', dht.settings.minFreeDisk.toFixed(6));
-    writer.write('min_free_inodes', dht.settings.minFreeInodes.toFixed(6));
-    writer.write('disk_unit', dht.settings.minFreeDisk < 100 ? 'p' : 'b');
-    writer.write('vol_commit_hash', dht.commitHash);
+    dumpDht(this.dht, writer);
+  }
+
+  override dumpInode(inode: Inode, writer: StatedumpWriter): void {
+    dumpLayout(this.dht, inode, writer);
   }
 
   // ------------------------------------------------------------------------------------------------ entries

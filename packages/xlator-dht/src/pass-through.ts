@@ -1,7 +1,11 @@
-import { type Bytes, Dict, type EntryReply, type Fd, type Frame, type GetxattrReply, IaType, type Loc, type RenameReply, type Xdata, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, type EntryReply, type Fd, type Frame, type GetxattrReply, GfEvent, IaType, type Loc, type RenameReply, type StatedumpWriter, type Xdata, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
+import { readSubvolumeDisk } from './disk-usage.js';
 import { Key, xattrNames } from './keys.js';
 import { encodeLayout } from './layout.js';
 import { renameOp } from './rename.js';
+import { readSettings } from './settings.js';
+import { dumpDht } from './statedump.js';
+import { Subvol } from './subvol.js';
 
 /**
  * cluster/distribute over one subvolume: nothing to distribute (spec/dht.md, §11, last paragraph). What it doesn't define
@@ -10,8 +14,29 @@ import { renameOp } from './rename.js';
 export class PassThrough extends Xlator {
   readonly #xattr = xattrNames(this.options.text('xattr-name') ?? 'trusted.glusterfs.dht');
 
+  readonly #subvol: Subvol;
+  /** As distribute's: grows when the subvolume comes up. */
+  #generation = 1;
+
   constructor(context: XlatorContext) {
     super(context);
+    this.#subvol = new Subvol(0, this.child);
+  }
+
+  override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    if (from === this.#subvol.fops.xlator && (event === GfEvent.CHILD_UP || event === GfEvent.CHILD_DOWN)) {
+      this.#subvol.up = event === GfEvent.CHILD_UP;
+      if (this.#subvol.up) {
+        this.#generation++;
+        // For statedumps alone: nothing is decided by it.
+        readSubvolumeDisk(this.graph, this.#subvol, undefined).catch((error: unknown) => this.log.debug(0, `no statfs of ${this.#subvol.name}: ${String(error)}`));
+      }
+    }
+    super.notify(event, data, from);
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    dumpDht({ name: this.name, subvols: [this.#subvol], settings: readSettings(this.options), generation: this.#generation }, writer);
   }
 
   /** Gives new directories the layout that they need once there are more subvolumes. */

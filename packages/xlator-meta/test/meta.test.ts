@@ -37,7 +37,7 @@ describe('meta', () => {
   });
 
   it('shows the process, its graphs and each xlator’s options, in GlusterFS’s words', async () => {
-    expect(await text('/.meta/version')).toBe('{ \n  "Package Version": "10.3"\n}\n');
+    expect(await text('/.meta/version')).toBe('{ \n  "Package Version": "10.3"\n}');
     expect(await text('/.meta/cmdline')).toBe('{ \n  "Cmdlinestr": "glusterfs -f v /m"\n}');
     expect(await driver.readlink('/.meta/graphs/active')).toBe('host-1-2026');
     expect(await driver.readlink('/.meta/graphs/host-1-2026/top')).toBe('m');
@@ -81,7 +81,7 @@ describe('meta', () => {
   it('shows the requests in flight', async () => {
     const stack = graph.callPool.enter('readv', driver.frame, 423);
     const frames: unknown = JSON.parse(await text('/.meta/frames'));
-    expect(frames).toMatchObject({ Stack: [{ Number: 1, Unique: 423, Type: 'READ', Frame: [{ Xlator: 'm', Complete: 0 }] }], Call_Count: 1 });
+    expect(frames).toMatchObject({ Stack: [{ Number: 1, Unique: 423, Type: 'READ', Frame: [{ Xlator: 'm', Parent: 'gfapi', Wind_from: 'glfs_readv_resume', Wind_to: 'xl->fops->readv', Unwind_to: 'glfs_readv_cbk', Complete: 0 }, { Number: 2, Xlator: 'gfapi', Complete: 0 }] }], Call_Count: 1 });
     graph.callPool.leave(stack);
     expect(JSON.parse(await text('/.meta/frames'))).toEqual({ Stack: [], Call_Count: 0 });
     expect(await text('/.meta/mallinfo')).toMatch(/^\[mallinfo\]\nmallinfo_arena = \d+\n/);

@@ -69,12 +69,14 @@ export class ServerXlator extends Xlator {
 
   override dump(writer: StatedumpWriter): void {
     writer.section('xlator.protocol.server.priv');
-    writer.write('server.conns', this.#rpc?.connections.size ?? 0);
-    let number = 0;
-    for (const client of this.#clients.values()) {
-      writer.write(`conn.${number}.uid`, client.uid);
-      writer.write(`conn.${number}.fds`, client.fdCount);
-      writer.write(`conn.${number++}.process-name`, client.processName);
+    writer.write('server.total-bytes-read', this.#rpc?.bytesRead ?? 0);
+    writer.write('server.total-bytes-write', this.#rpc?.bytesWritten ?? 0);
+    // The one that was registered first stands last.
+    const [first, ...others] = this.#rpc?.programs ?? [];
+    for (const program of first ? [...others, first] : []) {
+      writer.section(program.name);
+      writer.write(`${program.name}.program-number`, program.number);
+      writer.write(`${program.name}.program-version`, program.version);
     }
   }
 

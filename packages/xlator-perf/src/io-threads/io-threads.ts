@@ -1,5 +1,5 @@
 import {
-  type Client, Errno, FopError, type FopName, type Frame, type OptionValues, type StatedumpWriter, type StorageJobs, Xlator, type XlatorContext,
+  type Bytes, type Client, Dict, Errno, FopError, type FopName, type Frame, type OptionValues, type StatedumpWriter, type StorageJobs, Xlator, type XlatorContext,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { Priority, QUEUED_FOPS, isInternal } from './priorities.js';
@@ -8,6 +8,8 @@ import { RequestQueue } from './request-queue.js';
 /** Requests that may wait; what comes then is answered with EAGAIN. Many times what all clients of a brick have out at once. */
 const QUEUE_MAX = 16384;
 const NAMES = ['high', 'normal', 'low', 'least'] as const;
+/** GlusterFS's names for the queues, in the order in which it sets them. */
+const QUEUE_KEYS = [['HIGH', 0], ['NORMAL', 1], ['LOW', 2], ['LEAST', 3]] as const;
 const STACK_SIZE = 262144;
 
 /** At most so many arguments after the frame: copy_file_range has them. */
@@ -153,6 +155,14 @@ export class IoThreads extends Xlator {
         request.refuse();
       }
     }
+  }
+
+  /** How many requests wait, for io-stats' dumps. */
+  override translatorInfo(input: Dict): Dict | undefined {
+    if (!input.has('io-thread-queue-size' as Bytes)) return undefined;
+    const answer = new Dict();
+    for (const [name, priority] of QUEUE_KEYS) answer.setInt(name, this.#queues[priority]?.length ?? 0);
+    return answer;
   }
 
   override dump(writer: StatedumpWriter): void {
