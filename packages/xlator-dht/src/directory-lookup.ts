@@ -107,17 +107,18 @@ export async function lookupDirectory(dht: Dht, frame: Frame, loc: Loc, request:
   const outcomes = await dht.all(dht.subvols, (subvol) => subvol.fops.lookup(frame, loc, xdata));
   const { view, other } = viewOf(dht, outcomes, isRoot);
   if (other) return request.everywhere(request.gfid !== NULL_GFID ? request.gfid : request.savedGfid);
-  if (!view) throw outcomes.at(-1)?.error ?? new FopError(Errno.ENOTCONN);
+  // The last answer counts; a subvolume that is down gives its own at once, before all others.
+  if (!view) throw (outcomes.findLast(({ errno }) => errno !== Errno.ENOTCONN) ?? outcomes.at(-1))?.error ?? new FopError(Errno.ENOTCONN);
   return settle(dht, frame, loc, view);
 }
 
 /** Heals what is wrong, remembers the layout, and answers. @param same the layout as it is remembered, if it is still that */
 export async function settle(dht: Dht, frame: Frame, loc: Loc, view: DirectoryView, same?: Layout): Promise<LookupReply> {
   const isRoot = view.gfid === ROOT_GFID;
-  const { holes, overlaps, missingDirectories } = view.layout.anomalies();
+  const { holes, overlaps, missingDirectories, down } = view.layout.anomalies();
   const broken = holes > 0 || overlaps > 0 || missingDirectories > 0;
   if (broken || view.attributesDiffer || view.xattrsBehind || (!isRoot && !view.mds)) await healDirectory(dht, frame, loc, view);
-  dht.setLayout(loc.inode, view.gfid, broken ? view.layout : (same ?? view.layout), view.mds);
+  dht.setLayout(loc.inode, view.gfid, broken && down === 0 ? view.layout : (same ?? view.layout), view.mds);
   dht.parentTimes(loc.inode, view.stat);
   return { inode: loc.inode, stat: view.stat, postparent: dht.parentTimes(loc.parent, view.postparent), xdata: withoutOwnXattrs(dht, view.xdata) };
 }

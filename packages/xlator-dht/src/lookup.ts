@@ -223,7 +223,8 @@ async function revalidateDirectory(request: Request): Promise<LookupReply> {
   });
   if (changed) return directory(request, view.gfid);
   view.mds ??= state.mds;
-  const same = remembered?.entries.length === view.layout.entries.length && [...remembered.entries, ...view.layout.entries].every(({ err }) => err === 0);
+  // What is on a subvolume that is down stays as it was known: its names are to fail there, and not to have no subvolume.
+  const same = remembered?.entries.length === view.layout.entries.length && remembered.entries.every(({ err }) => err === 0) && view.layout.entries.every(({ err }) => err === 0 || err === Errno.ENOTCONN);
   return settle(dht, frame, loc, view, same ? remembered : undefined);
 }
 

@@ -73,7 +73,7 @@ volume ${this.subvol(i)}\n type test/wire\n subvolumes locks-${i}\nend-volume\n`
     const told = { ...tell, create: (context: Parameters<typeof tell.create>[0]) => {
       const wire = tell.create(context);
       const brick = Number(/\d+$/.exec(context.name)?.[0]);
-      if (wire instanceof Wire) wire.disk = this.disks[brick] ?? DISK;
+      if (wire instanceof Wire) Object.assign(wire, { disk: this.disks[brick] ?? DISK, leaf: brick, leaves: bricks });
       return wire;
     } };
     const graph = await testGraph(text, [...posix, ...locks, ...distribute, told]);

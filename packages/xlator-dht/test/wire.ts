@@ -1,4 +1,4 @@
-import { Errno, FOP_NAMES, type Fd, FopError, GfEvent, type Statvfs, type StatfsReply, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
+import { Errno, FOP_NAMES, type Fd, FopError, GfEvent, type ReaddirReply, type Statvfs, type StatfsReply, Xlator, type XlatorContext, type XlatorDefinition, decodeDOff, encodeDOff } from '@glusterts/libglusterfs';
 
 type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
 
@@ -13,6 +13,9 @@ export interface Sent {
 /** What stands between distribute and one brick: notes every call in the order of sending, can be cut, can tell other disk numbers. */
 export class Wire extends Xlator {
   plugged = true;
+  leaf = 0;
+  /** Bricks of the volume. */
+  leaves = 1;
   /** The disk of the brick as distribute shall see it. */
   disk: Partial<Statvfs> = {};
   readonly #sent: Sent[];
@@ -24,11 +27,18 @@ export class Wire extends Xlator {
       const carry: AnyFop = async (...args) => {
         sent.push({ subvol: this.name, fop, args });
         if (!this.plugged) throw new FopError(Errno.ENOTCONN);
+        if (fop === 'readdir' || fop === 'readdirp') return this.#listed(fop, args);
         const reply = await (this.child[fop] as AnyFop)(...args);
         return fop === 'statfs' ? this.#told(reply as StatfsReply) : reply;
       };
       Object.defineProperty(this, fop, { value: carry });
     }
+  }
+
+  /** Offsets carry the number of the brick, as protocol/client makes them. */
+  async #listed(fop: 'readdir' | 'readdirp', [frame, fd, size, offset, ...rest]: readonly unknown[]): Promise<ReaddirReply> {
+    const reply = (await (this.child[fop] as AnyFop)(frame, fd, size, decodeDOff(offset as bigint, this.leaves), ...rest)) as ReaddirReply;
+    return { ...reply, entries: reply.entries.map((entry) => ({ ...entry, d_off: encodeDOff(entry.d_off, this.leaf, this.leaves) })) };
   }
 
   #told(reply: StatfsReply): StatfsReply {
