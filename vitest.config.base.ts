@@ -8,6 +8,8 @@ export const base: ViteUserConfig = {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A busy machine may take its time: what is waited for comes, or the test's own limit ends it.
+    expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: true,

@@ -35,6 +35,8 @@ export class FuseBridge {
   readonly invalidator: Invalidator;
   readonly attrValid: Validity;
   readonly entryValid: Validity;
+  /** SETATTRs that have set a mode, so far. */
+  modeChanges = 0;
   /** What INIT agreed on; undefined before it. */
   negotiated: Negotiated | undefined;
   readonly #groups: GroupCache;

@@ -1,5 +1,5 @@
 import { type Bytes, Errno, type IoVec } from '@glusterts/libglusterfs';
-import { FSYNC_DATASYNC, Fattr, GETATTR_FH, IN_HEADER_SIZE, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, Opcode, PATH_SIZE_MAX } from './protocol.js';
+import { FSYNC_DATASYNC, Fattr, GETATTR_FH, IN_HEADER_SIZE, MESSAGE_SIZE_MAX, NAME_SIZE_MAX, Opcode, PATH_SIZE_MAX, WRITE_KILL_SUIDGID } from './protocol.js';
 
 /** What every request begins with. */
 export interface FuseHeader {
@@ -34,7 +34,7 @@ export type FuseBody =
   | { readonly op: 'open' | 'opendir'; readonly flags: number }
   | { readonly op: 'create'; readonly flags: number; readonly mode: number; readonly umask: number; readonly name: Bytes }
   | { readonly op: 'read'; readonly fh: number; readonly offset: number; readonly size: number; readonly flags: number; readonly owner: Bytes }
-  | { readonly op: 'write'; readonly fh: number; readonly offset: number; readonly size: number; readonly flags: number; readonly owner: Bytes; readonly data: Uint8Array | IoVec }
+  | { readonly op: 'write'; readonly fh: number; readonly offset: number; readonly size: number; readonly flags: number; readonly owner: Bytes; readonly kill: boolean; readonly data: Uint8Array | IoVec }
   | { readonly op: 'release' | 'releasedir'; readonly fh: number; readonly flags: number; readonly owner: Bytes }
   | { readonly op: 'flush'; readonly fh: number; readonly owner: Bytes }
   | { readonly op: 'fsync' | 'fsyncdir'; readonly fh: number; readonly datasync: boolean }
@@ -241,9 +241,9 @@ function decodeBody(header: FuseHeader, r: FuseReader, payload: IoVec | undefine
       return { op: 'read', fh, offset, size, flags, owner };
     }
     case Opcode.WRITE: {
-      const { fh, offset, size, flags, owner } = io(r);
+      const { fh, offset, size, flags, owner, ioFlags } = io(r);
       if (size !== r.left + (payload?.size ?? 0) || (payload && r.left > 0)) r.fail('a WRITE has not as much data as it says');
-      return { op: 'write', fh, offset, size, flags, owner, data: payload ?? r.bytes(size) };
+      return { op: 'write', fh, offset, size, flags, owner, kill: (ioFlags & WRITE_KILL_SUIDGID) !== 0, data: payload ?? r.bytes(size) };
     }
     case Opcode.STATFS: return { op: 'statfs' };
     case Opcode.RELEASE: return { op: 'release', ...release(r) };
@@ -337,15 +337,15 @@ function setattr(r: FuseReader): SetattrBody {
 }
 
 /** fuse_read_in and fuse_write_in are alike. */
-function io(r: FuseReader): { fh: number; offset: number; size: number; flags: number; owner: Bytes } {
+function io(r: FuseReader): { fh: number; offset: number; size: number; ioFlags: number; flags: number; owner: Bytes } {
   const fh = r.u64();
   const offset = r.u64();
   const size = r.u32();
-  r.take(4);
+  const ioFlags = r.u32();
   const owner = r.owner();
   const flags = r.u32();
   r.take(4);
-  return { fh, offset, size, flags, owner };
+  return { fh, offset, size, ioFlags, flags, owner };
 }
 
 function release(r: FuseReader): { fh: number; flags: number; owner: Bytes } {

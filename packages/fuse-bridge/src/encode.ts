@@ -218,10 +218,12 @@ export function encodeOutHeader(unique: number, error: number, size: number): Bu
 }
 
 /** The kernel shall drop what it caches of a file: attributes and all pages. */
-export function encodeInvalInode(nodeid: number): Buffer {
+export function encodeInvalInode(nodeid: number, pages = true): Buffer {
   const out = Buffer.alloc(OUT_HEADER_SIZE + 24);
   encodeOutHeader(0, Notify.INVAL_INODE, 24).copy(out);
   writeU64(out, nodeid, OUT_HEADER_SIZE);
+  // Pages from an offset on; those of none when it is negative.
+  out.writeBigInt64LE(pages ? 0n : -1n, OUT_HEADER_SIZE + 8);
   out.writeBigInt64LE(-1n, OUT_HEADER_SIZE + 16);
   return out;
 }

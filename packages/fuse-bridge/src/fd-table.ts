@@ -11,6 +11,8 @@ export interface OpenFile {
   lost: boolean;
   /** A lock was taken through it, by these owners: they move along with it. */
   readonly lockOwners: Set<Bytes>;
+  /** When the file was last seen without set-user-ID and set-group-ID bits, in milliseconds, and how many modes the mount had changed by then. */
+  unprivileged?: { readonly modes: number; readonly seen: number };
   /** FOPEN_DIRECT_IO was answered. */
   readonly directIo: boolean;
 }

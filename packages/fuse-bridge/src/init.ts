@@ -22,11 +22,12 @@ export interface Negotiated {
 
 /**
  * Answers INIT (spec/client.md, §6.2). Beyond what 10.3 asks for: MAX_PAGES, with which READs and WRITEs grow from 128 KiB to
- * 1 MiB, and PARALLEL_DIROPS, since fops of one directory are independent here.
+ * 1 MiB, PARALLEL_DIROPS, since fops of one directory are independent here, and HANDLE_KILLPRIV_V2, without which every WRITE is preceded
+ * by a GETXATTR of security.capability.
  */
 export function negotiate(options: FuseOptions, init: { minor: number; max_readahead: number; flags: number }): Negotiated {
   const offered = (flag: number): number => init.flags & flag;
-  let flags = InitFlag.ASYNC_READ | InitFlag.POSIX_LOCKS | offered(InitFlag.BIG_WRITES) | offered(InitFlag.ASYNC_DIO) | offered(InitFlag.PARALLEL_DIROPS);
+  let flags = InitFlag.ASYNC_READ | InitFlag.POSIX_LOCKS | offered(InitFlag.BIG_WRITES) | offered(InitFlag.ASYNC_DIO) | offered(InitFlag.PARALLEL_DIROPS) | offered(InitFlag.HANDLE_KILLPRIV_V2);
   if (init.minor >= 12) flags |= InitFlag.DONT_MASK;
   if (init.minor >= 17) flags |= InitFlag.FLOCK_LOCKS;
   if (options['use-readdirp']) flags |= offered(InitFlag.DO_READDIRPLUS);

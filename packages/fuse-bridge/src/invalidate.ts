@@ -33,6 +33,12 @@ export class Invalidator {
     return this.#push(encodeInvalInode(node.id));
   }
 
+  /** Attributes alone; resolves when the kernel has dropped them. It holds no request back for that. */
+  async attributes(inode: Inode): Promise<void> {
+    const node = this.#bridge.nodes.find(inode.gfid);
+    if (node) this.#check(await this.#notify(encodeInvalInode(node.id, false)));
+  }
+
   /** All names of a file that its table knows: the kernel shall forget them, and in the end the file. False when the queue is full. */
   entries(inode: Inode): boolean {
     let accepted = true;
@@ -55,9 +61,12 @@ export class Invalidator {
   async #run(): Promise<void> {
     this.#running = true;
     for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
-      const result = await this.#notify(message);
-      if (result < 0 && !EXPECTED.has(-result)) this.#bridge.log.warning(0, `an invalidation failed: errno ${-result}`);
+      this.#check(await this.#notify(message));
     }
     this.#running = false;
+  }
+
+  #check(result: number): void {
+    if (result < 0 && !EXPECTED.has(-result)) this.#bridge.log.warning(0, `an invalidation failed: errno ${-result}`);
   }
 }

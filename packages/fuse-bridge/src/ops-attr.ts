@@ -3,6 +3,7 @@ import type { FuseBridge } from './bridge.js';
 import type { SetattrBody } from './decode.js';
 import { encodeAttr, encodeStatfs } from './encode.js';
 import { Fattr, PATH_SIZE_MAX, ROOT_NODEID } from './protocol.js';
+import { asksToKill, killPrivileges } from './privileges.js';
 import type { ReplyBody, Request } from './request.js';
 import { inodeLoc, resolveInode, staleIfAbsent } from './resolve.js';
 
@@ -61,6 +62,8 @@ export async function setattr(bridge: FuseBridge, request: Request, body: Setatt
       const reply = fd ? await graph.top.ftruncate(frame, fd, body.size, undefined) : await graph.top.truncate(frame, await byName(), body.size, undefined);
       stat = reply.poststat;
     }
+    if (body.valid & Fattr.MODE) bridge.modeChanges++;
+    if (stat && asksToKill(body.valid)) stat = await killPrivileges(bridge, request, fd ?? (await byName()), stat);
     return attrReply(bridge, request, stat ?? new Iatt());
   } catch (error) {
     throw staleIfAbsent(error);

@@ -4,6 +4,7 @@ import type { BodyOf } from './dispatch.js';
 import { encodeCreate, encodeOffset, encodeOpen, encodeSize } from './encode.js';
 import { migrateIfOld } from './graph-switch.js';
 import { creationMode, creationUmask, creationXdata, entryOut } from './ops-entry.js';
+import { killAfter, killBeforeWrite } from './privileges.js';
 import { Fopen } from './protocol.js';
 import type { ReplyBody, Request } from './request.js';
 import { entryLoc, inodeLoc, linkNew, resolveInode, staleIfAbsent } from './resolve.js';
@@ -90,6 +91,7 @@ export async function write(bridge: FuseBridge, request: Request, body: BodyOf<'
   const fd = await fileOf(bridge, request, body.fh);
   request.ownedBy(body.owner);
   const vector = body.data instanceof IoVec ? body.data : IoVec.from(body.data);
+  if (body.kill) await killBeforeWrite(bridge, request, bridge.files.get(body.fh), fd);
   const reply = await request.graph.top.writev(request.frame, fd, vector, body.offset, body.flags, undefined);
   return encodeSize(reply.written);
 }
@@ -109,8 +111,12 @@ export async function fsync(bridge: FuseBridge, request: Request, fh: number, da
 export async function fallocate(bridge: FuseBridge, request: Request, body: BodyOf<'fallocate'>): Promise<ReplyBody> {
   const fd = await fileOf(bridge, request, body.fh);
   const { top } = request.graph;
-  if (body.mode & FALLOC_PUNCH_HOLE) await top.discard(request.frame, fd, body.offset, body.length, undefined);
-  else await top.fallocate(request.frame, fd, (body.mode & FALLOC_KEEP_SIZE) !== 0, body.offset, body.length, undefined);
+  const reply =
+    body.mode & FALLOC_PUNCH_HOLE
+      ? await top.discard(request.frame, fd, body.offset, body.length, undefined)
+      : await top.fallocate(request.frame, fd, (body.mode & FALLOC_KEEP_SIZE) !== 0, body.offset, body.length, undefined);
+  // FALLOCATE has no flag for it.
+  if (request.header.uid !== 0) await killAfter(bridge, request, fd, reply.poststat);
   return undefined;
 }
 

@@ -11,12 +11,12 @@ export const Opcode = {
 /** Flags of INIT. */
 export const InitFlag = {
   ASYNC_READ: 0x1, POSIX_LOCKS: 0x2, BIG_WRITES: 0x20, DONT_MASK: 0x40, FLOCK_LOCKS: 0x400, AUTO_INVAL_DATA: 0x1000,
-  DO_READDIRPLUS: 0x2000, ASYNC_DIO: 0x8000, WRITEBACK_CACHE: 0x10000, PARALLEL_DIROPS: 0x40000, MAX_PAGES: 0x400000,
+  DO_READDIRPLUS: 0x2000, ASYNC_DIO: 0x8000, WRITEBACK_CACHE: 0x10000, PARALLEL_DIROPS: 0x40000, MAX_PAGES: 0x400000, HANDLE_KILLPRIV_V2: 0x10000000,
 } as const;
 
 /** Which fields of a SETATTR count. */
 export const Fattr = {
-  MODE: 0x1, UID: 0x2, GID: 0x4, SIZE: 0x8, ATIME: 0x10, MTIME: 0x20, FH: 0x40, ATIME_NOW: 0x80, MTIME_NOW: 0x100, LOCKOWNER: 0x200, CTIME: 0x400,
+  MODE: 0x1, UID: 0x2, GID: 0x4, SIZE: 0x8, ATIME: 0x10, MTIME: 0x20, FH: 0x40, ATIME_NOW: 0x80, MTIME_NOW: 0x100, LOCKOWNER: 0x200, CTIME: 0x400, KILL_SUIDGID: 0x800,
 } as const;
 
 /** open_flags of OPEN's, OPENDIR's and CREATE's replies. */
@@ -26,6 +26,8 @@ export const Fopen = { DIRECT_IO: 1, KEEP_CACHE: 2 } as const;
 export const Notify = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
 
 export const GETATTR_FH = 1;
+/** A WRITE by somebody without CAP_FSETID. */
+export const WRITE_KILL_SUIDGID = 4;
 export const FSYNC_DATASYNC = 1;
 export const LK_FLOCK = 1;
 

@@ -29,14 +29,14 @@ const OPTIONS: Readonly<Record<string, Partial<FuseOptions>>> = {
   noauto: { 'auto-invalidation': false }, nordp: { 'use-readdirp': false }, q: { 'background-qlen': 128 }, ro: { 'read-only': true }, selinux: { selinux: true }, capab: { capability: true },
   mopts: { 'fuse-mountopts': 'noatime,nodev' }, ino32: { 'enable-ino32': true }, worm: {}, auto: { 'fuse-mountopts': 'auto_unmount' }, dio: { 'direct-io-mode': 'enable' }, disp: { fsname: 'foo:/bar' },
 };
-const OURS = InitFlag.MAX_PAGES | InitFlag.PARALLEL_DIROPS;
+const OURS = InitFlag.MAX_PAGES | InitFlag.PARALLEL_DIROPS | InitFlag.HANDLE_KILLPRIV_V2;
 
 describe('INIT and mount(2)', () => {
   it('know the variants of the vectors', () => {
     expect(variants.length).toBeGreaterThan(14);
   });
 
-  it.each(variants.filter(({ name }) => name in OPTIONS).map((variant) => [variant.name, variant] as const))('agree with 10.3 for "%s", but for 1 MiB and parallel directory operations', (name, { kernel, reply, mounts }) => {
+  it.each(variants.filter(({ name }) => name in OPTIONS).map((variant) => [variant.name, variant] as const))('agree with 10.3 for "%s", but for 1 MiB, parallel directory operations, and who takes set-user-ID bits', (name, { kernel, reply, mounts }) => {
     const options = fuseOptions({ mountpoint: '/mnt/i', fsname: 'clta:v', ...OPTIONS[name] });
     const { flags, reply: bytes } = negotiate(options, { minor: kernel.minor ?? 0, max_readahead: kernel.max_readahead ?? 0, flags: kernel.flags ?? 0 });
     expect(flags & ~OURS).toBe(reply.flags);

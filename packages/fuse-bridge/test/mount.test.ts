@@ -140,10 +140,11 @@ f = open("l", "r+"); fcntl.lockf(f, fcntl.LOCK_EX); print("held", flush=True); t
     blocked.kill('SIGINT');
     await heard(blocked, 'interrupted\n');
     const next = mount.spawn(`exec python3 -c '${waiter}'`);
+    const closed = once(next, 'close');
     await heard(next, 'waiting\n');
     holder.kill('SIGKILL');
     await heard(next, 'granted\n');
-    await once(next, 'close');
+    await closed;
   });
 
   it.skipIf(!python)('maps files into memory, for reading and for writing', async () => {
@@ -192,6 +193,25 @@ m[50000:50005] = b"HELLO"; m.flush(); m.close(); f.close()'; dd if=m bs=1 skip=5
     await mount.sh(`chmod 755 .; mkdir -m 777 pub; mkdir -m 700 priv; echo s > priv/s; echo g > g; chgrp 4242 g; chmod 640 g
       setpriv --reuid 1234 --regid 1234 --groups 4242 sh -c 'echo u > pub/u && cat g > /dev/null && ! cat priv/s 2>/dev/null && ! touch new 2>/dev/null && ! chown 0 pub/u 2>/dev/null'
       test "$(stat -c '%u %g' pub/u)" = '1234 1234'`);
+  });
+
+  it('takes set-user-ID and set-group-ID bits when others than root write, truncate or preallocate, and when the owner changes', async () => {
+    mount = await TestMount.start();
+    await mount.sh(`chmod 755 .; user() { setpriv --reuid 1234 --regid 1234 --clear-groups --inh-caps=-all sh -c "$1"; }
+      is() { test "$(stat -c %a f)" = $1 || { echo "after $2: $(stat -c %a f), not $1"; exit 1; }; }
+      touch f
+      for mode in 4777:777 2777:777 6777:777 2767:2767; do
+        before=\${mode%:*} after=\${mode#*:}
+        chmod $before f; echo root >> f; is $before 'a write of root'
+        user 'echo x >> f'; is $after "a write over $before"
+        chmod $before f; user 'truncate -s 3 f'; is $after "a truncation over $before"
+        chmod $before f; user 'fallocate -l 100 f'; is $after "a fallocate over $before"
+        chmod $before f; user 'exec 3>>f; echo 1 >&3; cat > /dev/null; echo 2 >&3' < /dev/null; is $after "writes over $before"
+      done
+      chmod 6777 f; chown 1:1 f; is 777 'a change of owner'
+      chmod 6777 f; chown 2:2 f; chmod 4711 f; is 4711 'a change of mode after that'
+      mkfifo go; chmod 777 f; user 'exec 3>>f; echo 1 >&3; read line < go; echo 2 >&3' &
+      chmod 4777 f; echo > go; wait; is 777 'a write by an fd that had written before'`.replaceAll('\\$', '$'));
   });
 
   it('keeps times that were set, and moves those that must move', async () => {
@@ -274,12 +294,13 @@ describe.skipIf(reason)('the life of a mount', () => {
     mount = await TestMount.start();
     await mount.sh('mkdir d; echo before > d/f');
     const writer = mount.spawn('exec 3>>d/f; exec 4<d/f; read line <&4; echo ready; while ! test -e go; do sleep 0.05; done; echo after >&3; cat d/f; echo done');
+    const closed = once(writer, 'close');
     let said = '';
     writer.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
     await expect.poll(() => said).toContain('ready');
     expect((await mount.ask('graph')).error).toBeUndefined();
     await mount.sh('cat d/f > /dev/null; touch go');
-    await once(writer, 'close');
+    await closed;
     expect(said).toBe('ready\nbefore\nafter\ndone\n');
     expect(mount.log.join('')).toContain('switched to graph');
     await mount.sh('test "$(cat d/f | wc -l)" = 2; echo new > d/new; rm -r d; rm go; test -z "$(ls)"');
@@ -302,11 +323,12 @@ describe.skipIf(reason)('the life of a mount', () => {
   it('unmounts on SIGTERM although a file is open, which then says ENOTCONN', async () => {
     mount = await TestMount.start();
     const holder = mount.spawn('exec 3>f; echo open; trap "" TERM; while ! test -e /tmp/go.$$; do echo x >&3 2>/dev/null || { echo failed; break; }; sleep 0.05; done');
+    const closed = once(holder, 'close');
     let said = '';
     holder.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
     await expect.poll(() => said).toContain('open');
     expect(await mount.end()).toEqual({ end: 'unmounted', active: 0, code: 0 });
-    await once(holder, 'close');
+    await closed;
     expect(said).toContain('failed');
   });
 
@@ -329,12 +351,13 @@ describe.skipIf(reason)('the life of a mount', () => {
     mount = await TestMount.start({ 'fuse-mountopts': 'auto_unmount' });
     await mount.sh('echo x > f; grep -q "$PWD fuse.glusterfs" /proc/mounts');
     const watch = mount.spawn(`cd /; echo watching; while grep -q "${mount.dir} " /proc/mounts; do sleep 0.05; done; echo gone`);
+    const closed = once(watch, 'close');
     let said = '';
     watch.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text));
     // It must be in the mount's namespace before the process that keeps that is killed.
     await expect.poll(() => said).toBe('watching\n');
     process.kill(mount.pid, 'SIGKILL');
-    await once(watch, 'close');
+    await closed;
     expect(said).toBe('watching\ngone\n');
     await mount.end({ signal: false });
   });

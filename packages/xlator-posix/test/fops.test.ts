@@ -469,14 +469,10 @@ describe.skipIf(reason)('storage/posix', () => {
   it('writes the health check’s file, and tells CHILD_DOWN when it can’t', async () => {
     const sick = await new TestBrick({ 'health-check-interval': '1' }).start();
     const file = sick.backend('.glusterfs/health_check');
-    const until = async (what: () => boolean): Promise<void> => {
-      for (let i = 0; i < 100 && !what(); i++) await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(what()).toBe(true);
-    };
-    await until(() => existsSync(file) && lstatSync(file).size === 25);
+    await expect.poll(() => existsSync(file) && lstatSync(file).size).toBe(25);
     run('rm', file);
     run('mkdir', file);
-    await until(() => sick.events.includes(GfEvent.CHILD_DOWN));
+    await expect.poll(() => sick.events).toContain(GfEvent.CHILD_DOWN);
     await sick.stop();
   });
 
