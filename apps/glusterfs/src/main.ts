@@ -39,6 +39,7 @@ function fuseOptions(args: Arguments, platform: Platform, log: Logger): FuseMoun
     selinux: args.has('selinux'),
     capability: args.has('capability'),
     'no-root-squash': args.boolean('no-root-squash', false),
+    ...(args.has('dump-fuse') ? { 'dump-fuse': utf8(path.resolve(args.get('dump-fuse') ?? '')) } : {}),
     'fuse-mountopts': args.get('fuse-mountopts') ?? '',
   };
 }

@@ -1,6 +1,7 @@
-import { Errno, GfEvent, type FuseDevice, type GraphRootView, type Inode, type Logger, FopError, NO_ADDON, type Platform, type StatedumpWriter } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, GfEvent, type FuseDevice, type GraphRootView, type Inode, type Logger, FopError, NO_ADDON, type Platform, type StatedumpWriter } from '@glusterts/libglusterfs';
 import { ActiveGraph, type MountGraph } from './active-graph.js';
 import { FuseBridge } from './bridge.js';
+import { FuseDump } from './dump-fuse.js';
 import { switchGraph } from './graph-switch.js';
 import { mountFuse, raiseReadahead, unmountFuse, unmountThroughFusermount } from './mount-point.js';
 import { type FuseOptions, type FuseOptionsInit, fuseOptions } from './options.js';
@@ -62,12 +63,17 @@ export class FuseMount {
     this.#log = init.log;
     this.done = new Promise((resolve) => (this.#resolveDone = resolve));
     this.#bridge = new FuseBridge(init.platform, this.options, init.log, (detail) => this.#break(detail));
+    const dump = this.options['dump-fuse'] === undefined ? undefined : new FuseDump(init.platform, this.options['dump-fuse'] as Bytes, init.log);
     this.#fd = mountFuse(init.platform, this.options, init.log, init.ids ?? { uid: 0, gid: 0 });
     if (init.platform.openFuseDevice === undefined) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
-    this.#device = init.platform.openFuseDevice(this.#fd, this.options['max-io-size'], {
-      onRequest: (message, payload) => this.#bridge.receive(message, payload),
+    const device = init.platform.openFuseDevice(this.#fd, this.options['max-io-size'], {
+      onRequest: (message, payload) => {
+        dump?.request(message, payload);
+        this.#bridge.receive(message, payload);
+      },
       onError: (errno) => this.#onDeviceError(errno),
     });
+    this.#device = dump?.watch(device) ?? device;
     this.#bridge.attach(this.#device);
     raiseReadahead(init.platform, this.options);
   }

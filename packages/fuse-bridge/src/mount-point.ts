@@ -60,6 +60,8 @@ export function mountFuse(platform: Platform, options: FuseOptions, log: Logger,
     if (result === -Errno.ENODEV) result = storage.mount(`glusterfs#${call.source}` as Bytes, target, 'fuse' as Bytes, call.flags, data);
     if (result >= 0) return fd;
     storage.close(fd);
+    if (result === -Errno.ENOENT) log.error(0, `mountpoint ${options.mountpoint} does not exist`);
+    if (result === -Errno.ENOTDIR) log.error(0, `mountpoint ${options.mountpoint} is not a directory`);
     if (result !== -Errno.EPERM) throw new FopError(-result, undefined, `cannot mount on ${options.mountpoint}`);
   } else if (fd !== -Errno.EACCES && fd !== -Errno.EPERM) {
     throw new FopError(-fd, undefined, 'cannot open /dev/fuse');

@@ -1,6 +1,7 @@
 import { type Direntp, type Dirent, Fd, type Inode } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
+import type { Node } from './node-table.js';
 import { NOT_VALID, direntSize, encodeOpen, writeDirent, writeEntry } from './encode.js';
 import { fileOf } from './ops-file.js';
 import { ENTRY_OUT_SIZE } from './protocol.js';
@@ -70,9 +71,10 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
   let at = 0;
   for (const entry of entries.slice(0, count)) {
     const inode = entryInode(request, fd.inode, entry);
-    if (inode) {
-      const node = bridge.nodes.lookup(inode);
-      told.push(node.id);
+    // The kernel knows `.` and `..` already, and doesn't count them (spec/client.md, §6.4).
+    const node = inode ? bridge.nodes.lookup(inode) : knownNode(bridge, entry);
+    if (node) {
+      if (inode) told.push(node.id);
       // Without a ctime nobody below vouches for the attributes.
       const attr = entry.stat.ia_ctime === 0 ? NOT_VALID : bridge.attrValid;
       writeEntry(out, at, { nodeid: node.id, entry: bridge.entryValid, attr, stat: entry.stat }, ino32);
@@ -80,6 +82,11 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
     at = writeDirent(out, at + ENTRY_OUT_SIZE, entry, ino32);
   }
   return out;
+}
+
+/** The node of `.` and of `..`; undefined for what is none of them, and for what lies above the root. */
+function knownNode(bridge: FuseBridge, { name, stat }: Direntp): Node | undefined {
+  return (name === '.' || name === '..') && stat.ia_type !== 0 ? bridge.nodes.find(stat.ia_gfid) : undefined;
 }
 
 /** The inode of an entry, linked; undefined for those that the kernel must look up itself. */

@@ -37,6 +37,8 @@ export interface FuseOptions {
   readonly 'no-root-squash': boolean;
   /** Comma-separated mount options. */
   readonly 'fuse-mountopts': string;
+  /** A file for all messages of the device (spec/client.md, §6.14); a byte string. */
+  readonly 'dump-fuse': string | undefined;
   /** Largest READ and WRITE. 10.3 has 131072; a multiple of 4096 up to 1 MiB. */
   readonly 'max-io-size': number;
 }
@@ -70,6 +72,7 @@ export function fuseOptions(init: FuseOptionsInit): FuseOptions {
     'client-pid': init['client-pid'],
     'no-root-squash': init['no-root-squash'] ?? false,
     'fuse-mountopts': init['fuse-mountopts'] ?? '',
+    'dump-fuse': init['dump-fuse'],
     'max-io-size': init['max-io-size'] ?? IO_SIZE_MAX,
   };
   if (!options.mountpoint.startsWith('/')) throw new RangeError('a mount point is an absolute path');

@@ -9,6 +9,8 @@ export interface HostOptions {
   readonly bricks: 'tmpfs' | { readonly image: string };
   /** Put in front of PATH: our `bin/`; undefined: Debian's GlusterFS. */
   readonly bin: string | undefined;
+  /** What it is called; `benchhost` by default. */
+  readonly name?: string;
 }
 
 const TMPFS_SIZE = '8g';
@@ -18,7 +20,7 @@ const FILES_MAX = 1_000_000;
 const SCRIPT = `
 set -e
 ulimit -n ${FILES_MAX} 2>/dev/null || true
-hostname benchhost
+hostname "$BENCH_HOST"
 mount --make-rprivate /
 ip link set lo up
 mkdir -p /var/lib/glusterd /var/log/glusterfs /d /mnt
@@ -55,13 +57,14 @@ export class Host {
 
   static async start(options: HostOptions): Promise<Host> {
     const state = mkdtempSync(path.join(tmpdir(), 'glusterts-bench-'));
-    for (const name of ['lib', 'log', 'mnt']) mkdirSync(path.join(state, name));
-    writeFileSync(path.join(state, 'hosts'), '127.0.0.1 localhost benchhost\n');
+    const { name = 'benchhost' } = options;
+    for (const folder of ['lib', 'log', 'mnt']) mkdirSync(path.join(state, folder));
+    writeFileSync(path.join(state, 'hosts'), `127.0.0.1 localhost ${name}\n`);
     const image = options.bricks === 'tmpfs' ? undefined : options.bricks.image;
     if (image !== undefined) await detached(image);
     const env = { ...process.env, PATH: `${options.bin === undefined ? '' : `${options.bin}:`}${process.env['PATH'] ?? ''}` };
     const child = spawn('unshare', ['--net', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', '-c', SCRIPT], {
-      env: { ...env, BENCH_STATE: state, BENCH_IMAGE: image ?? '' }, stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...env, BENCH_HOST: name, BENCH_STATE: state, BENCH_IMAGE: image ?? '' }, stdio: ['ignore', 'pipe', 'pipe'],
     });
     let complaints = '';
     child.stderr.on('data', (text: Buffer) => (complaints += text.toString()));

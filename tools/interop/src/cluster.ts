@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { Host } from '../../bench/src/host.ts';
+import { Host, type HostOptions } from '../../bench/src/host.ts';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 const BIN = path.join(ROOT, 'bin');
@@ -36,15 +36,17 @@ export const DISPERSE_4_2: Shape = { bricks: 6, words: 'disperse 6 redundancy 2'
 export class Cluster {
   readonly host: Host;
   readonly side: Side;
+  readonly name: string;
 
-  private constructor(host: Host, side: Side) {
+  private constructor(host: Host, side: Side, name: string) {
     this.host = host;
     this.side = side;
+    this.name = name;
   }
 
-  static async start(side: Side): Promise<Cluster> {
-    const host = await Host.start({ bricks: 'tmpfs', bin: side === 'ours' ? BIN : undefined });
-    const cluster = new Cluster(host, side);
+  static async start(side: Side, where: Partial<Pick<HostOptions, 'bricks' | 'name'>> = {}): Promise<Cluster> {
+    const host = await Host.start({ bricks: 'tmpfs', bin: side === 'ours' ? BIN : undefined, ...where });
+    const cluster = new Cluster(host, side, where.name ?? 'benchhost');
     try {
       cluster.startGlusterd();
     } catch (error) {
@@ -65,13 +67,13 @@ export class Cluster {
 
   /** Creates and starts a volume on /d/NAME0, /d/NAME1 … */
   createVolume(name: string, shape: Shape): void {
-    const bricks = Array.from({ length: shape.bricks }, (_, i) => `benchhost:/d/${name}${i}`).join(' ');
+    const bricks = Array.from({ length: shape.bricks }, (_, i) => `${this.name}:/d/${name}${i}`).join(' ');
     this.host.sh(`${this.gluster} volume create ${name} ${shape.words} ${bricks} force && ${this.gluster} volume start ${name}`);
   }
 
   /** Mounts with one side's client, and waits until the volume answers. */
   mount(side: Side, volume: string, mountpoint: string, options = ''): void {
-    this.host.sh(`mkdir -p ${mountpoint} && ${program(side, 'glusterfs')} -s benchhost --volfile-id ${volume} ${options} -l /var/log/glusterfs/${path.basename(mountpoint)}.log ${mountpoint}`);
+    this.host.sh(`mkdir -p ${mountpoint} && ${program(side, 'glusterfs')} -s ${this.name} --volfile-id ${volume} ${options} -l /var/log/glusterfs/${path.basename(mountpoint)}.log ${mountpoint}`);
     this.host.sh(`for i in $(seq 200); do stat -f ${mountpoint} >/dev/null 2>&1 && touch ${mountpoint}/.answers 2>/dev/null && rm -f ${mountpoint}/.answers && exit 0; sleep 0.1; done; cat /var/log/glusterfs/${path.basename(mountpoint)}.log; exit 1`);
   }
 
@@ -86,8 +88,8 @@ export class Cluster {
     this.host.sh(`pid=$(pgrep -f -- "${pattern}"); [ -n "$pid" ] && kill -9 $pid; for i in $(seq 50); do pgrep -f -- "${pattern}" >/dev/null || exit 0; sleep 0.1; done; exit 1`);
   }
 
-  stop(): void {
-    this.host.stop();
+  stop(): Promise<void> {
+    return this.host.stop();
   }
 }
 
