@@ -80,6 +80,7 @@ class Replay {
     const loader = new XlatorLoader({ from: [] }).add(...accessControl, ...client, ...debug, ...dht, ...meta, ...performance, ...utime);
     const graph = await Graph.load(readFileSync(job.volfile, 'latin1'), {
       platform, loader, log, autoload: [...(job.options.acl ? ['system/posix-acl'] : []), 'meta'],
+      root: { name: 'fuse', type: 'mount/fuse', shownOptions: new Map(), dump: (writer) => bridge.dump(writer, -1) },
       inodeTable: { lruLimit: 65536, invalidate: (inode) => void bridge.invalidator.entries(inode) },
     });
     graph.onInvalidate((inode) => void bridge.invalidator.inode(inode));
