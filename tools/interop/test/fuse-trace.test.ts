@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InitFlag } from '../../../packages/fuse-bridge/src/protocol.ts';
 import { Cluster, whyNot } from '../src/cluster.ts';
 import { type Compared, type ReplayJob, replayTrace } from '../src/fuse-trace/replay.ts';
 
@@ -17,17 +18,21 @@ const reason = whyNot(false) ?? noLoop;
 if (reason) console.warn(`the recorded FUSE traces are skipped: ${reason}`);
 
 const VOLFILE = '/var/lib/glusterd/vols/v/trusted-v.tcp-fuse.vol';
+const BEYOND = InitFlag.MAX_PAGES | InitFlag.PARALLEL_DIROPS | InitFlag.HANDLE_KILLPRIV_V2;
 /** Enough for blocks of 4096 bytes. */
 const IMAGE_SIZE = 1 << 30;
 
 let cluster: Cluster;
 let directory: string;
 
-/** INIT is answered with more than 10.3 asks for: protocol 7.31, 1 MiB at once, MAX_PAGES and PARALLEL_DIROPS (docs/fuse.md). */
+/**
+ * INIT is answered with more than 10.3 asks for: protocol 7.31, 1 MiB at once, MAX_PAGES, PARALLEL_DIROPS and
+ * HANDLE_KILLPRIV_V2 (docs/fuse.md).
+ */
 function beyond(init: string): string {
   return init
     .replace('minor=24', 'minor=31').replace('max_readahead=131072', 'max_readahead=1048576').replace('max_write=131072', 'max_write=1048576')
-    .replace(/(?<= flags=)0x\w+/, (flags) => `0x${(Number(flags) | 0x400000 | 0x40000).toString(16)}`);
+    .replace(/(?<= flags=)0x\w+/, (flags) => `0x${(Number(flags) | BEYOND).toString(16)}`);
 }
 
 /** @param there files of a line each that the volume has already */
@@ -74,6 +79,11 @@ const NOT_AS_RECORDED: readonly Other[] = [
   { title: /^python3 .*os\.unlink/, recorded: '<- GETXATTR error=-116', ours: '<- GETXATTR error=-61' },
 ];
 
+/** The brick of this trace had a folder more in its root, which no listing shows. */
+const ONE_MORE_FOLDER: Other = {
+  title: /./, recorded: '<- GETATTR attr_valid=1.000000000 mode=40755 nlink=4 blksize=131072', ours: '<- GETATTR attr_valid=1.000000000 mode=40755 nlink=3 blksize=131072',
+};
+
 describe.skipIf(reason !== undefined)('the answers to recorded requests are the recorded ones', () => {
   beforeEach(async () => {
     directory = mkdtempSync(path.join(tmpdir(), 'fuse-trace-'));
@@ -93,5 +103,10 @@ describe.skipIf(reason !== undefined)('the answers to recorded requests are the 
 
   it('with ACLs, other timeouts, refused xattrs, .meta, an interrupted lock, an open file without a name', async () => {
     same(await replay('fuse-trace-acl-timeouts-interrupt.txt', { options: { acl: true, selinux: true, 'negative-timeout': 5, 'entry-timeout': 0.5, 'attribute-timeout': 2.25 } }, ['a']), NOT_AS_RECORDED);
+  });
+
+  it('while the brick is killed, and when it is back', async () => {
+    const kill = 'kill -9 $(pgrep -f -- "--brick-nam[e] /d/b1")';
+    same(await replay('fuse-trace-server-gone.txt', { before: { 1: { run: kill, awaits: 'down' }, 7: { run: `${cluster.gluster} volume start v force`, awaits: 'up' } } }, ['h']), [ONE_MORE_FOLDER]);
   });
 });
