@@ -50,7 +50,7 @@ export class PrivateHost {
     ];
     const file = join(directory, 'script');
     writeFileSync(file, `${boot.join('\n')}\n${script}\n`);
-    const result = spawnSync('unshare', ['--net', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', file], { encoding: 'utf8', timeout: 110_000, maxBuffer: 1 << 26 });
+    const result = spawnSync('unshare', ['--net', '--mount', '--uts', '--ipc', '--pid', '--fork', '--kill-child', '--mount-proc', 'bash', file], { encoding: 'utf8', timeout: 280_000, maxBuffer: 1 << 26 });
     return `${result.stdout}${result.stderr}`;
   }
 

@@ -7,9 +7,10 @@ const EXTENTS: Readonly<Record<string, number>> = { detail: 1, volumeoptions: 2 
 /** `get-state` (spec/cli.md, §6.20). */
 export const getState: Command = async (run) => {
   const words = run.words.slice(1);
-  const keywords = ['odir', 'file', ...Object.keys(EXTENTS)];
   const request = new Dict().setStr('daemon', 'glusterd' as Bytes);
-  if (words[0] !== undefined && !keywords.includes(words[0])) {
+  // An extent is one only where it stands last.
+  const isKeyword = words[0] === 'odir' || words[0] === 'file' || (words.length === 1 && Object.hasOwn(EXTENTS, words[0] ?? ''));
+  if (words[0] !== undefined && !isKeyword) {
     if (words[0] !== 'glusterd') throw run.usage('glusterd is the only supported daemon.');
     words.shift();
   }

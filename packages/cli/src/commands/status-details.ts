@@ -88,9 +88,11 @@ function printClients(out: Print, dict: Dict, key: string): void {
 
 function printClientList(out: Print, volume: string, dict: Dict): void {
   out(`Client connections for volume ${volume}`);
-  out(clientRow('Name', 'count'));
-  out(clientRow('-----', '------'));
   const count = dict.getNumber('client-count') ?? 0;
+  if (count > 0) {
+    out(clientRow('Name', 'count'));
+    out(clientRow('-----', '------'));
+  }
   const shown = new Set<string>();
   // A name that is none of the kinds has no count of its own: the one before it stands there again.
   let last = 0;
@@ -144,9 +146,9 @@ function printCallPool(out: Print, dict: Dict, key: string): void {
 export function statusDetailXml(dict: Dict, key: string, cmd: number): { readonly element: XmlElement; readonly complete: boolean } | undefined {
   if (cmd & Detail.mem) {
     const mallinfo: XmlElement = { name: 'mallinfo', children: numbers(dict, `${key}.mallinfo`, MALLINFO).map(([name, value]) => leaf(name, value)) };
-    return { element: { name: 'memStatus', children: [mallinfo, { name: 'mempool' }] }, complete: true };
+    return { element: { name: 'memStatus', children: [mallinfo, { name: 'mempool' }] }, complete: false };
   }
-  if (cmd & Detail.clients) return { element: clientsXml(dict, key), complete: true };
+  if (cmd & Detail.clients) return { element: clientsXml(dict, key), complete: dict.has(`${key}.clientcount`) };
   if (cmd & Detail.inode) return inodeXml(dict, key);
   if (cmd & Detail.fd) return { element: { name: 'fdStatus', children: [leaf('connections', dict.getNumber(`${key}.conncount`) ?? 0)] }, complete: true };
   if (cmd & Detail.callpool) return callPoolXml(dict, key);
@@ -154,6 +156,7 @@ export function statusDetailXml(dict: Dict, key: string, cmd: number): { readonl
 }
 
 function clientsXml(dict: Dict, key: string): XmlElement {
+  if (!dict.has(`${key}.clientcount`)) return { name: 'clientsStatus' };
   const clients = clientsOf(dict, key);
   const rows = clients.map(({ hostname, bytesRead, bytesWrite, opVersion }): XmlElement => ({
     name: 'client',
@@ -167,7 +170,8 @@ function inodeXml(dict: Dict, key: string): { element: XmlElement; complete: boo
   const children: XmlElement[] = [leaf('connections', connections)];
   const active = dict.getNumber(`${key}.conn0.itable.active_size`);
   // The inodes themselves are never sent.
-  if (active !== undefined) children.push({ name: 'connection', children: [leaf('activeSize', active), { name: 'active', children: active > 0 ? [{ name: 'inode' }] : [] }] });
+  const table = active === undefined ? [] : [leaf('activeSize', active), { name: 'active', children: active > 0 ? [{ name: 'inode' }] : [] }];
+  if (connections > 0) children.push({ name: 'connection', children: table });
   return { element: { name: 'inodeStatus', children }, complete: connections === 0 };
 }
 

@@ -246,7 +246,7 @@ function statusXml(replies: readonly GfCliRsp[], cmd: number): XmlElement[] {
     const nodes: XmlElement[] = [];
     for (const entry of entriesOf(dict)) {
       const node = nodeXml(dict, entry, cmd);
-      const detail = statusDetailXml(dict, entry.key, cmd);
+      const detail = entry.online ? statusDetailXml(dict, entry.key, cmd) : undefined;
       nodes.push(detail ? { ...node, children: [...(node.children ?? []), detail.element] } : node);
       if (detail?.complete === false) break;
     }

@@ -44,7 +44,8 @@ function globalValue(glusterd: Glusterd, key: string): string {
   return glusterd.node.options.get(key) ?? `${globalKeys.find(([name]) => name === key)?.[1] ?? '(null)'} (DEFAULT)`;
 }
 
-function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict): [string, string | undefined][] {
+/** The pairs of a volume: those of one option, or all. `dict` may get a warning. */
+export function volumePairs(glusterd: Glusterd, name: string, given: string, dict: Dict): [string, string | undefined][] {
   const volume = glusterd.find(name);
   if (!volume) throw new OpError(`Volume ${name} does not exist`, 0);
   if (given === 'all') {

@@ -1,6 +1,7 @@
 import type { Bytes, Dict } from '@glusterts/libglusterfs';
 import type { Glusterd } from '../glusterd.js';
-import { MgmtErrno, OpError } from '../op-error.js';
+import { askBrickStatus, type BrickAnswer } from '../brick-queries.js';
+import { OpError } from '../op-error.js';
 import type { Brick, Volume } from '../volume.js';
 import { brickName, VolumeStatus, VolumeType } from '../volume.js';
 import { busyText, type OpResult } from './operation.js';
@@ -25,11 +26,10 @@ export async function volumeStatus(glusterd: Glusterd, request: Dict): Promise<O
   return glusterd.locked(volume.name, busyText(volume.name), async () => {
     dict.setStr('vol-id', volume.id);
     if (volume.status !== VolumeStatus.STARTED) throw new OpError(`Volume ${volume.name} is not started`);
-    if (cmd & NEEDS_BRICKS) throw new OpError('Status of bricks beyond detail is not supported', MgmtErrno.NOT_SUPPORTED);
     if (cmd & DAEMONS) refuseDaemon(volume, cmd);
     if (cmd & StatusCmd.TASKS) return { dict: dict.setInt('tasks', 0) };
-    describe(glusterd, volume, request, dict, cmd);
-    return { dict };
+    const shown = describe(glusterd, volume, request, dict, cmd);
+    return (cmd & NEEDS_BRICKS) === 0 ? { dict } : askBricks(glusterd, volume, request, dict, shown);
   });
 }
 
@@ -39,7 +39,41 @@ function refuseDaemon(volume: Volume, cmd: number): void {
   if (cmd & (StatusCmd.BITD | StatusCmd.SCRUB)) throw new OpError(`Volume ${volume.name} does not have bitrot enabled`);
 }
 
-function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict, cmd: number): void {
+/** Said with success: a brick that refuses has nothing to tell. */
+const BRICK_REFUSED = "Glusterd Syncop Mgmt brick op 'Status' failed. Please check brick log file for details.";
+const CLIENT_KINDS = ['fuse', 'gfapi', 'rebalance', 'glustershd', 'quotad', 'snapd'];
+
+/** What the processes of the bricks hold. */
+async function askBricks(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict, bricks: readonly (readonly [Brick, number])[]): Promise<OpResult> {
+  const answers = await Promise.all(bricks.map(([brick]) => askBrickStatus(glusterd, volume, brick, request)));
+  if ((request.getNumber('cmd') ?? 0) & StatusCmd.CLIENT_LIST) listClients(dict, answers);
+  else {
+    answers.forEach((answer, place) => {
+      for (const [key, value] of answer.dict?.entries() ?? []) dict.set(`brick${bricks[place]?.[1] ?? 0}.${key}`, value);
+    });
+    // Each answer but the first adds to the count, by a mistake of the original that clients of its XML see.
+    const answered = answers.filter((answer) => answer.dict !== undefined).length;
+    dict.setInt('count', bricks.length + Math.max(0, answered - 1));
+  }
+  return answers.some(({ refused }) => refused) ? { dict, note: BRICK_REFUSED } : { dict };
+}
+
+/** The names of the volume's clients. Every client is connected to every brick: the brick with most of them tells. */
+function listClients(dict: Dict, answers: readonly BrickAnswer[]): void {
+  const names = answers.map((answer) => {
+    const count = answer.dict?.getNumber('client-count') ?? answer.dict?.getNumber('clientcount') ?? 0;
+    return Array.from({ length: count }, (_, at) => answer.dict?.getStr(`client${at}.name`) ?? ('unknown' as Bytes));
+  });
+  const most = names.reduce((best, each) => (each.length > best.length ? each : best), []);
+  dict.setInt('client-count', most.length);
+  most.forEach((name, at) => dict.setStr(`client${at}.name`, name));
+  for (const kind of CLIENT_KINDS) {
+    const count = most.filter((name) => name === kind).length;
+    if (count > 0) dict.setInt(`${kind}-count`, count);
+  }
+}
+
+function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict, cmd: number): [Brick, number][] {
   const onlyShd = (cmd & StatusCmd.SHD) !== 0;
   const hasShd = volume.type === VolumeType.REPLICATE || volume.type === VolumeType.DISPERSE;
   if (onlyShd && !hasShd) throw new OpError(`Volume ${volume.name} is not Self-heal compatible`);
@@ -56,6 +90,7 @@ function describe(glusterd: Glusterd, volume: Volume, request: Dict, dict: Dict,
   if (withShd) describeShd(glusterd, dict, `brick${onlyShd ? 0 : volume.bricks.length}`);
   dict.setInt('count', bricks.length + (withShd ? 1 : 0)).setInt('other-count', withShd ? 1 : 0).setInt('hot_brick_count', -1);
   if (plain && cmd & StatusCmd.VOLUME) dict.setInt('tasks', 0);
+  return bricks;
 }
 
 function describeBrick(glusterd: Glusterd, volume: Volume, brick: Brick, dict: Dict, key: string, cmd: number): void {

@@ -4,6 +4,8 @@ import type { Glusterd } from '../glusterd.js';
 import { MgmtErrno, OpError } from '../op-error.js';
 import { createVolume } from '../ops/create.js';
 import { getOptions } from '../ops/get.js';
+import { getState } from '../ops/get-state.js';
+import { healVolume } from '../ops/heal.js';
 import { listPeers, volumeInfo, volumeList } from '../ops/info.js';
 import type { OpResult } from '../ops/operation.js';
 import { resetOptions, setOptions } from '../ops/set-reset.js';
@@ -48,7 +50,7 @@ const changing: readonly Entry[] = [
   { procedure: GlusterCli.REPLACE_BRICK, operation: refuse('Replacing bricks'), recorded: true },
   { procedure: GlusterCli.RESET_BRICK, operation: refuse('Resetting bricks'), recorded: true },
   { procedure: GlusterCli.DEFRAG_VOLUME, operation: refuse('Rebalance'), recorded: true },
-  { procedure: GlusterCli.HEAL_VOLUME, operation: refuse('Heal'), recorded: true },
+  { procedure: GlusterCli.HEAL_VOLUME, operation: healVolume, recorded: true },
   { procedure: GlusterCli.PROFILE_VOLUME, operation: refuse('Profile'), recorded: true },
   { procedure: GlusterCli.QUOTA, operation: refuse('Quota'), recorded: true },
   { procedure: GlusterCli.BITROT, operation: refuse('Bitrot'), recorded: true },
@@ -62,7 +64,7 @@ const changing: readonly Entry[] = [
   { procedure: GlusterCli.UUID_RESET, operation: refuse('Resetting the uuid') },
   { procedure: GlusterCli.COPY_FILE, operation: refuse('Copying files') },
   { procedure: GlusterCli.SYS_EXEC, operation: refuse('Executing commands') },
-  { procedure: GlusterCli.GET_STATE, operation: refuse('get-state') },
+  { procedure: GlusterCli.GET_STATE, operation: getState },
 ];
 
 async function probe(glusterd: Glusterd, request: Dict): Promise<OpResult> {
