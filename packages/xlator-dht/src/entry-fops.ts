@@ -151,7 +151,8 @@ export async function unlink(dht: Dht, frame: Frame, loc: Loc, xflags: number, x
   }
   if (hashed && hashed !== cached) {
     try {
-      const second = await hashed.fops.unlink(frame, loc, xflags, xdata);
+      // What the first one answered goes along, as in GlusterFS.
+      const second = await hashed.fops.unlink(frame, loc, xflags, reply?.xdata);
       reply ??= second;
     } catch (error) {
       const errno = errnoOf(error);

@@ -1,6 +1,8 @@
-import { Errno, FOP_NAMES, type Fd, FopError, GfEvent, type ReaddirReply, type Statvfs, type StatfsReply, Xlator, type XlatorContext, type XlatorDefinition, decodeDOff, encodeDOff } from '@glusterts/libglusterfs';
+import { Errno, FOP_NAMES, Fd, FopError, GfEvent, type ReaddirReply, type Statvfs, type StatfsReply, Xlator, type XlatorContext, type XlatorDefinition, decodeDOff, encodeDOff } from '@glusterts/libglusterfs';
 
 type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
+
+const OPENERS: ReadonlySet<string> = new Set(['create', 'open', 'opendir']);
 
 /** A call that distribute made of one of its subvolumes. */
 export interface Sent {
@@ -19,6 +21,8 @@ export class Wire extends Xlator {
   /** The disk of the brick as distribute shall see it. */
   disk: Partial<Statvfs> = {};
   readonly #sent: Sent[];
+  /** Open on this brick: only those are released there. */
+  readonly #opened = new WeakSet<Fd>();
 
   constructor(context: XlatorContext, sent: Sent[]) {
     super(context);
@@ -29,6 +33,8 @@ export class Wire extends Xlator {
         if (!this.plugged) throw new FopError(Errno.ENOTCONN);
         if (fop === 'readdir' || fop === 'readdirp') return this.#listed(fop, args);
         const reply = await (this.child[fop] as AnyFop)(...args);
+        const fd = OPENERS.has(fop) ? args.find((arg) => arg instanceof Fd) : undefined;
+        if (fd) this.#opened.add(fd);
         return fop === 'statfs' ? this.#told(reply as StatfsReply) : reply;
       };
       Object.defineProperty(this, fop, { value: carry });
@@ -45,12 +51,12 @@ export class Wire extends Xlator {
     return { ...reply, statfs: { ...reply.statfs, ...this.disk } };
   }
 
-  override release(_fd: Fd): void {
-    this.#sent.push({ subvol: this.name, fop: 'release', args: [] });
+  override release(fd: Fd): void {
+    if (this.#opened.delete(fd)) this.#sent.push({ subvol: this.name, fop: 'release', args: [] });
   }
 
-  override releasedir(_fd: Fd): void {
-    this.#sent.push({ subvol: this.name, fop: 'releasedir', args: [] });
+  override releasedir(fd: Fd): void {
+    if (this.#opened.delete(fd)) this.#sent.push({ subvol: this.name, fop: 'releasedir', args: [] });
   }
 
   unplug(): void {
