@@ -8,6 +8,8 @@ export const HOST = 'gdtest';
 const root = resolve(import.meta.dirname, '../../..');
 /** Our programs, as words of a shell: the checkout's path may hold blanks. */
 export const ourGlusterd = `'${join(root, 'bin/glusterd')}'`;
+export const ourGlusterfsd = join(root, 'bin/glusterfsd');
+export const ourGlusterfs = join(root, 'bin/glusterfs');
 export const ourGluster = `'${join(root, 'bin/gluster')}'`;
 
 /** Why no private host can be made here; undefined when it can. */
@@ -34,17 +36,20 @@ export function whyNoGlusterfs(): string | undefined {
 /** A host of its own: network, processes, mounts, /var/lib/glusterd, logs, /run, /d and /mnt; all gone when it is closed. */
 export class PrivateHost {
   readonly directory = mkdtempSync(join(tmpdir(), 'gdtest-'));
+  readonly #name: string;
 
-  constructor() {
-    for (const name of ['lib', 'log', 'run', 'd', 'mnt']) mkdirSync(join(this.directory, name));
-    writeFileSync(join(this.directory, 'hosts'), `127.0.0.1 localhost\n10.99.0.1 ${HOST}\n`);
+  /** @param name its host name; a recording's, when what it printed is compared with */
+  constructor(name = HOST) {
+    this.#name = name;
+    for (const below of ['lib', 'log', 'run', 'd', 'mnt']) mkdirSync(join(this.directory, below));
+    writeFileSync(join(this.directory, 'hosts'), `127.0.0.1 localhost\n10.99.0.1 ${name}\n`);
   }
 
   /** Runs a script as the host's first process; everything that it started ends with it. The disks stay for the next run. */
   run(script: string): string {
     const { directory } = this;
     const boot = [
-      'set -e', `hostname ${HOST}`, 'mount --make-rprivate /', 'mkdir -p /var/lib/glusterd /var/log/glusterfs /d', 'ip link set lo up', 'ip addr add 10.99.0.1/32 dev lo',
+      'set -e', `hostname ${this.#name}`, 'mount --make-rprivate /', 'mkdir -p /var/lib/glusterd /var/log/glusterfs /d', 'ip link set lo up', 'ip addr add 10.99.0.1/32 dev lo',
       `mount --bind ${directory}/lib /var/lib/glusterd`, `mount --bind ${directory}/log /var/log/glusterfs`, `mount --bind ${directory}/hosts /etc/hosts`, `mount --bind ${directory}/d /d`,
       `mount --bind ${directory}/mnt /mnt`, `mount --bind ${directory}/run /run`, 'mkdir -p /run/gluster', 'export GLUSTERTS_GLUSTERFSD=/usr/sbin/glusterfsd', 'cd /', 'set +e',
     ];

@@ -38,7 +38,8 @@ export function virtualXattr(brick: Brick, subject: Subject, stat: Iatt, name: B
     case Key.ACL_DEFAULT_TEXT: {
       if (name === Key.ACL_DEFAULT_TEXT && stat.ia_type !== IaType.DIR) throw new FopError(Errno.EACCES);
       const text = aclText(brick, subject.at, stat, name);
-      if (text === undefined) throw new FopError(Errno.ENODATA);
+      // GlusterFS follows the link from its gfid handle, where it leads nowhere, and says so.
+      if (text === undefined) throw new FopError(stat.ia_type === IaType.LNK ? Errno.ESTALE : Errno.ENODATA);
       return dict.setStr(name, text);
     }
     case 'trusted.glusterfs.get-signature' as Bytes:
