@@ -9,6 +9,7 @@ import { listenForBrickOperations } from './brick-operations.js';
 import { tellParent } from './daemonise.js';
 import { IdleMemory } from './idle-memory.js';
 import { LogFile } from './log-file.js';
+import { writeMetrics } from './metrics.js';
 import { PidFile } from './pid-file.js';
 import { writeStatedump } from './statedump.js';
 import { VolfileServer } from './volfile-server.js';
@@ -263,6 +264,7 @@ export class GlusterfsProcess {
       this.#server?.refresh();
     });
     process.on('SIGUSR1', () => this.#dump());
+    process.on('SIGUSR2', () => this.#writeMetrics());
     process.on('SIGPIPE', () => undefined);
     process.on('uncaughtException', (error) => {
       this.#log.error(0, `uncaught: ${error.stack ?? String(error)}`);
@@ -284,6 +286,18 @@ export class GlusterfsProcess {
       this.#log.info(0, `statedump written to ${file}`);
     } catch (error) {
       this.#log.error(0, `no statedump: ${String(error)}`);
+    }
+  }
+
+  #writeMetrics(): void {
+    const graph = this.#graph;
+    if (!graph) return;
+    const args = this.#args;
+    const header = { commandLine: args.commandLine, brick: args.get('brick-name'), mountpoint: args.mountpoint === undefined ? undefined : path.resolve(args.mountpoint), volumeName: args.get('volume-name') };
+    try {
+      this.#log.info(0, `metrics written to ${writeMetrics(graph, header, path.join(RUN_DIRECTORY, 'metrics'))}`);
+    } catch (error) {
+      this.#log.error(0, `no metrics: ${String(error)}`);
     }
   }
 

@@ -230,8 +230,11 @@ export class Graph implements GraphView {
     const other = this.#instrument;
     return (xlator, fop, reply, sinceMs) => {
       other?.(xlator, fop, reply, sinceMs);
-      const done = (): void => this.latency.add(xlator, fopLabel(fop), clock.monotonic() - sinceMs);
-      reply.then(done, done);
+      const label = fopLabel(fop);
+      reply.then(
+        () => this.latency.add(xlator, label, clock.monotonic() - sinceMs),
+        () => this.latency.add(xlator, label, clock.monotonic() - sinceMs, true),
+      );
     };
   }
 

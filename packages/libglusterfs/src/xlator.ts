@@ -155,6 +155,11 @@ export abstract class Xlator {
   /** Its private state, for statedumps and `.meta/…/private`. */
   dump(_writer: StatedumpWriter): void {}
 
+  /** Its own lines of metrics: name and value (spec/client.md, §15.5). */
+  metrics(): Iterable<readonly [string, number]> {
+    return [];
+  }
+
   /** What it keeps of an inode, for statedumps: a section of its own, or none. */
   dumpInode(_inode: Inode, _writer: StatedumpWriter): void {}
 

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Cluster, whyNot } from '../src/cluster.ts';
+import { type Cluster, whyNot } from '../src/cluster.ts';
+import { NOT_BUILT, startVolumeP } from '../src/performance-volume.ts';
 
 /*
  * A volume of one brick with every performance xlator, as the host `clta` had it when vectors/volfile-all-perf.vol and
@@ -11,13 +12,6 @@ const reason = whyNot(false);
 if (reason) console.warn(`the volume with all performance xlators is skipped: ${reason}`);
 
 const vector = (name: string): string => readFileSync(new URL(`vectors/${name}`, import.meta.url), 'latin1');
-
-const OPTIONS = [
-  'performance.readdir-ahead on', 'performance.parallel-readdir on', 'performance.read-ahead on', 'performance.io-cache on', 'performance.nl-cache on', 'performance.md-cache-statfs on',
-  'features.cache-invalidation on', 'diagnostics.latency-measurement on', 'diagnostics.count-fop-hits on',
-];
-/** Of those that glusterd puts in, these we have not built: graphs are bound past them. */
-const NOT_BUILT = ['p-read-ahead', 'p-io-cache'];
 
 /** The volfile without some of its volumes, which have one subvolume each. */
 function without(volfile: string, names: readonly string[]): string {
@@ -53,12 +47,7 @@ function answers(text: string): Map<string, string> {
 describe.skipIf(reason !== undefined)('a mount with all performance xlators', () => {
   let cluster: Cluster;
   beforeAll(async () => {
-    cluster = await Cluster.start('ours', { name: 'clta' });
-    const { host, gluster } = cluster;
-    host.sh(`${gluster} volume create p clta:/d/b2 force`);
-    for (const option of OPTIONS) host.sh(`${gluster} volume set p ${option}`);
-    host.sh(`${gluster} volume start p`);
-    cluster.mount('ours', 'p', '/mnt/p');
+    cluster = await startVolumeP();
   });
   afterAll(() => cluster.stop());
 

@@ -124,6 +124,15 @@ export class MdCache extends AttributeChanges {
     this.store.forget(inode);
   }
 
+  override metrics(): [string, number][] {
+    const counts = this.#counts;
+    return [
+      ['stat_cache_hit_count', counts.statHit], ['stat_cache_miss_count', counts.statMiss], ['xattr_cache_hit_count', counts.xattrHit], ['xattr_cache_miss_count', counts.xattrMiss],
+      ['nameless_lookup_count', counts.namelessLookup], ['negative_lookup_count', counts.negativeLookup],
+      ['stat_cache_invalidations_received', counts.statInvalidations], ['xattr_cache_invalidations_received', counts.xattrInvalidations],
+    ];
+  }
+
   override dump(writer: StatedumpWriter): void {
     const counts = this.#counts;
     writer.section(`${this.type}.${this.name}`);

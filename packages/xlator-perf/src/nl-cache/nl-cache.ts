@@ -81,19 +81,25 @@ export class NlCache extends Xlator {
 
   override dump(writer: StatedumpWriter): void {
     writer.section(`${this.type}.${this.name}`);
-    writer.write('negative_lookup_hit_count', this.#counts.hit);
-    writer.write('negative_lookup_miss_count', this.#counts.miss);
-    writer.write('get_real_filename_hit_count', this.#counts.realNameHit);
-    writer.write('get_real_filename_miss_count', this.#counts.realNameMiss);
-    writer.write('nameless_lookup_count', 0);
-    // GlusterFS counts neither.
-    writer.write('inodes_with_positive_dentry_cache', 0);
-    writer.write('inodes_with_negative_dentry_cache', 0);
-    writer.write('dentry_invalidations_received', this.#counts.invalidations);
-    writer.write('cache_limit', this.#store.policy.limit);
-    writer.write('consumed_cache_size', this.#store.size);
-    writer.write('inode_limit', INODE_LIMIT);
-    writer.write('consumed_inodes', this.#store.inodes);
+    for (const [name, value] of this.metrics()) writer.write(name, value);
+  }
+
+  override metrics(): [string, number][] {
+    return [
+      ['negative_lookup_hit_count', this.#counts.hit],
+      ['negative_lookup_miss_count', this.#counts.miss],
+      ['get_real_filename_hit_count', this.#counts.realNameHit],
+      ['get_real_filename_miss_count', this.#counts.realNameMiss],
+      ['nameless_lookup_count', 0],
+      // GlusterFS counts neither.
+      ['inodes_with_positive_dentry_cache', 0],
+      ['inodes_with_negative_dentry_cache', 0],
+      ['dentry_invalidations_received', this.#counts.invalidations],
+      ['cache_limit', this.#store.policy.limit],
+      ['consumed_cache_size', this.#store.size],
+      ['inode_limit', INODE_LIMIT],
+      ['consumed_inodes', this.#store.inodes],
+    ];
   }
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {

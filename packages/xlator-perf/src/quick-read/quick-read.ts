@@ -76,11 +76,11 @@ export class QuickRead extends Xlator {
     writer.section('xlator.performance.quick-read.priv');
     writer.write('max_file_size', this.#fileSizeMax);
     writer.write('cache_timeout', this.#timeoutMs / MS_PER_S);
-    writer.write('total_files_cached', this.#cache.files);
-    writer.write('total_cache_used', this.#cache.used);
-    writer.write('cache-hit', this.#hits);
-    writer.write('cache-miss', this.#misses);
-    writer.write('cache-invalidations', this.#invalidations);
+    for (const [name, value] of this.metrics()) writer.write(name, value);
+  }
+
+  override metrics(): [string, number][] {
+    return [['total_files_cached', this.#cache.files], ['total_cache_used', this.#cache.used], ['cache-hit', this.#hits], ['cache-miss', this.#misses], ['cache-invalidations', this.#invalidations]];
   }
 
   override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
