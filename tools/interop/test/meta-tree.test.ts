@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Cluster, whyNot } from '../src/cluster.ts';
+import { latencyShape, sameEverywhere, shape } from '../src/meta-shapes.ts';
 
 /*
  * `.meta` of a volume with the default options and one brick, as the host `clta` had it when vectors/meta-*-default.txt were taken
@@ -11,14 +12,6 @@ const reason = whyNot(false);
 if (reason) console.warn(`the .meta tree is skipped: ${reason}`);
 
 const vector = (name: string): string => readFileSync(new URL(`vectors/${name}`, import.meta.url), 'latin1');
-
-/** Another on every host and in every run: process number, uuids, times. */
-function sameEverywhere(text: string): string {
-  return text
-    .replace(/clta-\d+-\d{4}-\d\d-\d\d-\d\d:\d\d:\d\d\.\d{6} \+0000/g, 'GRAPH')
-    .replace(/\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID')
-    .replace(/PID:\d+/, 'PID:N');
-}
 
 describe.skipIf(reason !== undefined)('.meta of a volume with the default options', () => {
   let cluster: Cluster;
@@ -42,17 +35,6 @@ describe.skipIf(reason !== undefined)('.meta of a volume with the default option
     const end = part.indexOf('\n');
     return [part.slice(4, end).replace(/^.*: /, 'after: '), part.slice(end + 1)] as const;
   }));
-
-  /** What counts what this process did, and sizes; settings stay. Which types C's allocations have, JavaScript doesn't know: num_types is 0. */
-  const COUNTS = /^(mallinfo_\w+|num_types|total_bytes_\w+|\w*msgs_sent|\w+_(?:hit|miss|lookup)_count|du_stats\S+|total_files_cached|total_cache_used|cache-\w+) = [\d.]+$/gm;
-  function shape(text: string): string {
-    return sameEverywhere(text).replace(/\[[^\]]* usage-type [^\]]*\]\nnum_allocs = \d+\n/g, '').replace(COUNTS, '$1 = N');
-  }
-
-  /** Lines of fops: which came, and how long they took, is the run's own. */
-  function latencyShape(text: string): string[] {
-    return [...new Set(text.split('\n').map((line) => line.replace(/\.latency\.[A-Z]+ = AVG:\d+\.\d{6} CNT:\d+ TOTAL:\d+ MIN:\d+ MAX:\d+$/, '.latency.FOP = LATENCY')))];
-  }
 
   it('has GlusterFS’s contents in each file', () => {
     const { host } = cluster;
