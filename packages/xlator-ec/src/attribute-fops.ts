@@ -122,14 +122,14 @@ export async function fstat(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata
 
 export function access(cluster: Cluster, frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {
   return underLock(cluster, frame, loc.inode, READ_FULL(), async (lock) => {
-    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.access(frame, loc, mask, xdata));
+    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.access(frame, loc, mask, withLockCount(xdata, cluster.name)));
     return { reply, asked: 1 << brick, answered: 1 << brick };
   });
 }
 
 export function readlink(cluster: Cluster, frame: Frame, loc: Loc, size: number, xdata: Xdata): Promise<ReadlinkReply> {
   return underLock(cluster, frame, loc.inode, READ_FULL(), async (lock) => {
-    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.readlink(frame, loc, size, xdata));
+    const { reply, brick } = await cluster.one(lock.good, loc.inode, (child) => child.readlink(frame, loc, size, withLockCount(xdata, cluster.name)));
     return { reply, asked: 1 << brick, answered: 1 << brick };
   });
 }

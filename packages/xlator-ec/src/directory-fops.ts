@@ -24,27 +24,28 @@ function brickOf(cluster: Cluster, offset: bigint): number {
   return brick;
 }
 
-function list<R extends ReaddirReply>(cluster: Cluster, frame: Frame, fd: Fd, offset: bigint, wind: (child: Cluster['children'][number]) => Promise<R>): Promise<R> {
-  if (offset !== 0n) return wind(cluster.child(brickOf(cluster, offset)));
+function list<R extends ReaddirReply>(cluster: Cluster, frame: Frame, fd: Fd, offset: bigint, xdata: Xdata, wind: (child: Cluster['children'][number], xdata: Xdata) => Promise<R>): Promise<R> {
+  if (offset !== 0n) return wind(cluster.child(brickOf(cluster, offset)), xdata);
+  const request = withLockCount(xdata, cluster.name);
   return underLock(cluster, frame, fd.inode, READ_FULL(), async (lock) => {
     await openEverywhere(cluster, frame, fd, lock.good);
     const open = cluster.fdCtx(fd)?.open ?? lock.good;
-    const { reply, brick } = await cluster.one(lock.good & open, fd.inode, wind);
+    const { reply, brick } = await cluster.one(lock.good & open, fd.inode, (child) => wind(child, request));
     return { reply, asked: 1 << brick, answered: 1 << brick };
   });
 }
 
 export function readdir(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
-  return list(cluster, frame, fd, offset, (child) => child.readdir(frame, fd, size, offset, xdata));
+  return list(cluster, frame, fd, offset, xdata, (child, request) => child.readdir(frame, fd, size, offset, request));
 }
 
 /** One brick's entries, with the users' sizes; an entry without one must be looked up (spec/ec.md, §18). */
 export async function readdirp(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-  const request = (xdata?.clone() ?? new Dict()).setUint(SIZE, 0);
+  const wanted = (xdata?.clone() ?? new Dict()).setUint(SIZE, 0);
   const reply =
     xdata?.has(AGREED) === true
       ? await agreedReaddirp(cluster, frame, fd, size, offset, xdata)
-      : await list(cluster, frame, fd, offset, (child) => child.readdirp(frame, fd, size, offset, request));
+      : await list(cluster, frame, fd, offset, wanted, (child, request) => child.readdirp(frame, fd, size, offset, request));
   for (const entry of reply.entries) {
     if (entry.stat.ia_type !== IaType.REG) continue;
     const userSize = readU64(entry.dict, SIZE);

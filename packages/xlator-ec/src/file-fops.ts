@@ -152,7 +152,7 @@ export function seek(cluster: Cluster, frame: Frame, fd: Fd, offset: number, wha
   const { geometry, k } = cluster;
   return underLock(cluster, frame, fd.inode, READ_RANGE(fd, geometry.down(offset), Infinity), async (lock) => {
     if (offset >= lock.size) throw new FopError(Errno.ENXIO);
-    const { reply, brick } = await cluster.one(lock.good, fd.inode, (child) => child.seek(frame, fd, geometry.down(offset) / k, what, xdata));
+    const { reply, brick } = await cluster.one(lock.good, fd.inode, (child) => child.seek(frame, fd, geometry.down(offset) / k, what, withLockCount(xdata, cluster.name)));
     if (what === Seek.DATA && reply.offset * k >= lock.size) throw new FopError(Errno.ENXIO);
     return { reply: { offset: Math.min(Math.max(Math.floor(reply.offset / CHUNK_SIZE) * geometry.stripe, offset), lock.size), xdata: reply.xdata }, asked: 1 << brick, answered: 1 << brick };
   });

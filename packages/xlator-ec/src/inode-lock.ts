@@ -360,7 +360,7 @@ export class InodeLock {
       dict.setBin(VERSION, u64s(0n, 0n));
       if (regular) {
         dict.setBin(SIZE, u64s(0n)).setBin(CONFIG, u64s(0n));
-        xdata = new Dict().setUint(GET_SIZE, 1);
+        xdata = new Dict().setInt(GET_SIZE, 1);
       }
     }
     if (markData || markMetadata) dict.setBin(DIRTY, u64s(markData ? 1n : 0n, markMetadata ? 1n : 0n));

@@ -137,7 +137,8 @@ export async function writeUnderLock(
       byBrick.set(brick, new IoVec([fragment.memory], [fragment.iobuf]));
     }
     cluster.codec.encode(k, bricks, data, fragments);
-    const request = withLockCount(xdata, cluster.name);
+    // Zeros are a part of another fop, which has asked for the locks already.
+    const request = grow ? withLockCount(xdata, cluster.name) : xdata;
     const answers = await cluster.all(mask, async (child, brick) => {
       const reply = await child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);
       if (reply.written !== total / k) throw new FopError(reply.written % CHUNK_SIZE === 0 ? Errno.ENOSPC : Errno.EIO);

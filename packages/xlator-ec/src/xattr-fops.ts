@@ -43,11 +43,11 @@ async function nodeUuids(cluster: Cluster, name: Bytes, wind: (child: Cluster['c
 
 export function getxattr(cluster: Cluster, frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
   const asked = name === 'trusted.glusterfs.list-node-uuids' ? ('trusted.glusterfs.node-uuid' as Bytes) : name;
-  return attempt(() => get(cluster, frame, loc.inode, name, undefined, (child) => child.getxattr(frame, loc, asked, xdata)));
+  return attempt(() => get(cluster, frame, loc.inode, name, undefined, (child) => child.getxattr(frame, loc, asked, withLockCount(xdata, cluster.name))));
 }
 
 export function fgetxattr(cluster: Cluster, frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
-  return attempt(() => get(cluster, frame, fd.inode, name, fd, (child) => child.fgetxattr(frame, fd, name, xdata)));
+  return attempt(() => get(cluster, frame, fd.inode, name, fd, (child) => child.fgetxattr(frame, fd, name, withLockCount(xdata, cluster.name))));
 }
 
 /** A refusal before anything is asked is a rejection like any other. */

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type Bytes, Dict, FOP_NAMES, Frame, type Graph, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, FOP_NAMES, Frame, type Graph, type Platform, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
 import { xlators as client } from '@glusterts/xlator-client';
 import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
+import { xlators as dht } from '@glusterts/xlator-dht';
 import { xlators as index } from '@glusterts/xlator-index';
 import { xlators as locks } from '@glusterts/xlator-locks';
 import { xlators as posix } from '@glusterts/xlator-posix';
@@ -29,10 +30,11 @@ export class Tap extends Xlator {
   /** Called before a fop is sent; may wait, may throw. */
   before: ((fop: string, args: readonly unknown[]) => Promise<void> | undefined) | undefined;
   /** Xdata keys that the brick is not told of, as if it didn't know them. */
-  hidden: readonly string[] = [];
+  hidden: readonly string[];
 
   constructor(context: XlatorContext) {
     super(context);
+    this.hidden = context.options.text('hide')?.split(' ') ?? [];
     Tap.all.set(`${context.options.text('note') ?? ''}/${context.name}`, this);
     for (const fop of FOP_NAMES) {
       const carry: AnyFop = async (...args) => {
@@ -52,7 +54,7 @@ function without(dict: Dict, keys: readonly string[]): Dict {
   return rest;
 }
 
-const tap: XlatorDefinition = { type: 'test/tap', options: [{ key: 'note', type: 'str' }], create: (context) => new Tap(context) };
+const tap: XlatorDefinition = { type: 'test/tap', options: [{ key: 'note', type: 'str' }, { key: 'hide', type: 'str' }], create: (context) => new Tap(context) };
 
 /** One user of a volume. */
 export interface Client {
@@ -63,21 +65,34 @@ export interface Client {
   counted(run: () => Promise<unknown>): Promise<Record<string, number>>;
 }
 
+export interface ServedOptions {
+  /** Of the volume; its xlators are `NAME-disperse-0` and `NAME-dht`. */
+  readonly name?: string;
+  /** cluster/distribute stands above disperse, as in every volume that glusterd makes. */
+  readonly distribute?: boolean;
+  /** Xdata keys that no brick is told of. */
+  readonly hidden?: readonly string[];
+}
+
 /** Six bricks, each with locks, index and posix behind protocol/server, and any number of clients, all in this process over sockets. */
 export class ServedVolume {
   readonly #dir = mkdtempSync(path.join(os.tmpdir(), 'ec-served-'));
   readonly #bricks: (Graph | undefined)[] = [];
   readonly #clients: Client[] = [];
   readonly #redundancy: number;
+  readonly #options: ServedOptions;
 
-  private constructor(redundancy: number) {
+  private constructor(redundancy: number, options: ServedOptions) {
     this.#redundancy = redundancy;
+    this.#options = options;
   }
 
-  static async start(bricks = 6, redundancy = 2): Promise<ServedVolume> {
-    const volume = new ServedVolume(redundancy);
+  static async start(bricks = 6, redundancy = 2, options: ServedOptions = {}): Promise<ServedVolume> {
+    const volume = new ServedVolume(redundancy, options);
     for (let brick = 0; brick < bricks; brick++) {
       execFileSync('mkdir', ['-p', path.join(volume.disk(brick), '.glusterfs/indices')]);
+      // A brick in this process has set its umask.
+      chmodSync(volume.disk(brick), 0o755);
       volume.#bricks.push(undefined);
       await volume.startBrick(brick);
     }
@@ -104,11 +119,13 @@ volume server\n type protocol/server\n option transport.socket.listen-path ${thi
     rmSync(path.join(this.#dir, `s${brick}`), { force: true });
   }
 
-  async client(options: readonly string[] = []): Promise<Client> {
+  async client(options: readonly string[] = [], platform?: Platform): Promise<Client> {
     const note = `c${this.#clients.length}`;
-    const parts = this.#bricks.map((_, i) => `volume client-${i}\n type protocol/client\n option remote-subvolume brick\n option transport.socket.connect-path ${this.#dir}/s${i}\nend-volume\nvolume tap-${i}\n type test/tap\n option note ${note}\n subvolumes client-${i}\nend-volume\n`);
-    const text = `${parts.join('')}volume v-disperse-0\n type cluster/disperse\n option redundancy ${this.#redundancy}\n${options.map((line) => ` option ${line}\n`).join('')} subvolumes ${parts.map((_, i) => `tap-${i}`).join(' ')}\nend-volume\nvolume utime\n type features/utime\n option noatime on\n subvolumes v-disperse-0\nend-volume\n`;
-    const graph = await testGraph(text, [...client, ...disperse, ...utime, tap]);
+    const hide = this.#options.hidden ? ` option hide "${this.#options.hidden.join(' ')}"\n` : '';
+    const parts = this.#bricks.map((_, i) => `volume client-${i}\n type protocol/client\n option remote-subvolume brick\n option transport.socket.connect-path ${this.#dir}/s${i}\nend-volume\nvolume tap-${i}\n type test/tap\n option note ${note}\n${hide} subvolumes client-${i}\nend-volume\n`);
+    const { name = 'v', distribute = false } = this.#options;
+    const text = `${parts.join('')}volume ${name}-disperse-0\n type cluster/disperse\n option redundancy ${this.#redundancy}\n${options.map((line) => ` option ${line}\n`).join('')} subvolumes ${parts.map((_, i) => `tap-${i}`).join(' ')}\nend-volume\n${distribute ? `volume ${name}-dht\n type cluster/distribute\n subvolumes ${name}-disperse-0\nend-volume\n` : ''}volume utime\n type features/utime\n option noatime on\n subvolumes ${name}-${distribute ? 'dht' : 'disperse-0'}\nend-volume\n`;
+    const graph = await testGraph(text, [...client, ...disperse, ...dht, ...utime, tap], platform ? { platform } : {});
     const owner = Buffer.from(`${note}owner..`.slice(0, 8)).toString('latin1') as Bytes;
     const driver = new GraphDriver(graph.topSubvolume, graph, new Frame({ pid: 1000 + this.#clients.length, lk_owner: owner }));
     await driver.root();
