@@ -85,7 +85,7 @@ export class GlusterfsProcess {
     this.#callPool = new CallPool(this.#memPools, this.#platform.clock);
     this.#tasks = new SyncEnv(this.#platform);
     this.#changing = new SyncLock(this.#platform.timers);
-    this.#idleMemory = new IdleMemory(this.#platform.timers, this.#callPool);
+    this.#idleMemory = new IdleMemory(this.#platform, this.#callPool);
   }
 
   /** Runs until the process ends; it never returns before. */

@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { CallPool, Timer, Timers } from '@glusterts/libglusterfs';
+import type { CallPool, Platform, Timer } from '@glusterts/libglusterfs';
 
 const CHECK_MS = 15_000;
 /** A larger heap is left alone: to collect it takes long enough for somebody to notice. About 1 ms a MiB. */
@@ -8,11 +8,11 @@ const HEAP_BYTES_MAX = 128 * 2 ** 20;
 
 /**
  * Gives memory back when nothing goes on. V8 collects while objects are made; a brick that was busy and then rests would keep
- * its young generation, and what died in it, for ever. One collection after the first quiet period of 15 s or more, none while it
+ * its young generation, and what died in it, for ever; and so it is with spare arenas of iobufs. One collection after the first quiet period of 15 s or more, none while it
  * stays quiet.
  */
 export class IdleMemory {
-  readonly #timers: Timers;
+  readonly #platform: Pick<Platform, 'timers' | 'iobufs'>;
   readonly #calls: CallPool;
   readonly #collect: () => void;
   #timer: Timer | undefined;
@@ -20,14 +20,14 @@ export class IdleMemory {
   #collected = 0;
 
   /** @param collect default: V8's full collection */
-  constructor(timers: Timers, calls: CallPool, collect: () => void = fullCollection()) {
-    this.#timers = timers;
+  constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, collect: () => void = fullCollection()) {
+    this.#platform = platform;
     this.#calls = calls;
     this.#collect = collect;
   }
 
   start(): void {
-    this.#timer = this.#timers.after(CHECK_MS, () => this.#check(), { background: true });
+    this.#timer = this.#platform.timers.after(CHECK_MS, () => this.#check(), { background: true });
   }
 
   stop(): void {
@@ -38,6 +38,7 @@ export class IdleMemory {
     const { total, cnt } = this.#calls;
     if (total === this.#seen && cnt === 0 && total !== this.#collected) {
       this.#collected = total;
+      this.#platform.iobufs.trim();
       this.#collect();
     }
     this.#seen = total;

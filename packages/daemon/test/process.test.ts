@@ -121,13 +121,13 @@ describe.skipIf(reason !== '')('a process that does not come up', () => {
 
   // The real ones' answers; what they ask is answered before anything is started.
   it.each(recorded.filter(({ argv: [name = ''], stdin, rc }) => /^gluster(fs|fsd|d)$/.test(name) && stdin === undefined && rc !== 1))('$name: prints and exits as GlusterFS does', ({ argv: [name = '', ...words], rc, stdout, stderr }) => {
-    const ours = spawnSync(path.join(root, 'bin', name), words, { encoding: 'utf8' });
+    const ours = spawnSync(path.join(root, 'bin', name), words, { encoding: 'utf8', timeout: 20_000 });
     expect({ rc: ours.status, stdout: ours.stdout.replace(/^(glusterfs 10\.3\n)[^]*$/, '$1(rest of the banner elided)\n'), stderr: ours.stderr }).toEqual({ rc, stdout, stderr });
   });
 
   it.each(['--use-readdirp=please-fail', '--use-readdirp=', '--direct-io-mode=please-fail', '--fopen-keep-cache=please-fail'])('glusterfs %s ends with GlusterFS’s words and status, and mounts nothing', (argument) => {
     const expected = values.find((each) => each.argument === argument);
-    const ours = spawnSync(path.join(root, 'bin/glusterfs'), [argument, '-f', file('vol'), '-l', file('log'), dir], { encoding: 'utf8' });
+    const ours = spawnSync(path.join(root, 'bin/glusterfs'), [argument, '-f', file('vol'), '-l', file('log'), dir], { encoding: 'utf8', timeout: 20_000 });
     expect({ rc: ours.status, stderr: ours.stderr }).toEqual({ rc: expected?.rc, stderr: expected?.stderr });
     expect(existsSync(file('log'))).toBe(false);
   });

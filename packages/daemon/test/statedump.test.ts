@@ -88,7 +88,9 @@ describe('idle memory', () => {
     const timers = { after: (_ms: number, fire: () => void) => (fired.push(fire), { cancel: () => true }), soon: () => undefined };
     const tick = (): void => fired.shift()?.();
     let collected = 0;
-    const idle = new IdleMemory(timers, graph.callPool, () => collected++);
+    let trimmed = 0;
+    const iobufs = { get: () => { throw new Error('none is needed'); }, active: 0, trim: () => void trimmed++ };
+    const idle = new IdleMemory({ timers, iobufs }, graph.callPool, () => collected++);
     idle.start();
     tick();
     expect(collected).toBe(0);
@@ -100,7 +102,7 @@ describe('idle memory', () => {
     tick();
     expect(collected).toBe(1);
     tick();
-    expect(collected).toBe(1);
+    expect([collected, trimmed]).toEqual([1, 1]);
     idle.stop();
   });
 });

@@ -6,6 +6,9 @@ export const IOBUF_CLASSES: readonly { readonly size: number; readonly count: nu
   { size: 32 << 10, count: 64 }, { size: 128 << 10, count: 32 }, { size: 256 << 10, count: 8 }, { size: 1 << 20, count: 2 },
 ];
 
+/** Bytes of idle arenas that a size class keeps for the next burst: to make one costs page faults, and a collection of the old one. */
+export const SPARE_BYTES_MAX = 16 << 20;
+
 /** Where arenas come from: page-aligned memory of the addon, or plain ArrayBuffers. */
 export type ArenaSource = (bytes: number) => ArrayBuffer;
 
@@ -44,6 +47,8 @@ class SizeClass {
   readonly arenas = new Set<Arena>();
   /** Arenas that have a free page; the last one is used first. */
   readonly open: Arena[] = [];
+  /** Arenas that have no page out. */
+  idle = 0;
   hits = 0;
   out = 0;
   outMax = 0;
@@ -54,7 +59,10 @@ class SizeClass {
   }
 }
 
-/** Reference-counted pages out of arenas, one free list an arena; an idle arena stays as long as it is the class's only one. */
+/**
+ * Reference-counted pages out of arenas, one free list an arena. Of a class's idle arenas one stays, and more of them up to
+ * {@link SPARE_BYTES_MAX} until the next {@link trim}.
+ */
 export class ArenaIobufPool implements IobufPool {
   readonly #source: ArenaSource;
   readonly #classes = IOBUF_CLASSES.map(({ size, count }) => new SizeClass(size, count));
@@ -84,9 +92,22 @@ export class ArenaIobufPool implements IobufPool {
     arena.free.push(page);
     const { open, arenas } = arena.class;
     if (arena.free.length === 1) open.push(arena);
-    if (arena.out === 0 && arenas.size > 1) {
+    if (arena.out > 0) return;
+    const { size, count, idle } = arena.class;
+    if (idle > 0 && (idle + 1) * size * count > SPARE_BYTES_MAX) {
       arenas.delete(arena);
       open.splice(open.indexOf(arena), 1);
+    } else arena.class.idle++;
+  }
+
+  trim(): void {
+    for (const sizeClass of this.#classes) {
+      const idle = sizeClass.open.filter(({ out }) => out === 0);
+      for (const arena of idle.slice(sizeClass.arenas.size > idle.length ? 0 : 1)) {
+        sizeClass.arenas.delete(arena);
+        sizeClass.open.splice(sizeClass.open.indexOf(arena), 1);
+        sizeClass.idle--;
+      }
     }
   }
 
@@ -97,11 +118,12 @@ export class ArenaIobufPool implements IobufPool {
     if (!arena) {
       arena = this.#newArena(sizeClass);
       sizeClass.open.push(arena);
+      sizeClass.idle++;
     }
     const page = arena.free.pop();
     if (!page) throw new Error('an open arena has no page');
     if (arena.free.length === 0) sizeClass.open.pop();
-    arena.out++;
+    if (arena.out++ === 0) sizeClass.idle--;
     this.active++;
     page.refs = 1;
     return page;

@@ -14,6 +14,8 @@ export interface IobufPool {
   get(size: number): Iobuf;
   /** Pages that are out now. 0 in an idle daemon; a test asserts it. */
   readonly active: number;
+  /** Gives back the memory that is only kept for the next burst. */
+  trim(): void;
 }
 
 /**

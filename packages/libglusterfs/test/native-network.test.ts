@@ -14,6 +14,9 @@ if (missing) console.warn(`native network tests skipped: ${missing}`);
 /** Counts pages; each is fresh memory. */
 class CountingPool implements IobufPool {
   active = 0;
+  trim(): void {
+    // Nothing is kept.
+  }
   get(size: number): Iobuf {
     const pool = this;
     let refs = 1;
