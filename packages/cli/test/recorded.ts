@@ -43,7 +43,7 @@ function complete(vector: Vector): Vector {
       const rows = rowsOf(vector.stdout);
       return { ...each, reply_dict: [...rows.flatMap(([key, value], at): Pairs => [[`key${at + 1}`, key], [`value${at + 1}`, value]]), ['count', String(rows.length)]] };
     }
-    return { ...each, reply_dict: pairs.map(([key, value]) => [key, value === '(elided)' ? vector.stdout : value]) };
+    return { ...each, reply_dict: pairs.map(([key, value]) => [key, value === '(elided)' ? vector.stdout.replace(/\n$/, '') : value]) };
   });
   // geo-replication's commands are listed where gsyncd is installed; ours never is.
   const stdout = vector.argv.includes('help') ? vector.stdout.replace(/^volume geo-replication[^]*?- Geo-sync operations\n/gm, '') : vector.stdout;

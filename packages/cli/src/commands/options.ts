@@ -34,7 +34,7 @@ export const setOptions: Command = async (run) => {
 async function setHelp(run: CommandRun, word: string): Promise<void> {
   const reply = await run.request(GlusterCli.SET_VOLUME, new Dict().setStr('volname', word as Bytes).setStr(word, word as Bytes).setInt('count', 0));
   if (reply.op_ret !== 0) throw run.fail(`volume set: failed${reply.op_errstr === '' ? '' : `: ${reply.op_errstr}`}`);
-  run.io.out(dictOf(reply).getStr('help-str') ?? '');
+  run.out(dictOf(reply).getStr('help-str') ?? '');
 }
 
 function readPairs(run: CommandRun, words: readonly string[]): [string, string][] {

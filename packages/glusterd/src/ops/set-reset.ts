@@ -3,7 +3,8 @@ import type { Glusterd } from '../glusterd.js';
 import { OpError } from '../op-error.js';
 import { judgeValue } from '../options/option-check.js';
 import { didYouMean } from '../options/option-hint.js';
-import { completeKey, optionKeys, recordsOf } from '../options/option-lookup.js';
+import { optionHelp, optionHelpXml } from '../options/option-help.js';
+import { completeKey, recordsOf } from '../options/option-lookup.js';
 import { isGlobalKey } from '../options/option-record.js';
 import { checkRules } from '../options/option-rules.js';
 import { MAX_OP_VERSION } from '../store/node-store.js';
@@ -31,6 +32,7 @@ function readPairs(request: Dict): [string, string][] {
 export async function setOptions(glusterd: Glusterd, request: Dict): Promise<OpResult> {
   const name = request.getStr('volname') ?? '';
   if (request.has('help')) return { dict: request.clone().setStr('help-str', optionHelp()) };
+  if (request.has('help-xml')) return { dict: request.clone().setStr('help-str', optionHelpXml()) };
   const volume = name === ALL ? undefined : glusterd.need(name);
   return glusterd.locked(volume ? name : '*', volume ? busyText(name) : busyText(ALL), async () => {
     const pairs = readPairs(request).map(([key, value]): [string, string] => [checkPair(glusterd, volume, key, value), value]);
@@ -67,8 +69,10 @@ function checkPair(glusterd: Glusterd, volume: Volume | undefined, given: string
   else if (!volume && !global) throw new OpError('Not a valid option for all volumes');
   const refusal = checkRules(volume, key, value, glusterd.node.options);
   if (refusal !== undefined) throw new OpError(refusal);
-  if (!volume && key !== 'cluster.op-version') {
+  if (key !== 'cluster.op-version') {
     for (const record of records) {
+      // glusterd judges its own options; those of xlators are judged by the graph that has them.
+      if (volume && record.xlator !== 'mgmt/glusterd') continue;
       const wrong = judgeValue(record, record.option, value);
       if (wrong !== undefined) throw new OpError(wrong);
     }
@@ -93,6 +97,7 @@ function checkGraphs(glusterd: Glusterd, changed: Volume, pairs: readonly (reado
     glusterd.log.error(106084, `${changed.name}: ${String(error)}`);
     throw new OpError('Commit failed on localhost. Please check the log file for more details.');
   }
+  const names = new Set([...volfiles.values()].flatMap((text) => [...text.matchAll(/^volume (.*)$/gm)].map((match) => match[1])));
   const types = new Set([...volfiles.values()].flatMap((text) => [...text.matchAll(/^ {4}type (.*)$/gm)].map((match) => match[1])));
   for (const [key, value] of pairs) {
     for (const record of recordsOf(key)) {
@@ -100,7 +105,7 @@ function checkGraphs(glusterd: Glusterd, changed: Volume, pairs: readonly (reado
       if (switches && parseBool(value) === undefined) throw new OpError('Error, Validation Failed');
       if (!types.has(record.xlator)) continue;
       const special = record.option === '!server-auth' ? `auth.addr.${changed.bricks[0]?.path}.${key.slice(key.lastIndexOf('.') + 1)}` : record.option.replace(/^!(client-|brick-)?/, '');
-      const wrong = judgeValue(record, special, value);
+      const wrong = record.type === 'xlator' && !names.has(value) ? `option ${special} ${value}: '${value}' is not a valid volume name` : judgeValue(record, special, value);
       if (wrong !== undefined) throw new OpError(wrong);
     }
   }
@@ -172,13 +177,4 @@ function resetGlobals(glusterd: Glusterd, key: string): void {
   else node.options.delete(key);
   node.optionsVersion++;
   node.storeOptions();
-}
-
-/** `volume set help`, of what the table knows: descriptions are not in it. */
-function optionHelp(): string {
-  return optionKeys
-    .map((key) => recordsOf(key)[0])
-    .filter((record) => record !== undefined && (record.doc === undefined || record.doc === 'GLOBAL_DOC'))
-    .map((record) => `Option: ${record?.key}\nDefault Value: ${record?.default ?? '(null)'}\nDescription: (null)\n\n`)
-    .join('');
 }

@@ -82,9 +82,8 @@ function judgePercentOrSize(record: OptionRecord, name: string, value: string): 
 /** A name, address, network or wildcard that auth.allow takes. */
 function isAddressPattern(word: string): boolean {
   if (word === '*') return true;
-  if (/^[0-9.*]+(\/[0-9]+)?$/.test(word)) {
-    return word.replace(/\/.*$/, '').split('.').every((part) => part === '*' || (part !== '' && /^[0-9*]+$/.test(part) && (part.includes('*') || Number(part) <= 255)));
-  }
+  // Digits and dots that make no address are a host name.
+  if (/^[0-9.*]+(\/[0-9]+)?$/.test(word)) return word.replace(/\/.*$/, '').split('.').every((part) => part !== '');
   if (word.includes(':')) return /^[0-9a-fA-F:.*]+$/.test(word);
   return /^[A-Za-z0-9*]([A-Za-z0-9.*-]*[A-Za-z0-9*])?$/.test(word);
 }

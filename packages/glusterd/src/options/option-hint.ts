@@ -1,6 +1,6 @@
 import { optionKeys } from './option-lookup.js';
 
-const HINTS_MAX = 2;
+const KEY_MAX = 256;
 
 function distance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, at) => at);
@@ -15,10 +15,23 @@ function distance(a: string, b: string): number {
   return previous[b.length] ?? 0;
 }
 
-/** `Did you mean A?` or `Did you mean A or B?`: the nearest names, however far. The real one's choice among equals may differ. */
-export function didYouMean(key: string): string {
-  const words = key.includes('.') ? optionKeys : [...new Set(optionKeys.map((full) => full.slice(full.indexOf('.') + 1)))];
-  const ranked = words.map((word) => ({ word, far: distance(key.slice(0, 256), word) })).sort((a, b) => a.far - b.far);
-  const nearest = ranked.filter(({ far }) => far === ranked[0]?.far).slice(0, HINTS_MAX);
-  return `Did you mean ${nearest.map(({ word }) => word).join(' or ')}?`;
+/** The nearest of some words, however far; of equals the first ones bytewise, at most so many. */
+function nearest(word: string, words: Iterable<string>, most: number): string[] {
+  const ranked = [...new Set(words)].sort((a, b) => (a < b ? -1 : 1)).map((each) => ({ each, far: distance(word, each) }));
+  const least = Math.min(...ranked.map(({ far }) => far));
+  return ranked.filter(({ far }) => far === least).slice(0, most).map(({ each }) => each);
+}
+
+const first = (key: string): string => key.slice(0, key.indexOf('.'));
+/** Between a key's first dot and its second, or its end. */
+const second = (key: string): string => key.split('.')[1] ?? '';
+
+/** `Did you mean A?` or `Did you mean A or B?`: the nearest first part, and with it the nearest second ones (spec/cli.md, §6.6). */
+export function didYouMean(given: string): string {
+  const key = given.slice(0, KEY_MAX);
+  const dot = key.indexOf('.');
+  if (dot < 0) return `Did you mean ${nearest(key, optionKeys.map(second), 2).join(' or ')}?`;
+  const domain = nearest(key.slice(0, dot), optionKeys.map(first), 1)[0] ?? '';
+  const names = nearest(key.slice(dot + 1), optionKeys.filter((each) => first(each) === domain).map(second), 2);
+  return `Did you mean ${domain}.${names.join(' or ...')}?`;
 }
