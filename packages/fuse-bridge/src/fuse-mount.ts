@@ -42,6 +42,7 @@ export class FuseMount {
   readonly #log: Logger;
   readonly #bridge: FuseBridge;
   readonly #fd: number;
+  readonly #unwatch: (() => void) | undefined;
   readonly #device: FuseDevice;
   #resolveDone: (end: MountEnd) => void = () => undefined;
   #ended = false;
@@ -64,7 +65,9 @@ export class FuseMount {
     this.done = new Promise((resolve) => (this.#resolveDone = resolve));
     this.#bridge = new FuseBridge(init.platform, this.options, init.log, (detail) => this.#break(detail));
     const dump = this.options['dump-fuse'] === undefined ? undefined : new FuseDump(init.platform, this.options['dump-fuse'] as Bytes, init.log);
-    this.#fd = mountFuse(init.platform, this.options, init.log, init.ids ?? { uid: 0, gid: 0 });
+    const mounted = mountFuse(init.platform, this.options, init.log, init.ids ?? { uid: 0, gid: 0 });
+    this.#fd = mounted.fd;
+    this.#unwatch = mounted.unwatch;
     if (init.platform.openFuseDevice === undefined) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
     const device = init.platform.openFuseDevice(this.#fd, this.options['max-io-size'], {
       onRequest: (message, payload) => {
@@ -178,6 +181,7 @@ export class FuseMount {
   }
 
   #finish(end: MountEnd): void {
+    this.#unwatch?.();
     this.#device.close();
     this.#bridge.clear();
     this.#resolveDone(end);

@@ -1,4 +1,4 @@
-import { type Bytes, Errno, FopError, type Logger, OpenFlag, type Platform, fusermountDevice, umountFuse } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, FopError, type Logger, OpenFlag, type Platform, fusermountDevice, umountFuse, watchMountPoint } from '@glusterts/libglusterfs';
 import type { FuseOptions } from './options.js';
 
 /** Flags of mount(2), and the words for them; `false`: the word clears the flag. */
@@ -44,21 +44,28 @@ export function mountData(call: MountCall, fd: number, uid: number, gid: number)
   return (`${call.data},fd=${fd},rootmode=40000,user_id=${uid},group_id=${gid}`) as Bytes;
 }
 
-/**
- * Mounts, and returns the device: with mount(2); through fusermount3 when that is not allowed, or must be undone when the
- * process dies. Throws a FopError.
- */
-export function mountFuse(platform: Platform, options: FuseOptions, log: Logger, ids: { uid: number; gid: number }): number {
+/** A file system that is mounted. */
+export interface MountedDevice {
+  /** Its /dev/fuse. */
+  readonly fd: number;
+  /** Of auto_unmount: to be called when the mount point is gone. */
+  readonly unwatch: (() => void) | undefined;
+}
+
+/** Mounts: with mount(2), or through fusermount3 when that is not allowed. Throws a FopError. */
+export function mountFuse(platform: Platform, options: FuseOptions, log: Logger, ids: { uid: number; gid: number }): MountedDevice {
   const { storage } = platform;
   const call = mountCall(options);
   const target = options.mountpoint as Bytes;
-  if (call.autoUnmount) return throughFusermount(options, call);
   const fd = storage.open('/dev/fuse' as Bytes, OpenFlag.RDWR, 0);
   if (fd >= 0) {
+    // Not through fusermount3: that looks whether the device still answers, and a process that dies may not have closed it by then.
+    const unwatch = call.autoUnmount ? watchMountPoint(target) : undefined;
     const data = mountData(call, fd, ids.uid, ids.gid);
     let result = storage.mount(call.source, target, FS_TYPE, call.flags, data);
     if (result === -Errno.ENODEV) result = storage.mount(`glusterfs#${call.source}` as Bytes, target, 'fuse' as Bytes, call.flags, data);
-    if (result >= 0) return fd;
+    if (result >= 0) return { fd, unwatch };
+    unwatch?.();
     storage.close(fd);
     if (result === -Errno.ENOENT) log.error(0, `mountpoint ${options.mountpoint} does not exist`);
     if (result === -Errno.ENOTDIR) log.error(0, `mountpoint ${options.mountpoint} is not a directory`);
@@ -67,7 +74,7 @@ export function mountFuse(platform: Platform, options: FuseOptions, log: Logger,
     throw new FopError(-fd, undefined, 'cannot open /dev/fuse');
   }
   log.debug(0, 'mount(2) is not allowed; mounting with fusermount3');
-  return throughFusermount(options, call);
+  return { fd: throughFusermount(options, call), unwatch: undefined };
 }
 
 function throughFusermount(options: FuseOptions, call: MountCall): number {

@@ -65,7 +65,7 @@ class InodeList {
 
 /**
  * The inodes of one graph by gfid, and the names they are known under (spec/client.md, §17.1). All inodes of a table
- * are in exactly one place: active (referenced), lru (not referenced), or retired.
+ * are in exactly one place: active (referenced, or a directory of which names are known), lru, or retired.
  */
 export class InodeTable {
   readonly name: string;
@@ -170,7 +170,10 @@ export class InodeTable {
     if (siblings?.get(name) !== inode) return;
     siblings.delete(name);
     this.#dentryCount--;
-    if (siblings.size === 0) parent.entries = undefined;
+    if (siblings.size === 0) {
+      parent.entries = undefined;
+      if (parent.refs === 0 && parent !== this.root && this.#byGfid.get(parent.gfid) === parent) this.#list(parent);
+    }
     const older = this.#olderNames.get(inode);
     if (inode.parent === parent && inode.basename === name) {
       const next = older?.shift();
@@ -241,8 +244,13 @@ export class InodeTable {
       this.#listener.forget(inode);
       return;
     }
-    if (!inode.listed) this.#lru.add(inode);
+    this.#list(inode);
     this.#prune();
+  }
+
+  /** Into the lru list, unless names in it are known: as in GlusterFS those hold a directory (vectors/client/process-exit-and-unmount.txt). */
+  #list(inode: Inode): void {
+    if (!inode.listed && inode.entries === undefined) this.#lru.add(inode);
   }
 
   /** Called by Fd when it loses its last reference. */
@@ -261,6 +269,7 @@ export class InodeTable {
     if (other === inode) return;
     if (other) this.unlink(other, parent, name);
     (parent.entries ??= new Map()).set(name, inode);
+    this.#lru.delete(parent);
     this.#dentryCount++;
     const known = this.parentOf(inode);
     if (known) {

@@ -62,16 +62,19 @@ describe('the names of an inode', () => {
     expect(() => table.link(outer, inner, utf8('loop'), iatt)).toThrow(/ELOOP/);
   });
 
-  it('end with the inode: a directory that is retired leaves its children without that name', () => {
+  it('hold their directory, which may go when the last of them has gone', () => {
     const { table, file, folder, forgotten } = setup(1);
     const directory = folder(table.root, 'directory').ref();
     const child = file(directory, 'child').ref();
     directory.unref();
     file(table.root, 'younger');
     file(table.root, 'youngest');
-    expect(forgotten).toContain(directory);
-    expect(table.parentOf(child)).toBeUndefined();
+    expect(forgotten).not.toContain(directory);
+    expect(table.parentOf(child)).toEqual({ parent: directory, name: 'child' });
     child.unref();
+    for (const name of ['a', 'b', 'c']) file(table.root, name);
+    expect(forgotten).toEqual(expect.arrayContaining([child, directory]));
+    expect(table.lruSize).toBe(1);
   });
 });
 

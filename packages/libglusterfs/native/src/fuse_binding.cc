@@ -11,6 +11,7 @@
 #include "bindings.h"
 #include "event_pool_binding.h"
 #include "fuse_channel.h"
+#include "fuse_watch.h"
 
 namespace {
 
@@ -224,10 +225,28 @@ Napi::Value Umount(const Napi::CallbackInfo& info) {
   return (new UmountCall(info.Env(), BytesOf(info[0]), info[1].As<Napi::Number>().Int32Value()))->Start();
 }
 
+// fuseWatch(target) → [fd, pid], or -errno
+Napi::Value Watch(const Napi::CallbackInfo& info) {
+  pid_t pid = 0;
+  int fd = fuse_watch_start(BytesOf(info[0]).c_str(), &pid);
+  if (fd < 0) return Napi::Number::New(info.Env(), fd);
+  auto both = Napi::Array::New(info.Env(), 2);
+  both.Set(0u, fd);
+  both.Set(1u, static_cast<double>(pid));
+  return both;
+}
+
+// fuseUnwatch(fd, pid)
+void Unwatch(const Napi::CallbackInfo& info) {
+  fuse_watch_stop(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value());
+}
+
 }  // namespace
 
 void BindFuse(Napi::Env env, Napi::Object exports) {
   exports.Set("FuseChannel", FuseChannel::Define(env));
   exports.Set("fuseUmount", Napi::Function::New<Umount>(env, "fuseUmount"));
+  exports.Set("fuseWatch", Napi::Function::New<Watch>(env, "fuseWatch"));
+  exports.Set("fuseUnwatch", Napi::Function::New<Unwatch>(env, "fuseUnwatch"));
   exports.Set("fuseFusermount", Napi::Function::New<Fusermount>(env, "fuseFusermount"));
 }

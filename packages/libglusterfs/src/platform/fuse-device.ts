@@ -50,6 +50,8 @@ interface FuseAddon {
   ) => NativeFuseChannel;
   fuseFusermount?: (argv: readonly Uint8Array[], stay: boolean) => number;
   fuseUmount?: (target: Uint8Array, flags: number) => Promise<number>;
+  fuseWatch?: (target: Uint8Array) => number | [number, number];
+  fuseUnwatch?: (fd: number, pid: number) => void;
 }
 
 const REQUEST_INTS = 4;
@@ -61,9 +63,9 @@ let loaded: FuseAddon | undefined;
 
 function addon(): Required<FuseAddon> {
   loaded ??= load();
-  const { FuseChannel, fuseFusermount, fuseUmount } = loaded;
-  if (!FuseChannel || !fuseFusermount || !fuseUmount) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
-  return { FuseChannel, fuseFusermount, fuseUmount };
+  const { FuseChannel, fuseFusermount, fuseUmount, fuseWatch, fuseUnwatch } = loaded;
+  if (!FuseChannel || !fuseFusermount || !fuseUmount || !fuseWatch || !fuseUnwatch) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
+  return { FuseChannel, fuseFusermount, fuseUmount, fuseWatch, fuseUnwatch };
 }
 
 function load(): FuseAddon {
@@ -94,6 +96,18 @@ export function fusermountDevice(argv: readonly Bytes[], stay: boolean): number 
 /** Unmounts from a thread: the kernel writes back through the very process that asks. 0, or −errno. */
 export function umountFuse(target: Bytes, flags: number): Promise<number> {
   return addon().fuseUmount(toBuffer(target), flags);
+}
+
+/**
+ * A mount point that shall not outlive this process, however that ends (auto_unmount): a small process unmounts it then. Throws a
+ * FopError when that can't be started.
+ * @returns call it when the mount point is gone
+ */
+export function watchMountPoint(target: Bytes): () => void {
+  const watch = addon().fuseWatch(toBuffer(target));
+  if (typeof watch === 'number') throw new FopError(-watch, undefined, 'auto_unmount: no process can be started');
+  const [fd, pid] = watch;
+  return () => addon().fuseUnwatch(fd, pid);
 }
 
 /** Opens devices: see {@link Platform.openFuseDevice}. */
