@@ -35,7 +35,7 @@ export interface LeaseRecall extends UpcallTarget {
   readonly tid: Bytes;
 }
 
-/** Somebody waits for an inodelk that the client holds (spec/brick.md, §13.5). `flock` and `pid` are the held lock's. */
+/** Somebody waits for an inodelk that the client holds (spec/brick.md, §13.5). `flock` is the held lock as it was asked for, `pid` its holder's. */
 export interface InodelkContention extends UpcallTarget {
   readonly kind: 'inodelk-contention';
   readonly flock: Flock;

@@ -134,8 +134,8 @@ export function discard(cluster: Cluster, frame: Frame, fd: Fd, offset: number, 
       lock.stripes.forget(first, last);
       answered = punched.winner.mask;
       reply = { prestat: mergeIatts(punched.winner.replies.map((r) => r.prestat), k), poststat: mergeIatts(punched.winner.replies.map((r) => r.poststat), k), xdata: mergeXdata(punched.winner.replies.map((r) => r.xdata)) };
-      answered &= await writeZeros(cluster, lock, frame, fd, offset, first);
-      answered &= await writeZeros(cluster, lock, frame, fd, last, end);
+      // Two stripes that have nothing to do with each other.
+      for (const zeroed of await Promise.all([writeZeros(cluster, lock, frame, fd, offset, first), writeZeros(cluster, lock, frame, fd, last, end)])) answered &= zeroed;
     } else answered &= await writeZeros(cluster, lock, frame, fd, offset, end);
     if (!reply) {
       const { winner } = await cluster.agree(lock.good, (child) => child.fstat(frame, fd, undefined), () => true);

@@ -280,6 +280,7 @@ export class InodeLock {
         answers = [];
         for (const brick of bricksOf(cluster.up)) answers.push(...(await cluster.all(1 << brick, (child) => child.inodelk(lockFrame, domain, loc, InodelkCmd.SETLKW, FLOCK, undefined))));
         granted = maskOf(answers, (answer) => answer.error === undefined);
+        // Who had it will want it again: given back after the fop, it can be had without asking for it twice.
         this.#releaseWanted = true;
       }
       if (countOf(granted) < cluster.k) {

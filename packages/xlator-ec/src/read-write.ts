@@ -173,11 +173,12 @@ async function fillEdges(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd
   try {
     const end = head + vector.size;
     const tail = total - end;
-    const firstWanted = head > 0 || (tail > 0 && total === stripe);
-    const lastWanted = tail > 0 && total > stripe;
+    // Nothing of the file lies behind a write that ends where the file does, or later.
+    const behind = tail > 0 && lock.size > aligned + end;
     const reads: Promise<void>[] = [];
-    if (firstWanted) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(0, stripe), aligned));
-    if (lastWanted) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(total - stripe), aligned + total - stripe));
+    if (tail > 0) memory.fill(0, end);
+    if (head > 0 || (behind && total === stripe)) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(0, stripe), aligned));
+    if (behind && total > stripe) reads.push(readInto(cluster, lock, frame, fd, memory.subarray(total - stripe), aligned + total - stripe));
     await Promise.all(reads);
     vector.copyTo(memory, head);
     return { data: memory, iobuf };

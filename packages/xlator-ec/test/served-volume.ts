@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type Bytes, Dict, FOP_NAMES, Frame, type Graph, type Platform, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, FOP_NAMES, type Flock, Frame, GfEvent, type Graph, LkType, type Platform, type Upcall, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
 import { xlators as client } from '@glusterts/xlator-client';
 import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as dht } from '@glusterts/xlator-dht';
@@ -27,6 +27,10 @@ export class Tap extends Xlator {
   static readonly all = new Map<string, Tap>();
   /** Fops sent, in order. */
   readonly sent: string[] = [];
+  /** Inodelks that the client holds on the brick. */
+  held = 0;
+  /** Hears what the brick tells of its own accord. */
+  told: ((upcall: Upcall) => void) | undefined;
   /** Called before a fop is sent; may wait, may throw. */
   before: ((fop: string, args: readonly unknown[]) => Promise<void> | undefined) | undefined;
   /** Xdata keys that the brick is not told of, as if it didn't know them. */
@@ -41,12 +45,21 @@ export class Tap extends Xlator {
         this.sent.push(fop);
         await this.before?.(fop, args);
         const known = this.hidden.length === 0 ? args : args.map((arg, i) => (i === args.length - 1 && arg instanceof Dict ? without(arg, this.hidden) : arg));
-        return (this.child[fop] as AnyFop)(...known);
+        const reply = await (this.child[fop] as AnyFop)(...known);
+        if (fop === 'inodelk') this.held += (args[4] as Flock).type === LkType.UNLCK ? -1 : 1;
+        return reply;
       };
       Object.defineProperty(this, fop, { value: carry });
     }
   }
+
+  override notify(event: GfEvent, data?: unknown, from?: Xlator): void {
+    if (isUpcall(event, data)) this.told?.(data);
+    super.notify(event, data, from);
+  }
 }
+
+const isUpcall = (event: GfEvent, _data: unknown): _data is Upcall => event === GfEvent.UPCALL;
 
 function without(dict: Dict, keys: readonly string[]): Dict {
   const rest = dict.clone();

@@ -1,4 +1,4 @@
-import type { Bytes, Client, EntrylkType, Gfid, LkType } from '@glusterts/libglusterfs';
+import type { Bytes, Client, EntrylkType, Flock, Gfid, LkType } from '@glusterts/libglusterfs';
 import { type DomainLock, DomainLocks } from './domain-locks.js';
 import { PosixLocks } from './posix-locks.js';
 import { type Range, overlap, typesConflict } from './range.js';
@@ -6,6 +6,8 @@ import { type Range, overlap, typesConflict } from './range.js';
 /** An inodelk (spec/brick.md, §13.3). */
 export interface InodeLock extends DomainLock, Range {
   readonly type: LkType;
+  /** As it was asked for: whoever holds it is told in these words that others wait. */
+  readonly flock: Flock;
 }
 
 /** An entrylk; an empty name is all names (spec/brick.md, §13.4). */

@@ -1,6 +1,5 @@
 import { type Bytes, type Client, Errno, type Fd, type Gfid, type Platform, type Upcall } from '@glusterts/libglusterfs';
 import { type EntryLock, type InodeLock, InodeLocks } from './inode-locks.js';
-import { rangeLength } from './range.js';
 
 /** What the table reads of the xlator's options. Times in milliseconds. */
 export interface TablePolicy {
@@ -117,8 +116,7 @@ export class LockTable {
 
   contendedInodelk(gfid: Gfid, domain: Bytes, held: InodeLock): void {
     if (!this.#mayNotify(held)) return;
-    const flock = { type: held.type, whence: 0, start: held.start, len: rangeLength(held), pid: held.pid, owner: held.owner };
-    this.#tell({ kind: 'inodelk-contention', client: held.client, gfid, flock, pid: held.pid, domain });
+    this.#tell({ kind: 'inodelk-contention', client: held.client, gfid, flock: held.flock, pid: held.pid, domain });
   }
 
   contendedEntrylk(gfid: Gfid, domain: Bytes, held: EntryLock): void {

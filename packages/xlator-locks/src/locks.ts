@@ -75,7 +75,7 @@ export class Locks extends CountingFops {
     while (this.#isBeingRemoved(frame, gfid)) await this.#awaitRemoval(frame, gfid, cmd === InodelkCmd.SETLKW);
     const locks = this.table.get(gfid);
     const now = this.table.now();
-    const lock: InodeLock = { ...owner, ...range, type: flock.type, askedAt: now, grantedAt: 0, notifiedAt: undefined };
+    const lock: InodeLock = { ...owner, ...range, type: flock.type, flock: { ...flock }, askedAt: now, grantedAt: 0, notifiedAt: undefined };
     let before: number;
     try {
       this.revoke(locks, domain, 'inodelk', (held) => held.start <= range.end && range.start <= held.end);

@@ -138,7 +138,7 @@ describe('inodelks', () => {
     await inodelk(c1, 1, SETLK, WR, [0, 0]);
     const waiting = inodelk(c2, 2, SETLKW, WR);
     await expect(inodelk(c2, 3, SETLK, WR)).rejects.toMatchObject({ errno: Errno.EAGAIN });
-    expect(brick.upcalls).toMatchObject([{ kind: 'inodelk-contention', client: c1, gfid: brick.file.inode.gfid, domain: 'dom1', pid: 1000, flock: { type: WR, start: 0n, len: 0n, owner: owner(1) } }]);
+    expect(brick.upcalls).toMatchObject([{ kind: 'inodelk-contention', client: c1, gfid: brick.file.inode.gfid, domain: 'dom1', pid: 1000, flock: flock(WR) }]);
     await inodelk(c1, 1, SETLK, UN);
     await waiting;
   });
