@@ -74,13 +74,20 @@ describe.skipIf(reason !== undefined)('the ends of glusterfs', () => {
   });
 
   it('an LRU that is full makes the kernel forget the oldest, by their names', () => {
-    // The recorded files lie in a folder: the parent of their names is N1.
-    cluster.host.sh(`${WORDS}\nglusterfs -s clta --volfile-id v --lru-limit=3 --dump-fuse=/mnt/dump /mnt/q6 && mkdir /mnt/q6/d && for i in 1 2 3 4 5 6 7; do echo $i >/mnt/q6/d/f$i; done`);
     const wanted = inAnyOrder(recorded('--lru-limit=3, 7 files created').split('\n'));
-    const dumped = (): string[] => inAnyOrder(forgettingText(parseDump(Buffer.from(cluster.host.sh('base64 -w0 /mnt/dump'), 'base64'))));
-    for (let i = 0; i < 200 && dumped().length < wanted.length; i++) cluster.host.sh('sleep 0.1');
-    expect(dumped()).toEqual(wanted);
-    cluster.unmount('/mnt/q6');
+    const attempt = (): string[] => {
+      // The recorded files lie in a folder: the parent of their names is N1.
+      cluster.host.sh(`${WORDS}\nglusterfs -s clta --volfile-id v --lru-limit=3 --dump-fuse=/mnt/dump /mnt/q6 && mkdir /mnt/q6/d && for i in 1 2 3 4 5 6 7; do echo $i >/mnt/q6/d/f$i; done`);
+      const dumped = (): string[] => inAnyOrder(forgettingText(parseDump(Buffer.from(cluster.host.sh('base64 -w0 /mnt/dump'), 'base64'))));
+      for (let i = 0; i < 200 && dumped().length < wanted.length; i++) cluster.host.sh('sleep 0.1');
+      const seen = dumped();
+      cluster.host.sh('rm -r /mnt/q6/d; umount /mnt/q6');
+      return seen;
+    };
+    let seen = attempt();
+    // A kernel that is short of memory, or is told to drop its caches, forgets what nobody asked it to, the folder and the youngest files too: then once more.
+    for (let i = 0; i < 5 && seen.some((line) => /^-> FORGET +node=N(1|[678]) /.test(line)); i++) seen = attempt();
+    expect(seen).toEqual(wanted);
   });
 
   it('a volume whose only brick is down can be mounted, and answers ENOTCONN', () => {
