@@ -19,14 +19,20 @@ export function compareReport(result: VolumeResult): string {
   const lines = [
     '',
     `${result.volume}, bricks on ${result.disk}, ${result.pairs} pair(s), medians; ratios pair by pair (least–greatest)`,
-    `${'row'.padEnd(24)}${first.padStart(10)}${'GlusterFS'.padStart(11)}  ${'unit'.padEnd(10)}${'ratio'.padStart(6)}${'µs of processor per operation'.padStart(44)}`,
   ];
-  for (const row of result.rows) {
-    lines.push([
-      ROWS[row.row].title.padEnd(24), row.ours.median.toFixed(0).padStart(10), row.theirs.median.toFixed(0).padStart(11), '  ', row.unit.padEnd(10),
-      range(row.ratio).padEnd(22), row.oursCpuUs.toFixed(1).padStart(9), ` / ${row.theirsCpuUs.toFixed(1)}`.padEnd(11), range(row.cpuRatio),
-    ].join(''));
+  for (const [round, { rows, geometricMean }] of result.rounds.entries()) {
+    if (result.rounds.length > 1) lines.push(round === 0 ? 'in processes that have just started:' : `round ${round + 1} on the same mounts:`);
+    lines.push(
+      `${'row'.padEnd(24)}${first.padStart(10)}${'GlusterFS'.padStart(11)}  ${'unit'.padEnd(10)}${'ratio'.padStart(6)}${'µs of processor per operation'.padStart(44)}`,
+    );
+    for (const row of rows) {
+      lines.push([
+        ROWS[row.row].title.padEnd(24), row.ours.median.toFixed(0).padStart(10), row.theirs.median.toFixed(0).padStart(11), '  ', row.unit.padEnd(10),
+        range(row.ratio).padEnd(22), row.oursCpuUs.toFixed(1).padStart(9), ` / ${row.theirsCpuUs.toFixed(1)}`.padEnd(11), range(row.cpuRatio),
+      ].join(''));
+    }
+    lines.push(`geometric mean of the ratios ${geometricMean.toFixed(2)}`);
   }
-  lines.push(`geometric mean of the ratios ${result.geometricMean.toFixed(2)}`, 'memory in MiB, PSS/RSS with the mount made → PSS after the rows, peak RSS:', memoryLine(first, result.memory.ours), memoryLine('GlusterFS', result.memory.theirs));
+  lines.push('memory in MiB, PSS/RSS with the mount made → PSS after the rows, peak RSS:', memoryLine(first, result.memory.ours), memoryLine('GlusterFS', result.memory.theirs));
   return lines.join('\n');
 }

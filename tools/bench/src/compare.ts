@@ -11,6 +11,8 @@ import { type Measurement, ROWS, ROW_NAMES, type RowName, type WorkloadSizes, ru
 export interface CompareOptions {
   readonly disk: 'tmpfs' | 'ext4';
   readonly pairs: number;
+  /** How often the rows are run on the same mount: the first time in processes that have just started, the last in ones that are warm. */
+  readonly rounds: number;
   readonly rows: ReadonlySet<RowName>;
   readonly sizes: WorkloadSizes;
   /** GlusterFS against itself: what differs then is noise. */
@@ -19,7 +21,7 @@ export interface CompareOptions {
 }
 
 interface Run {
-  readonly rows: readonly Measurement[];
+  readonly rounds: readonly (readonly Measurement[])[];
   readonly rest: Usages;
   readonly after: Usages;
 }
@@ -48,13 +50,17 @@ export interface MemoryResult {
   readonly peakRssMiB: number;
 }
 
+export interface RoundResult {
+  readonly rows: readonly RowResult[];
+  readonly geometricMean: number;
+}
+
 export interface VolumeResult {
   readonly volume: string;
   readonly disk: string;
   readonly pairs: number;
   readonly self: boolean;
-  readonly rows: readonly RowResult[];
-  readonly geometricMean: number;
+  readonly rounds: readonly RoundResult[];
   readonly memory: { readonly ours: readonly MemoryResult[]; readonly theirs: readonly MemoryResult[] };
 }
 
@@ -78,8 +84,8 @@ async function measure(side: Side, volume: string, bricks: HostOptions['bricks']
   const host = await startVolume(side, layoutNamed(volume), bricks);
   try {
     const rest = host.usage('all');
-    const rows = runWorkloads(host, '/mnt/v0', smallfiles, options.sizes, options.rows);
-    return { rows, rest, after: host.usage('all') };
+    const rounds = Array.from({ length: options.rounds }, () => runWorkloads(host, '/mnt/v0', smallfiles, options.sizes, options.rows));
+    return { rounds, rest, after: host.usage('all') };
   } finally {
     await host.stop();
   }
@@ -96,9 +102,9 @@ function memoryOf(runs: readonly Run[]): MemoryResult[] {
   })).filter(({ processes }) => processes > 0);
 }
 
-function column(runs: readonly Run[], row: RowName, pick: (measurement: Measurement) => number): number[] {
-  return runs.map(({ rows }) => {
-    const found = rows.find((measurement) => measurement.row === row);
+function column(runs: readonly Run[], round: number, row: RowName, pick: (measurement: Measurement) => number): number[] {
+  return runs.map(({ rounds }) => {
+    const found = rounds[round]?.find((measurement) => measurement.row === row);
     return found ? pick(found) : NaN;
   });
 }
@@ -116,9 +122,21 @@ export async function compareVolume(volume: string, smallfiles: string, options:
       runs[who].push(await measure(side, volume, bricks, smallfiles, options));
     }
   }
-  const rows = ROW_NAMES.filter((row) => options.rows.has(row)).map((row): RowResult => {
-    const speeds = { ours: column(runs.ours, row, (m) => m.perSecond), theirs: column(runs.theirs, row, (m) => m.perSecond) };
-    const cpu = { ours: column(runs.ours, row, (m) => m.cpuSecondsPerOperation * 1e6), theirs: column(runs.theirs, row, (m) => m.cpuSecondsPerOperation * 1e6) };
+  return {
+    volume,
+    disk: options.disk,
+    pairs: options.pairs,
+    self: options.self,
+    rounds: Array.from({ length: options.rounds }, (_, round) => roundResult(runs, round, options.rows)),
+    memory: { ours: memoryOf(runs.ours), theirs: memoryOf(runs.theirs) },
+  };
+}
+
+function roundResult(runs: { readonly ours: readonly Run[]; readonly theirs: readonly Run[] }, round: number, wanted: ReadonlySet<RowName>): RoundResult {
+  const rows = ROW_NAMES.filter((row) => wanted.has(row)).map((row): RowResult => {
+    const both = (pick: (measurement: Measurement) => number): { ours: number[]; theirs: number[] } => ({ ours: column(runs.ours, round, row, pick), theirs: column(runs.theirs, round, row, pick) });
+    const speeds = both((m) => m.perSecond);
+    const cpu = both((m) => m.cpuSecondsPerOperation * 1e6);
     const byPair = (of: { ours: number[]; theirs: number[] }): Spread => spread(of.ours.map((value, i) => value / (of.theirs[i] ?? NaN)));
     return {
       row,
@@ -131,13 +149,5 @@ export async function compareVolume(volume: string, smallfiles: string, options:
       cpuRatio: byPair(cpu),
     };
   });
-  return {
-    volume,
-    disk: options.disk,
-    pairs: options.pairs,
-    self: options.self,
-    rows,
-    geometricMean: geometricMean(rows.map(({ ratio }) => ratio.median)),
-    memory: { ours: memoryOf(runs.ours), theirs: memoryOf(runs.theirs) },
-  };
+  return { rows, geometricMean: geometricMean(rows.map(({ ratio }) => ratio.median)) };
 }

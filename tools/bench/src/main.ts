@@ -11,6 +11,7 @@ import { Programs } from './programs.js';
 import { sweepPage } from './sweep/page.js';
 import { QUESTIONS } from './sweep/questions.js';
 import { type SweepResult, questionNamed, sweep } from './sweep/sweep.js';
+import { UsageError } from './usage-error.js';
 import { LAYOUTS, layoutNamed } from './volume.js';
 import { ROW_NAMES, type RowName } from './workloads.js';
 
@@ -19,6 +20,7 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --rows NAMES       of ${ROW_NAMES.join(', ')}, with commas; default all
   --disk tmpfs|ext4  where the bricks lie: memory, or an ext4 in a file under BENCH_DISK (default /tmp); default tmpfs
   --pairs N          default 5; which side is first alternates
+  --rounds N         default 2: the rows once in processes that have just started, and again on the same mount
   --mib N --ios N --files N   sizes; default 256, 10000, 2000
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
@@ -30,13 +32,27 @@ npm run bench -- --sweep [--full] [--questions NAMES] [--pairs N] [--page FILE] 
 npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too
 npm run bench -- micro [NAMES] [--quick] [--json FILE]   parts by themselves: ${MICRO_SUBJECTS.join(', ')} (Reed-Solomon: node tools/bench/dist/reed-solomon.js)`;
 
-const { values: options, positionals } = parseArgs({
+process.on('uncaughtException', (error) => {
+  console.error(error instanceof UsageError ? `bench: ${error.message}\nnpm run bench -- --help says what there is` : error);
+  process.exit(error instanceof UsageError ? 2 : 1);
+});
+
+function asUsage<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const { values: options, positionals } = asUsage(() => parseArgs({
   allowPositionals: true,
   options: {
     volumes: { type: 'string', default: 'distribute-2,disperse-4+2' },
     rows: { type: 'string', default: ROW_NAMES.join(',') },
     disk: { type: 'string', default: 'tmpfs' },
     pairs: { type: 'string' },
+    rounds: { type: 'string' },
     mib: { type: 'string' },
     ios: { type: 'string' },
     files: { type: 'string' },
@@ -50,24 +66,24 @@ const { values: options, positionals } = parseArgs({
     count: { type: 'string', default: '10000' },
     help: { type: 'boolean', default: false },
   },
-});
+}));
 
-function count(name: 'pairs' | 'mib' | 'ios' | 'files', full: number, quick: number): number {
+function count(name: 'pairs' | 'rounds' | 'mib' | 'ios' | 'files', full: number, quick: number): number {
   const text = options[name];
   const value = text === undefined ? (options.quick ? quick : full) : Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`--${name} ${text}: a whole number from 1 on is meant`);
+  if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${name} ${text}: a whole number from 1 on is meant`);
   return value;
 }
 
 function rowNamed(name: string): RowName {
   const row = ROW_NAMES.find((known) => known === name);
-  if (!row) throw new Error(`unknown row ${name}; known: ${ROW_NAMES.join(', ')}`);
+  if (!row) throw new UsageError(`unknown row ${name}; known: ${ROW_NAMES.join(', ')}`);
   return row;
 }
 
 async function compare(): Promise<void> {
   const { disk } = options;
-  if (disk !== 'tmpfs' && disk !== 'ext4') throw new Error(`--disk ${disk}: tmpfs or ext4 is meant`);
+  if (disk !== 'tmpfs' && disk !== 'ext4') throw new UsageError(`--disk ${disk}: tmpfs or ext4 is meant`);
   const volumes = options.volumes.split(',');
   for (const volume of volumes) layoutNamed(volume);
   const rows = new Set(options.rows.split(',').map(rowNamed));
@@ -77,7 +93,7 @@ async function compare(): Promise<void> {
   try {
     for (const volume of volumes) {
       const result = await compareVolume(volume, programs.smallfiles, {
-        disk, rows, sizes, pairs: count('pairs', 5, 2), self: options.self, progress: (line) => process.stderr.write(`${line} …\n`),
+        disk, rows, sizes, pairs: count('pairs', 5, 2), rounds: count('rounds', 2, 1), self: options.self, progress: (line) => process.stderr.write(`${line} …\n`),
       });
       results.push(result);
       console.log(compareReport(result));
@@ -125,4 +141,4 @@ else if (command === 'connections') await connections();
 else if (command === 'micro') {
   const rows = await micro(names, options.quick ? MICRO_QUICK_MS : MICRO_MS);
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, undefined, 1)}\n`);
-} else throw new Error(`unknown command ${command}\n${HELP}`);
+} else throw new UsageError(`unknown command ${command}`);

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Host, type HostOptions } from './host.js';
+import { UsageError } from './usage-error.js';
 
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 
@@ -21,7 +22,7 @@ export const LAYOUTS: Readonly<Record<string, Layout>> = {
 
 export function layoutNamed(name: string): Layout {
   const layout = LAYOUTS[name];
-  if (!layout) throw new Error(`unknown volume ${name}; known: ${Object.keys(LAYOUTS).join(', ')}`);
+  if (!layout) throw new UsageError(`unknown volume ${name}; known: ${Object.keys(LAYOUTS).join(', ')}`);
   return layout;
 }
 

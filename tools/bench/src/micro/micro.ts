@@ -3,6 +3,7 @@ import { codecs } from './codecs.js';
 import { layers } from './layers.js';
 import { roundTrips } from './round-trips.js';
 import { type MicroRow, microLine } from './timing.js';
+import { UsageError } from '../usage-error.js';
 
 const SUBJECTS: Readonly<Record<string, (ms: number) => MicroRow[] | Promise<MicroRow[]>>> = { codecs, layers, 'round-trips': roundTrips };
 export const MICRO_SUBJECTS: readonly string[] = Object.keys(SUBJECTS);
@@ -12,7 +13,7 @@ export async function micro(names: readonly string[], ms: number): Promise<Micro
   const rows: MicroRow[] = [];
   for (const name of names.length > 0 ? names : MICRO_SUBJECTS) {
     const subject = SUBJECTS[name];
-    if (!subject) throw new Error(`unknown micro-benchmark ${name}; known: ${MICRO_SUBJECTS.join(', ')}`);
+    if (!subject) throw new UsageError(`unknown micro-benchmark ${name}; known: ${MICRO_SUBJECTS.join(', ')}`);
     for (const row of await subject(ms)) {
       console.log(microLine(row));
       rows.push(row);

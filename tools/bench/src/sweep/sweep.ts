@@ -2,6 +2,7 @@
 import { median } from '../statistics.js';
 import type { Side } from '../volume.js';
 import { QUESTIONS, type Question, type Values } from './questions.js';
+import { UsageError } from '../usage-error.js';
 
 export interface SweepPoint {
   readonly x: number;
@@ -34,7 +35,7 @@ export interface SweepOptions {
 
 export function questionNamed(name: string): Question {
   const question = QUESTIONS.find((known) => known.name === name);
-  if (!question) throw new Error(`unknown question ${name}; known: ${QUESTIONS.map((known) => known.name).join(', ')}`);
+  if (!question) throw new UsageError(`unknown question ${name}; known: ${QUESTIONS.map((known) => known.name).join(', ')}`);
   return question;
 }
 
