@@ -101,6 +101,7 @@ function dumpGraph(graph: Graph, { root, brick }: StatedumpOptions, wanted: Read
   for (const xlator of fromTheTop(graph)) {
     dumpXlator(xlator, graph, wanted, writer);
     if (xlator === graph.top && !root && wanted.has('inode')) dumpInodes(graph, owner, contexts, writer);
+    if (wanted.has('fd')) xlator.dumpFds(writer);
   }
 }
 

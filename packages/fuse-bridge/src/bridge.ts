@@ -39,6 +39,8 @@ export class FuseBridge {
   modeChanges = 0;
   /** What INIT agreed on; undefined before it. */
   negotiated: Negotiated | undefined;
+  /** The kernel's minor version of the protocol. */
+  #kernelMinor = 0;
   readonly #groups: GroupCache;
   readonly #onFatal: (reason: string) => void;
   #device: FuseDevice | undefined;
@@ -142,7 +144,7 @@ export class FuseBridge {
     const { options, negotiated } = this;
     writer.section('xlator.mount.fuse.priv');
     writer.write('fd', fd);
-    writer.write('proto_minor', negotiated?.minor ?? 0);
+    writer.write('proto_minor', this.#kernelMinor);
     writer.write('volfile', 'None');
     writer.write('volfile_size', 0);
     writer.write('mount_point', options.mountpoint);
@@ -164,6 +166,7 @@ export class FuseBridge {
       this.#onFatal(this.negotiated ? 'a second INIT' : `FUSE major ${body.major} is not spoken here`);
       return;
     }
+    this.#kernelMinor = body.minor;
     this.negotiated = negotiate(this.options, body);
     this.log.info(0, `FUSE inited with protocol versions: glusterts 7.${this.negotiated.minor} kernel ${body.major}.${body.minor}`);
     this.#write(header.unique, 0, this.negotiated.reply);

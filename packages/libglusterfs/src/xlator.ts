@@ -163,6 +163,9 @@ export abstract class Xlator {
   /** What it keeps of an inode, for statedumps: a section of its own, or none. */
   dumpInode(_inode: Inode, _writer: StatedumpWriter): void {}
 
+  /** Who has files open through it, for statedumps. */
+  dumpFds(_writer: StatedumpWriter): void {}
+
   /** Answers TRANSLATOR_INFO, e.g. `profile`; undefined when it isn't meant. */
   translatorInfo(_input: Dict): Dict | undefined {
     return undefined;

@@ -1,4 +1,4 @@
-import { Errno, FopError, type OptionSpec, type OptionValues, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
+import { Errno, FopError, type OptionSpec, type OptionValues, type StatedumpWriter, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
 
 /** A feature that isn't built yet: the xlator's place in the graph, all its options, and what would switch it on. */
 interface Feature {
@@ -6,6 +6,8 @@ interface Feature {
   readonly options: readonly OptionSpec[];
   /** Boolean options that switch it on. */
   readonly switches: readonly string[];
+  /** What statedumps show of it. */
+  dump?(options: OptionValues, writer: StatedumpWriter): void;
 }
 
 /**
@@ -27,6 +29,10 @@ class SwitchedOff extends Xlator {
   override reconfigure(options: OptionValues): void {
     this.#refuseWhenOn(options);
     this.options = options;
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    this.#feature.dump?.(this.options, writer);
   }
 
   #refuseWhenOn(options: OptionValues): void {
@@ -71,7 +77,16 @@ const FEATURES: readonly Feature[] = [
     switches: ['xtime', 'quota', 'inode-quota'],
     options: [off('xtime'), off('quota'), off('inode-quota'), off('gsync-force-xtime'), text('volume-uuid'), text('timestamp-file'), { key: 'quota-version', type: 'int', default: '0', min: 0, max: 0 }],
   },
-  { type: 'features/barrier', switches: ['barrier'], options: [bool('barrier', 'disable'), time('barrier-timeout', '120')] },
+  {
+    type: 'features/barrier',
+    switches: ['barrier'],
+    options: [bool('barrier', 'disable'), time('barrier-timeout', '120')],
+    dump: (options, writer) => {
+      writer.section('xlator.features.barrier.priv');
+      writer.write('barrier.enabled', 0);
+      writer.write('barrier.timeout', options.number('barrier-timeout'));
+    },
+  },
   {
     type: 'features/quota',
     switches: ['server-quota'],

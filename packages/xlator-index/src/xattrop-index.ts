@@ -1,6 +1,6 @@
 import {
   type Bytes, type CreateReply, type CtxSlot, Dict, type Dirent, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, IaType, Iatt, type Inode, type Loc,
-  type LookupReply, NULL_GFID, type OpenReply, type OptionSpec, type ReaddirReply, type StatReply, type UnlinkReply, type Xdata, Xlator, type XlatorContext, XattropOp, type XattropReply, gfidToString,
+  type LookupReply, NULL_GFID, type OpenReply, type OptionSpec, type ReaddirReply, type StatReply, type StatedumpWriter, type UnlinkReply, type Xdata, Xlator, type XlatorContext, XattropOp, type XattropReply, gfidToString,
 } from '@glusterts/libglusterfs';
 import { FOLDERS, type FolderName, IndexFolders } from './folders.js';
 
@@ -143,6 +143,11 @@ export class Index extends Xlator {
 
   override forget(inode: Inode): void {
     this.#state.delete(inode);
+  }
+
+  override dump(writer: StatedumpWriter): void {
+    writer.section(`${this.type}.${this.name}`);
+    writer.write('xattrop-pending-count', this.#folders?.count('xattrop') ?? 0);
   }
 
   async #track(inode: Inode, flags: XattropOp, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {

@@ -43,8 +43,10 @@ export class Locks extends CountingFops {
     this.table.releaseFd(fd);
   }
 
-  override dump(writer: StatedumpWriter): void {
-    dumpLocks(writer, this.name, this.graph.inodeTable, this.table.all());
+  /** Only of an inode that has locks: nothing is kept of others. */
+  override dumpInode(inode: Inode, writer: StatedumpWriter): void {
+    const locks = this.table.find(inode.gfid);
+    if (locks) dumpLocks(writer, this.name, inode, locks);
   }
 
   // ---- inodelk (spec/brick.md, §13.3)

@@ -1,31 +1,25 @@
-import { type Bytes, type Inode, type InodeTable, LkType, type StatedumpWriter, display, gfidPath } from '@glusterts/libglusterfs';
+import { type Bytes, type Inode, LkType, type StatedumpWriter, display, gfidPath } from '@glusterts/libglusterfs';
 import type { DomainLock, DomainLocks } from './domain-locks.js';
 import type { InodeLocks } from './inode-locks.js';
 import type { LockOwner } from './lock-owner.js';
 import type { PosixLock } from './posix-locks.js';
 import { type Range, rangeLength } from './range.js';
 
-/* The locks of all inodes, as `gluster volume statedump` shows them. */
-
-const INODES_MAX = 10_000;
-
-export function dumpLocks(writer: StatedumpWriter, name: string, table: InodeTable, all: Iterable<InodeLocks>): void {
-  let shown = 0;
-  for (const locks of all) {
-    if (shown++ >= INODES_MAX) return;
-    const inode: Inode | undefined = table.find(locks.gfid);
-    writer.section(`xlator.features.locks.${name}.inode`);
-    writer.write('path', display((inode && table.path(inode)) ?? gfidPath(locks.gfid)));
-    writer.write('mandatory', 0);
-    dumpDomains(writer, 'entrylk', locks.entrylks, ({ name: entry, type }) => `type=${type === 0 ? 'ENTRYLK_RDLCK' : 'ENTRYLK_WRLCK'} on basename=${entry === '' ? '(null)' : display(entry)}`);
-    dumpDomains(writer, 'inodelk', locks.inodelks, (lock) => rangeText(lock, lock.type));
-    if (locks.posix.empty) continue;
+/** The locks of an inode, as `gluster volume statedump` shows them. */
+export function dumpLocks(writer: StatedumpWriter, name: string, inode: Inode, locks: InodeLocks): void {
+  writer.section(`xlator.features.locks.${name}.inode`);
+  writer.write('path', display(inode.table.path(inode) ?? gfidPath(locks.gfid)));
+  writer.write('mandatory', 0);
+  dumpDomains(writer, 'entrylk', locks.entrylks, ({ name: entry, type }) => `type=${type === 0 ? 'ENTRYLK_RDLCK' : 'ENTRYLK_WRLCK'} on basename=${entry === '' ? '(null)' : display(entry)}`);
+  dumpDomains(writer, 'inodelk', locks.inodelks, (lock) => rangeText(lock, lock.type));
+  if (!locks.posix.empty) {
     writer.write('posixlk-count', locks.posix.count);
     let index = 0;
     const line = (lock: PosixLock): string => `${rangeText(lock, lock.type)}, ${ownerText(lock)}`;
     for (const lock of locks.posix.granted) writer.write(`posixlk.posixlk[${index++}](ACTIVE)`, `${line(lock)}, granted at ${timeText(lock.grantedAt)}`);
     for (const { lock } of locks.posix.waiting) writer.write(`posixlk.posixlk[${index++}](BLOCKED)`, line(lock));
   }
+  writer.write('removes_pending', locks.removals);
 }
 
 function dumpDomains<L extends DomainLock>(writer: StatedumpWriter, kind: string, domains: ReadonlyMap<Bytes, DomainLocks<L>>, text: (lock: L) => string): void {

@@ -262,8 +262,9 @@ describe('commands and dumps', () => {
     await brick.fops.inodelk(brick.frame(c1, 1), dom1, brick.file, InodelkCmd.SETLK, flock(WR), undefined);
     await brick.fops.lk(brick.frame(c1, 1), brick.fd, LkCmd.SETLK, flock(RD, 5, 5), undefined);
     const lines: string[] = [];
-    brick.locks.dump({ section: (title) => void lines.push(`[${title}]`), write: (key, value) => void lines.push(`${key}=${value}`) });
-    expect(lines).toContain('path=/wd/f');
+    brick.locks.dumpInode(brick.fd.inode, { section: (title) => void lines.push(`[${title}]`), write: (key, value) => void lines.push(`${key}=${value}`) });
+    expect(lines.slice(1, 3)).toEqual(['path=/wd/f', 'mandatory=0']);
+    expect(lines.at(-1)).toBe('removes_pending=0');
     expect(lines).toContain('lock-dump.domain.domain=dom1');
     expect(lines.find((line) => line.startsWith('inodelk.inodelk[0](ACTIVE)=type=WRITE, whence=0, start=0, len=0, pid = 1000, owner=0000000000000001'))).toBeDefined();
     expect(lines.find((line) => line.startsWith('posixlk.posixlk[0](ACTIVE)=type=READ, whence=0, start=5, len=5'))).toBeDefined();

@@ -62,6 +62,9 @@ export class Brick {
   full = false;
   /** Where a lookup collects content that it must wait for; undefined outside of one, for whom such content is left out. */
   coldContents: ColdContent[] | undefined;
+  /** Since the start; for statedumps, which call them max_read and max_write. */
+  bytesRead = 0;
+  bytesWritten = 0;
   readonly #dirPaths = new Map<Gfid, Bytes>();
 
   constructor(init: { platform: Platform; root: Bytes; log: Logger; mdataSlot: CtxSlot<Mdata>; fdSlot: CtxSlot<OpenFile>; settings: Settings }) {

@@ -84,6 +84,7 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
   const page = brick.platform.iobufs.get(size);
   try {
     const count = await read(brick, file, page.memory.subarray(0, size), offset);
+    brick.bytesRead += count;
     const stat = brick.statFd(file, fd.inode);
     brick.touch(frame, file.fd, stat, file.gfid, fd.inode);
     if (count === 0) page.unref();
@@ -146,6 +147,7 @@ function protectWrites(brick: Brick, file: OpenFile, xdata: Dict): void {
 async function writeNow(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
   const prestat = brick.statFd(file, fd.inode);
   const written = await write(brick, file, vector, offset);
+  brick.bytesWritten += written;
   if (flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   const poststat = brick.statFd(file, fd.inode);
   brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);

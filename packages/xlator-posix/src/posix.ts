@@ -2,7 +2,7 @@ import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt,
   type Inode, type IoVec, type Loc, type LookupReply, type Mdata, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
   type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type Timer, type UnlinkReply, type WriteReply, type Xdata,
-  Xlator, type XlatorContext, type XattropOp, type XattropReply, gfidToString, utf8,
+  Xlator, type XlatorContext, type XattropOp, type XattropReply, utf8,
 } from '@glusterts/libglusterfs';
 import * as attr from './attr-fops.js';
 import { Brick, type OpenFile, check } from './brick.js';
@@ -127,13 +127,8 @@ export class Posix extends Xlator {
     const { brick } = this;
     writer.write('base_path', brick.root);
     writer.write('base_path_length', brick.root.length);
-    writer.write('open-files', brick.files.size);
-    writer.write('disk-space-full', brick.full ? 1 : 0);
-    let shown = 0;
-    for (const [gfid, state] of brick.files) {
-      if (shown++ >= 1000) break;
-      writer.write(`open.${gfidToString(gfid)}`, state.opens);
-    }
+    writer.write('max_read', brick.bytesRead);
+    writer.write('max_write', brick.bytesWritten);
   }
 
   override release(fd: Fd): void {

@@ -80,6 +80,18 @@ export class ServerXlator extends Xlator {
     }
   }
 
+  /** The clients; their numbers are those of the order in which they came, from 1. */
+  override dumpFds(writer: StatedumpWriter): void {
+    let number = 0;
+    for (const client of this.#clients.values()) {
+      const prefix = `conn.${++number}`;
+      writer.write(`${prefix}.id`, client.uid);
+      if (client.subdir) writer.write(`${prefix}.subdir`, client.subdir.path);
+      writer.write(`${prefix}.ref`, client.connections.size);
+      writer.write(`${prefix}.bound_xl`, client.bound.name);
+    }
+  }
+
   #socketOptions(): SocketOptions {
     const { options } = this;
     const text = (key: string): string => options.text(key) ?? '';

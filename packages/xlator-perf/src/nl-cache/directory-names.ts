@@ -4,6 +4,8 @@ import type { Bytes } from '@glusterts/libglusterfs';
 const SIZE = { DIRECTORY: 120, NEGATIVE: 32, POSITIVE: 40 } as const;
 
 const NAME_MAX = 255;
+/** GlusterFS's bits. */
+const STATE = { FULL: 1, PARTIAL: 2, NEGATIVE: 4 } as const;
 
 /** What nl-cache knows of the names in a directory. */
 export class DirectoryNames {
@@ -27,6 +29,13 @@ export class DirectoryNames {
 
   get positives(): number {
     return this.#positive.size;
+  }
+
+  /** For statedumps: what there is, and the names, newest first. */
+  get figures(): { readonly state: number; readonly negative: readonly Bytes[]; readonly positive: readonly Bytes[] } {
+    const positive = [...this.#positive].reverse();
+    const negative = [...this.#negative].reverse();
+    return { state: (this.full ? STATE.FULL : positive.length > 0 ? STATE.PARTIAL : 0) | (negative.length > 0 ? STATE.NEGATIVE : 0), negative, positive };
   }
 
   /** Surely not there. Of a name that cannot be, the brick says why. */

@@ -64,6 +64,11 @@ export class NameStore {
     this.#slot.delete(inode);
   }
 
+  /** What is kept of a directory, believed or not: for statedumps. */
+  kept(directory: Inode): DirectoryNames | undefined {
+    return this.#slot.get(directory);
+  }
+
   /** What is known of a directory, while it may be believed. */
   known(directory: Inode): DirectoryNames | undefined {
     const names = this.#slot.get(directory);

@@ -1,6 +1,6 @@
 import {
   type Bytes, type CreateReply, Dict, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, GfEvent, IaType, type Inode, type Loc, type LookupReply, NULL_GFID, type OptionValues, type RenameReply,
-  type StatedumpWriter, type UnlinkReply, type Upcall, type Xdata, Xlator, type XlatorContext, errnoOf,
+  type StatedumpWriter, type UnlinkReply, type Upcall, type Xdata, Xlator, type XlatorContext, errnoOf, gfidToString, inodeAddress,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
@@ -82,6 +82,25 @@ export class NlCache extends Xlator {
   override dump(writer: StatedumpWriter): void {
     writer.section(`${this.type}.${this.name}`);
     for (const [name, value] of this.metrics()) writer.write(name, value);
+  }
+
+  override dumpInode(inode: Inode, writer: StatedumpWriter): void {
+    const names = this.#store.kept(inode);
+    if (!names) return;
+    const { clock } = this.graph.platform;
+    const { state, negative, positive } = names.figures;
+    writer.section('xlator.performance.nl-cache.nlc_inode');
+    const path = inode.table.path(inode);
+    if (path !== undefined) writer.write('path', path);
+    writer.write('inode', inodeAddress(inode));
+    writer.write('gfid', gfidToString(inode.gfid));
+    writer.write('state', state);
+    writer.write('timer', inodeAddress(inode));
+    writer.write('cache-time', names.since === 0 ? 0 : Math.floor((clock.wall() - clock.monotonic() + names.time) / 1000));
+    writer.write('cache-size', names.size);
+    writer.write('refd-inodes', positive.length);
+    for (const name of positive) writer.write('pe', `${inodeAddress(inode)}, ${inodeAddress(inode)}, ${name}`);
+    for (const name of negative) writer.write('ne', name);
   }
 
   override metrics(): [string, number][] {

@@ -1,6 +1,6 @@
 import {
   type CopyFileRangeReply, type CreateReply, type CtxSlot, type Direntp, type EntryReply, type Fd, type Frame, GfEvent, Iatt, type Inode, type IoVec, type Loc, type LookupReply, OpenFlag, type OpenReply, type OptionValues, type PlainReply,
-  type PrePostReply, type ReadReply, type ReaddirReply, type RenameReply, type Seek, type SeekReply, SetAttr, type StatReply, type StatedumpWriter, type WriteReply, type Xdata, Xlator, type XlatorContext,
+  type PrePostReply, type ReadReply, type ReaddirReply, type RenameReply, type Seek, type SeekReply, SetAttr, type StatReply, type StatedumpWriter, type WriteReply, type Xdata, Xlator, type XlatorContext, gfidToString, inodeAddress,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
@@ -89,6 +89,21 @@ export class WriteBehind extends Xlator {
     writer.write('window_size', this.#settings.window);
     writer.write('flush_behind', this.#flushBehind ? 1 : 0);
     writer.write('trickling_writes', this.#settings.trickling ? 1 : 0);
+  }
+
+  override dumpInode(inode: Inode, writer: StatedumpWriter): void {
+    const queue = this.#queues.get(inode);
+    if (!queue) return;
+    const { window, transit } = queue.figures;
+    writer.section('xlator.performance.write-behind.wb_inode');
+    const path = inode.table.path(inode);
+    if (path !== undefined) writer.write('path', path);
+    writer.write('inode', inodeAddress(inode));
+    writer.write('gfid', gfidToString(inode.gfid));
+    writer.write('window_conf', this.#settings.window);
+    writer.write('window_current', window);
+    writer.write('transit-size', transit);
+    writer.write('dontsync', 0);
   }
 
   #queue(inode: Inode): WriteQueue {
