@@ -1,4 +1,4 @@
-import { type Bytes, IaType, type Iatt, type Statvfs, display, gfidToString, toBuffer } from '@glusterts/libglusterfs';
+import { type Bytes, IaType, type Iatt, type Statvfs, display, dmHash, gfidToString, toBuffer, utf8 } from '@glusterts/libglusterfs';
 
 /** st_blksize, always (spec/client.md, §19.3). */
 const BLKSIZE = 4096;
@@ -133,10 +133,7 @@ export function toStatFs(statfs: Statvfs): StatFs {
   return { type: TYPE, bsize: statfs.f_frsize || statfs.f_bsize, blocks: statfs.f_blocks, bfree: statfs.f_bfree, bavail: statfs.f_bavail, files: statfs.f_files, ffree: statfs.f_ffree };
 }
 
-/** st_dev: the FNV-1a hash of the volume's name. */
+/** st_dev: the hash of the volume's name (vectors/client/gfapi-behaviour.txt). */
 export function volumeDevice(name: string): number {
-  let hash = 0x811c9dc5;
-  for (const byte of Buffer.from(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return hash;
+  return dmHash(utf8(name));
 }
-

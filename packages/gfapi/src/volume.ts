@@ -25,6 +25,11 @@ interface PathOptions {
   readonly dest?: PathLike;
 }
 
+/** As glfs_new takes it: a volume, or a snapshot's `/snaps/…` (spec/client.md, §19.1). */
+function isVolumeName(name: string): boolean {
+  return name.startsWith('/snaps/') || /^[A-Za-z0-9_][A-Za-z0-9_-]*$/.test(name);
+}
+
 /** Encoding or flags of readFile and writeFile. */
 export interface FileOptions {
   readonly encoding?: BufferEncoding;
@@ -69,10 +74,13 @@ export class Volume implements AsyncDisposable {
 
   /**
    * Connects to a volume: asks glusterd (port 24007) for its volfile, and the bricks for their files. With several servers, the
-   * first that answers is asked. Errors: ENOENT for a volume that isn't known, ENOTCONN when nothing answers.
+   * first that answers is asked. Errors: EINVAL for what is no volume's name, ENOENT for a volume that isn't known, ENOTCONN when nothing answers.
    */
   static async connect(server: VolfileServer | readonly VolfileServer[], volume: string, options: ConnectOptions = {}): Promise<Volume> {
-    return asSyscall('connect', volume, async () => Volume.#ready(volume, await startVolume(server, volume, options), options));
+    return asSyscall('connect', volume, async () => {
+      if (!isVolumeName(volume)) throw new FopError(Errno.EINVAL, undefined, 'a volume has letters, digits, _ and - in its name');
+      return Volume.#ready(volume, await startVolume(server, volume, options), options);
+    });
   }
 
   /** Uses a volfile that the caller has; e.g. one with storage/memory, for tests. Throws a VolfileError when it doesn't parse. */

@@ -41,6 +41,7 @@ export * from './graph-binding.js';
 export * from './iobuf-pool.js';
 export * from './loader.js';
 export * from './logging-gluster.js';
+export { dmHash } from './dm-hash.js';
 export * from './fnmatch.js';
 export * from './option-parser.js';
 export * from './pass-through.js';

@@ -1,9 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import type { Host } from '../../../bench/src/host.ts';
+import { withBundle } from '../bundle.ts';
 import type { FuseOptions } from '../../../../packages/fuse-bridge/src/options.ts';
 
 export interface ReplayJob {
@@ -24,18 +21,6 @@ export interface Compared {
 
 /** Sends the requests of a trace to our bridge, on a host's volume, in their order. */
 export async function replayTrace(host: Host, job: ReplayJob): Promise<Compared[]> {
-  const here = path.dirname(fileURLToPath(import.meta.url));
-  const directory = mkdtempSync(path.join(tmpdir(), 'fuse-replay-'));
-  const program = path.join(directory, 'replay.mjs');
-  try {
-    // The addon is found beside the sources.
-    const url = pathToFileURL(path.resolve(here, '../../../../packages/libglusterfs/src/platform/native.ts')).href;
-    await build({
-      entryPoints: [path.join(here, 'replay-host.ts')], outfile: program, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'],
-      define: { 'import.meta.url': JSON.stringify(url) },
-    });
-    return JSON.parse(host.sh(`'${process.execPath}' ${program} '${JSON.stringify(job)}'`, 240_000));
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const entry = path.join(import.meta.dirname, 'replay-host.ts');
+  return withBundle(entry, (program) => JSON.parse(host.sh(`'${process.execPath}' ${program} '${JSON.stringify(job)}'`, 240_000)));
 }
