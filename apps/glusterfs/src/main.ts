@@ -11,7 +11,7 @@ function directIoMode(args: Arguments): DirectIoMode {
 
 /** What stands first in /proc/mounts (spec/client.md, §2.2). */
 function fsname(args: Arguments): string {
-  const named = args.get('fs-display-name') ?? `${args.get('volfile-server') ?? 'glusterfs'}:${args.get('volfile-id') ?? path.basename(args.get('volfile') ?? '')}`;
+  const named = args.get('fs-display-name') ?? `${args.all('volfile-server')[0] ?? 'glusterfs'}:${args.get('volfile-id') ?? path.basename(args.get('volfile') ?? '')}`;
   return `${named}${args.get('subdir-mount') ?? ''}`;
 }
 

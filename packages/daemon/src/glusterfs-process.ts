@@ -42,7 +42,7 @@ export function defaultLogFile(args: Arguments): string {
   if (args.mountpoint !== undefined) return path.join(LOG_DIRECTORY, `${dashed(path.resolve(args.mountpoint))}.log`);
   const volfile = args.get('volfile');
   if (volfile !== undefined) return path.join(LOG_DIRECTORY, `${dashed(volfile)}.log`);
-  return path.join(LOG_DIRECTORY, `${args.get('volfile-server') ?? args.program}-${dashed(args.get('volfile-id') ?? '')}-${process.pid}.log`);
+  return path.join(LOG_DIRECTORY, `${args.all('volfile-server')[0] ?? args.program}-${dashed(args.get('volfile-id') ?? '')}-${process.pid}.log`);
 }
 
 /** Graphs that served before and are still shown under `.meta`. */

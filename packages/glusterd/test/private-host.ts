@@ -10,6 +10,7 @@ const root = resolve(import.meta.dirname, '../../..');
 export const ourGlusterd = `'${join(root, 'bin/glusterd')}'`;
 export const ourGlusterfsd = join(root, 'bin/glusterfsd');
 export const ourGlusterfs = join(root, 'bin/glusterfs');
+export const ourMountHelper = join(root, 'bin/mount.glusterfs');
 export const ourGluster = `'${join(root, 'bin/gluster')}'`;
 
 /** Why no private host can be made here; undefined when it can. */
@@ -39,10 +40,10 @@ export class PrivateHost {
   readonly #name: string;
 
   /** @param name its host name; a recording's, when what it printed is compared with */
-  constructor(name = HOST) {
+  constructor(name = HOST, aliases: readonly string[] = []) {
     this.#name = name;
     for (const below of ['lib', 'log', 'run', 'd', 'mnt']) mkdirSync(join(this.directory, below));
-    writeFileSync(join(this.directory, 'hosts'), `127.0.0.1 localhost\n10.99.0.1 ${name}\n`);
+    writeFileSync(join(this.directory, 'hosts'), `127.0.0.1 localhost\n10.99.0.1 ${name}${aliases.map((alias) => ` ${alias}`).join('')}\n`);
   }
 
   /** Runs a script as the host's first process; everything that it started ends with it. The disks stay for the next run. */
