@@ -41,6 +41,8 @@ export function needQuorum(cluster: Cluster, mask: number, wanted: Wanted): void
 /** Runs a fop as an owner of the inode's lock. */
 export async function underLock<R extends { xdata: Xdata }>(cluster: Cluster, frame: Frame, inode: Inode, wanted: Wanted, body: (lock: InodeLock) => Promise<Done<R>>): Promise<R> {
   cluster.needUp();
+  // Before anything is marked for a change that can't be made.
+  needQuorum(cluster, cluster.up, wanted);
   const lock = lockOf(cluster, inode);
   await lock.enter(wanted, frame);
   let done: Done<R>;
