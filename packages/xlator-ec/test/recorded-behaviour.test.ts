@@ -233,7 +233,7 @@ describe('a brick that says nothing', () => {
     const waited: typeof platform = { ...platform, timers: { ...platform.timers, after: (delayMs, fire, options) => {
       if (delayMs < 5000) return platform.timers.after(delayMs, fire, options);
       late.push({ delayMs, fire });
-      return { cancel: () => undefined };
+      return { cancel: () => false };
     } } };
     const bricks = BRICKS.map((i) => `volume brick-${i}\n type storage/memory\n option size 0\nend-volume\n`).join('');
     const volfile = `${bricks}volume silent\n type test/silent\n subvolumes brick-2\nend-volume\nvolume v-disperse-0\n type cluster/disperse\n option redundancy 1\n subvolumes brick-0 brick-1 silent\nend-volume\n`;

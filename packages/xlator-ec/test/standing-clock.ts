@@ -7,7 +7,8 @@ export class StandingClock {
 
   constructor() {
     const platform = createPlatform();
-    const start = platform.clock.monotonic();
+    // Whole, so that a second and another are exactly two: fractions would be rounded.
+    const start = Math.floor(platform.clock.monotonic());
     const clock: Clock = { wall: () => platform.clock.wall(), realtime: () => platform.clock.realtime(), monotonic: () => start + this.#passedMs };
     this.platform = { ...platform, clock };
   }
