@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import {
-  type Bytes, CallPool, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type GraphRootView, type InodeTableOptions, type Logger, MemPools, type Platform, SyncEnv, SyncLock, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8,
+  type Bytes, CallPool, Errno, FopError, GfEvent, GlusterLogger, Graph, type GraphOptions, type GraphRootView, type InodeTableOptions, type Logger, MemPools, type Platform, SyncEnv, SyncLock, VolfileError, XlatorLoader, createPlatform, display, errnoOf, fromBuffer, gfidToString, utf8, volfileText,
 } from '@glusterts/libglusterfs';
 import { type Arguments, logLevelOf } from './arguments.js';
 import { listenForBrickOperations } from './brick-operations.js';
@@ -210,7 +210,7 @@ export class GlusterfsProcess {
       void this.#end(1);
     });
     await graph.activate();
-    this.#logVolfile(text);
+    this.#logGraph(graph);
     const old = this.#graph;
     this.#graph = graph;
     await this.#mount?.setGraph(graph);
@@ -219,8 +219,9 @@ export class GlusterfsProcess {
     await old.fini();
   }
 
-  #logVolfile(text: string): void {
-    const lines = text.split('\n').map((line, i) => `${String(i + 1).padStart(3)}: ${display(line as Bytes)}`);
+  /** Each volume is followed by a line with a blank. */
+  #logGraph(graph: Graph): void {
+    const lines = volfileText(graph).replace(/\n$/, '').split('\n').map((line, i) => `${String(i + 1).padStart(3)}: ${line === '' ? ' ' : display(line as Bytes)}`);
     const rule = `+${'-'.repeat(78)}+`;
     this.#logFile.sink(`Final graph:\n${rule}\n${lines.join('\n')}\n${rule}\n`, this.#log.level);
   }

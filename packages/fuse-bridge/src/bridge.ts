@@ -168,7 +168,7 @@ export class FuseBridge {
     }
     this.#kernelMinor = body.minor;
     this.negotiated = negotiate(this.options, body);
-    this.log.info(0, `FUSE inited with protocol versions: glusterts 7.${this.negotiated.minor} kernel ${body.major}.${body.minor}`);
+    this.log.info(0, `FUSE inited with protocol versions: glusterfs 7.${this.negotiated.minor} kernel ${body.major}.${body.minor}`);
     this.#write(header.unique, 0, this.negotiated.reply);
   }
 

@@ -25,6 +25,7 @@ export * from './inode.js';
 export * from './inode-table.js';
 export * from './iobuf.js';
 export * from './fop-numbers.js';
+export * from './graph-text.js';
 export * from './latency.js';
 export * from './memory-usage.js';
 export * from './loc.js';

@@ -85,7 +85,8 @@ export class GlusterLogger implements Logger {
     const id = msgid !== 0 && this.#shared.msgIds ? ` [MSGID: ${msgid}]` : '';
     const pairs = fields ? ` [${Object.entries(fields).map(([key, value]) => `{${key}=${value}}`).join(', ')}]` : '';
     const { sink, clock, repeats } = this.#shared;
-    const words = `${LETTERS.charAt(level)}${id} [glusterts:0:${this.#domain}] ${this.#graphId}-${this.#domain}: ${text}${pairs} `;
+    // Only messages with an id have the blank at the end: gf_log's lines have neither.
+    const words = `${LETTERS.charAt(level)}${id} [glusterts:0:${this.#domain}] ${this.#graphId}-${this.#domain}: ${text}${pairs}${msgid === 0 ? '' : ' '}`;
     // gf_log's lines, which have no message id, are never held back.
     if (msgid !== 0 && repeats && !repeats.isNew(`${msgid} ${words}`, words, () => formatLogTime(clock))) return;
     sink(`[${formatLogTime(clock)}] ${words}\n`, level);

@@ -72,6 +72,6 @@ describe('a log', () => {
     other.debug(0, 'yes');
     log.configure({ level: LogLevel.NONE });
     other.error(0, 'no');
-    expect(lines.map((line) => /: (\w+) /.exec(line)?.[1])).toEqual(['yes']);
+    expect(lines.map((line) => /: (\w+)$/m.exec(line)?.[1])).toEqual(['yes']);
   });
 });

@@ -75,6 +75,7 @@ export class ClientXlator extends Xlator {
       const leaves = graphLeaves(this.graph.top);
       this.#leaf = Math.max(0, leaves.indexOf(this));
       this.#leaves = leaves.length;
+      this.log.info(114020, 'parent translators are ready, attempting connect on transport', {});
       this.#connection?.start();
     } else if (event === GfEvent.PARENT_DOWN) {
       this.#connection?.stop();

@@ -87,6 +87,8 @@ export class IoStats extends Xlator {
 
   override init(): void {
     this.#configureLog(this.options);
+    // In GlusterFS's words, blanks included; samples are not taken here.
+    if (this.options.number('ios-sample-interval') === 0) this.log.info(0, 'Configure ios_sample_buf  size is 1024 because ios_sample_interval is 0');
     this.#dumpEvery(this.options);
   }
 

@@ -1,4 +1,4 @@
-import { type CallFrame, type GraphRootView, type GraphView, LogLevel, type StatedumpWriter, type Xlator, callFrames, callPath, dumpGlobalMemoryUsage, dumpMallinfo, dumpMemoryUsage, fopLabel } from '@glusterts/libglusterfs';
+import { type CallFrame, type GraphRootView, type GraphView, LogLevel, type StatedumpWriter, type Xlator, callFrames, callPath, dumpGlobalMemoryUsage, dumpMallinfo, dumpMemoryUsage, fopLabel, volfileText } from '@glusterts/libglusterfs';
 import { type MetaNode, dir, file, link } from './nodes.js';
 
 /** GlusterFS's release that glusterts is compatible with, as `version` shows it. */
@@ -123,15 +123,4 @@ function frameText(frame: CallFrame, number: number, sinceMs: number): string {
   if (frame.unwindTo !== undefined) lines.push(`"Unwind_to": "${frame.unwindTo}"`);
   lines.push('"Complete": 0');
   return `\t\t   {\n${lines.map((line) => `\t\t\t${line}`).join(',\n')}\n\t\t   }`;
-}
-
-/** The graph as a volfile: four blanks of indent, a blank line after each volume; children before parents; the option that was set last comes first. */
-export function volfileText(graph: GraphView): string {
-  return graph.xlators
-    .map((xlator) => {
-      const options = [...xlator.shownOptions].reverse().map(([key, value]) => `    option ${key} ${value}\n`).join('');
-      const children = xlator.children.length > 0 ? `    subvolumes ${xlator.children.map((child) => child.name).join(' ')}\n` : '';
-      return `volume ${xlator.name}\n    type ${xlator.type}\n${options}${children}end-volume\n\n`;
-    })
-    .join('');
 }
