@@ -134,7 +134,8 @@ volume server\n type protocol/server\n option transport.socket.listen-path ${thi
 
   async client(options: readonly string[] = [], platform?: Platform): Promise<Client> {
     const note = `c${this.#clients.length}`;
-    const hide = this.#options.hidden ? ` option hide "${this.#options.hidden.join(' ')}"\n` : '';
+    const { hidden = [] } = this.#options;
+    const hide = hidden.length > 0 ? ` option hide "${hidden.join(' ')}"\n` : '';
     const parts = this.#bricks.map((_, i) => `volume client-${i}\n type protocol/client\n option remote-subvolume brick\n option transport.socket.connect-path ${this.#dir}/s${i}\nend-volume\nvolume tap-${i}\n type test/tap\n option note ${note}\n${hide} subvolumes client-${i}\nend-volume\n`);
     const { name = 'v', distribute = false } = this.#options;
     const text = `${parts.join('')}volume ${name}-disperse-0\n type cluster/disperse\n option redundancy ${this.#redundancy}\n${options.map((line) => ` option ${line}\n`).join('')} subvolumes ${parts.map((_, i) => `tap-${i}`).join(' ')}\nend-volume\n${distribute ? `volume ${name}-dht\n type cluster/distribute\n subvolumes ${name}-disperse-0\nend-volume\n` : ''}volume utime\n type features/utime\n option noatime on\n subvolumes ${name}-${distribute ? 'dht' : 'disperse-0'}\nend-volume\n`;
