@@ -1,6 +1,7 @@
 import { type Bytes, Dict, type Graph, type Logger, type Platform, decodeLegacyDict } from '@glusterts/libglusterfs';
 import { type Gd1MgmtBrickOpReq, type Gd1MgmtBrickOpRsp, GlusterBrick, RpcServer, serve } from '@glusterts/rpc-xdr';
 import { rmSync } from 'node:fs';
+import { brickStatus } from './brick-status.js';
 
 export interface BrickOperationsOptions {
   readonly platform: Platform;
@@ -26,13 +27,19 @@ export async function listenForBrickOperations(options: BrickOperationsOptions):
         return ok();
       }),
       [GlusterBrick.XLATOR_INFO.number]: serve(GlusterBrick.XLATOR_INFO, (request: Gd1MgmtBrickOpReq) => translatorInfo(options.graph(), request)),
-      [GlusterBrick.STATUS.number]: serve(GlusterBrick.STATUS, (request: Gd1MgmtBrickOpReq) => (options.graph() ? ok() : failed(`${request.name} is not up yet`))),
+      [GlusterBrick.STATUS.number]: serve(GlusterBrick.STATUS, (request: Gd1MgmtBrickOpReq) => status(options.graph(), request)),
     },
   });
   server.register(server.dumpProgram);
   rmSync(options.socketFile, { force: true });
   await server.listen({ path: options.socketFile });
   return server;
+}
+
+function status(graph: Graph | undefined, request: Gd1MgmtBrickOpReq): Gd1MgmtBrickOpRsp {
+  if (!graph) return failed(`${request.name} is not up yet`);
+  const output = brickStatus(graph, decodeLegacyDict(request.input) ?? new Dict());
+  return output ? ok(output) : failed('');
 }
 
 function translatorInfo(graph: Graph | undefined, request: Gd1MgmtBrickOpReq): Gd1MgmtBrickOpRsp {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { HOST, ourGluster, ourGlusterd, PrivateHost, whyNoGlusterfs, whyNoHost } from './private-host.js';
+import { HOST, ourGluster, ourGlusterd, ourGlusterfsd, PrivateHost, whyNoGlusterfs, whyNoHost } from './private-host.js';
 
 const reason = whyNoHost() ?? whyNoGlusterfs();
 if (reason !== undefined) console.warn(`interoperability with the real glusterd: skipped: ${reason}`);
@@ -98,5 +98,36 @@ umount /mnt/m; G --mode=script volume stop ve; pgrep -x glusterfsd | wc -l`);
     expect(output).toMatch(/^Brick gdtest:\/d\/e1 +N\/A +N\/A +N +N\/A {2}$/m);
     expect(output).toContain('volume start: ve: failed: Volume ve already started');
     expect(output).toMatch(/\n3\nvolume stop: ve: success\n0\n/);
+  }, 300_000);
+
+  test('our own bricks tell of clients, inodes, fds and calls what the real ones tell', () => {
+    const statuses = (daemon: string, bricks: string): string => {
+      const own = new PrivateHost();
+      try {
+        const all = ['clients', 'client-list', 'mem', 'fd', 'inode', 'callpool'].map((what) => `G volume status vd ${what}; G volume status vd ${what} --xml`).join('\n');
+        const output = own.run(`
+export GLUSTERTS_GLUSTERFSD='${bricks}'
+G() { /usr/sbin/gluster "$@"; }
+${daemon}; ${WAIT_FOR_SOCKET}
+G volume create vd ${HOST}:/d/d1 ${HOST}:/d/d2 force; G volume start vd
+for i in $(seq 200); do G volume status vd | grep -q '^Brick.* N  ' || break; sleep 0.05; done
+${all}
+mkdir -p /mnt/m; mount -t glusterfs ${HOST}:vd /mnt/m; ls /mnt/m
+${all}
+G get-state odir /d file state detail; grep Client /d/state`);
+        // Addresses and amounts are of the run; the numbers of malloc have no like in ours.
+        return normalise(output)
+          .replace(/^((?:Arena|Ordblks|Smblks|Hblks|Hblkhd|Usmblks|Fsmblks|Uordblks|Fordblks|Keepcost) *: ).*$/gm, '$1N')
+          .replace(/(<(?:bytesRead|bytesWrite|unique)>)\d+/g, '$1N')
+          .replace(/(10\.99\.0\.1:)\d+/g, '$1PORT')
+          .replace(/^(10\.99\.0\.1:PORT) +\d+ +\d+ +/gm, '$1 READ WRITTEN ')
+          .replace(/^(Volume1\.Brick\d\.Client1\.bytes\w+: )\d+/gm, '$1N');
+      } finally {
+        own.close();
+      }
+    };
+    const expected = statuses(programs.real.daemon, '/usr/sbin/glusterfsd');
+    expect(expected).toContain('Clients connected : 1');
+    expect(statuses(programs.ours.daemon, ourGlusterfsd)).toBe(expected);
   }, 300_000);
 });

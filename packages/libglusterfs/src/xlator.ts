@@ -89,6 +89,17 @@ export interface StatedumpWriter {
   line?(text: string): void;
 }
 
+/** A client as a server knows it. */
+export interface ConnectedClient {
+  /** Address and port of its connection. */
+  readonly hostname: string;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  readonly opVersion: number;
+  /** `fuse`, `glustershd` …; what it called itself. */
+  readonly processName: string;
+}
+
 /**
  * A translator. Define the fops you care about as methods; the others pass to the first child, at no cost. See
  * docs/architecture.md, "Xlator", and the example in the README.
@@ -154,6 +165,11 @@ export abstract class Xlator {
 
   /** Its private state, for statedumps and `.meta/…/private`. */
   dump(_writer: StatedumpWriter): void {}
+
+  /** Who is connected, of a server; for `volume status V clients`. */
+  connectedClients(): readonly ConnectedClient[] {
+    return [];
+  }
 
   /** Its own lines of metrics: name and value (spec/client.md, §15.5). */
   metrics(): Iterable<readonly [string, number]> {

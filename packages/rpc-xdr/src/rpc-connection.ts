@@ -18,6 +18,9 @@ export class RpcConnection implements TransportHandlers {
   readonly server: RpcServer;
   readonly transport: Transport;
   readonly peer: string;
+  /** Records and their marks that came and went here. */
+  bytesRead = 0;
+  bytesWritten = 0;
   readonly local: string;
   /** What the program's owner keeps about this client. */
   data: unknown = undefined;
@@ -87,12 +90,16 @@ export class RpcConnection implements TransportHandlers {
   }
 
   #send(message: Buffer, payload?: IoVec): void {
-    this.server.bytesWritten += RECORD_MARK_BYTES + message.length + (payload?.size ?? 0);
+    const size = RECORD_MARK_BYTES + message.length + (payload?.size ?? 0);
+    this.bytesWritten += size;
+    this.server.bytesWritten += size;
     this.transport.send(message, payload);
   }
 
   onRecord(record: IoVec): void {
-    this.server.bytesRead += RECORD_MARK_BYTES + record.size;
+    const size = RECORD_MARK_BYTES + record.size;
+    this.bytesRead += size;
+    this.server.bytesRead += size;
     // One read may have brought thousands of calls, each of which asks for a megabyte.
     if (this.#paused) this.#backlog.push(record);
     else this.#begin(record);

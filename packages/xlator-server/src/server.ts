@@ -1,4 +1,4 @@
-import { ClientPid, type Frame, FopError, Errno, GfEvent, type OptionValues, type Platform, type SocketOptions, type StatedumpWriter, type Upcall, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
+import { ClientPid, type ConnectedClient, type Frame, FopError, Errno, GfEvent, type OptionValues, type Platform, type SocketOptions, type StatedumpWriter, type Upcall, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcConnection, RpcServer } from '@glusterts/rpc-xdr';
 import type { AuthOptions } from './authentication.js';
 import { BrickClient } from './brick-client.js';
@@ -78,6 +78,13 @@ export class ServerXlator extends Xlator {
       writer.write(`${program.name}.program-number`, program.number);
       writer.write(`${program.name}.program-version`, program.version);
     }
+  }
+
+  override connectedClients(): readonly ConnectedClient[] {
+    return [...this.#clients.values()].flatMap(({ connections, opVersion, processName }) => {
+      const [connection] = connections;
+      return connection ? [{ hostname: connection.peer, bytesRead: connection.bytesRead, bytesWritten: connection.bytesWritten, opVersion, processName }] : [];
+    });
   }
 
   /** The clients; their numbers are those of the order in which they came, from 1. */

@@ -89,7 +89,7 @@ function printClients(out: Print, dict: Dict, key: string): void {
 function printClientList(out: Print, volume: string, dict: Dict): void {
   out(`Client connections for volume ${volume}`);
   const count = dict.getNumber('client-count') ?? 0;
-  if (count > 0) {
+  if (dict.has('client-count')) {
     out(clientRow('Name', 'count'));
     out(clientRow('-----', '------'));
   }

@@ -65,7 +65,8 @@ function listClients(dict: Dict, answers: readonly BrickAnswer[]): void {
     return Array.from({ length: count }, (_, at) => answer.dict?.getStr(`client${at}.name`) ?? ('unknown' as Bytes));
   });
   const most = names.reduce((best, each) => (each.length > best.length ? each : best), []);
-  dict.setInt('client-count', most.length);
+  // Without clients the key stays away: the CLI then leaves the table's head out.
+  if (most.length > 0) dict.setInt('client-count', most.length);
   most.forEach((name, at) => dict.setStr(`client${at}.name`, name));
   for (const kind of CLIENT_KINDS) {
     const count = most.filter((name) => name === kind).length;
