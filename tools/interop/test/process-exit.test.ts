@@ -23,12 +23,16 @@ function recorded(title: string): string {
   return text.replace(/ after \d+ s:/, ':').replace(/^took 0 s, /m, '');
 }
 
-/** Shell words: `mounts N /mnt/x` waits until it is mounted N times and says how often it is; `pid_of` finds the mount's process; `gone` waits for its end (nobody reaps it here). */
+/**
+ * Shell words: `mounts N /mnt/x` waits until it is mounted N times and says how often it is; `pid_of` finds the mount's process; `gone` waits for its end (nobody reaps it
+ * here), `answers_not` for its device's: until that is closed, who asks is told ECONNABORTED.
+ */
 const WORDS = `
 export LC_ALL=C
 glusterfs() { ${program('ours', 'glusterfs')} "$@"; }
 mounts() { for i in $(seq 600); do [ "$(grep -c " $2 " /proc/mounts)" = $1 ] && break; sleep 0.05; done; echo "mounted: $(grep -c " $2 " /proc/mounts)"; }
 pid_of() { for p in $(pgrep -x glusterfs); do tr '\\0' '\\n' <"/proc/$p/cmdline" | grep -qx "$1" && echo $p; done; }
+answers_not() { for i in $(seq 600); do ls "$1" 2>&1 | grep -q "Transport endpoint is not connected" && return 0; sleep 0.05; done; }
 gone() { for i in $(seq 600); do [ -n "$(tr '\\0' x 2>/dev/null <"/proc/$1/cmdline")" ] || return 0; sleep 0.05; done; return 1; }
 `;
 
@@ -60,7 +64,7 @@ describe.skipIf(reason !== undefined)('the ends of glusterfs', () => {
 
   it('SIGKILL leaves a mount that answers ENOTCONN, unless auto_unmount was asked for', () => {
     expect(run('glusterfs -s clta --volfile-id v --fuse-mountopts=auto_unmount /mnt/q1; echo "mount rc=$?"; kill -9 $(pid_of /mnt/q1); mounts 0 /mnt/q1')).toBe(recorded('SIGKILL with --fuse-mountopts=auto_unmount').replace('mounted after', 'mounted'));
-    expect(run('glusterfs -s clta --volfile-id v /mnt/q2; echo "mount rc=$?"; p=$(pid_of /mnt/q2); kill -9 $p; gone $p; mounts 1 /mnt/q2; ls /mnt/q2; umount /mnt/q2')).toBe(recorded('SIGKILL without'));
+    expect(run('glusterfs -s clta --volfile-id v /mnt/q2; echo "mount rc=$?"; kill -9 $(pid_of /mnt/q2); answers_not /mnt/q2; mounts 1 /mnt/q2; ls /mnt/q2; umount /mnt/q2')).toBe(recorded('SIGKILL without'));
   });
 
   it('SIGTERM takes the mount away', () => {
