@@ -9,7 +9,7 @@ export function sameEverywhere(text: string): string {
 }
 
 /** What counts what this process did, and sizes; settings stay. Which types C's allocations have, JavaScript doesn't know: num_types is 0. */
-const COUNTS = /^(mallinfo_\w+|num_types|total_bytes_\w+|\w*msgs_sent|\w+_(?:hit|miss|lookup)_count|du_stats\S+|total_files_cached|total_cache_used|cache-\w+|consumed_\w+|\w+\.data_\w+) = [\d.]+$/gm;
+const COUNTS = /^(mallinfo_\w+|num_types|total_bytes_\w+|\w*msgs_sent|\w+_(?:hit|miss|lookup)_count|du_stats\S+|total_files_cached|total_cache_used|cache-\w+|cache_used|inode_count|consumed_\w+|\w+\.data_\w+) = [\d.]+$/gm;
 /** Hits, total, least, most and mean of a fop. */
 const OF_IO_STATS = /^(\S+\.(?:cumulative|incremental)\.[A-Z_]+ ?= ?)\d+,\d+,\d+\.\d{3},\d+\.\d{3},\d+\.\d{3}$/gm;
 

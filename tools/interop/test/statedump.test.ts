@@ -10,7 +10,10 @@ const reason = whyNot(false);
 if (reason) console.warn(`statedumps are skipped: ${reason}`);
 
 const vector = (name: string): string => readFileSync(new URL(`vectors/${name}`, import.meta.url), 'latin1');
-const notBuilt = new RegExp(`^(?:(?:${NOT_BUILT.join('|')})\\.latency|performance/\\S*\\.(?:${NOT_BUILT.join('|')}) - .*${NOT_BUILT.includes('p-io-cache') ? '|io-cache\\..*' : ''}${NOT_BUILT.includes('p-read-ahead') ? '|xlator\\.performance\\.read-ahead\\..*' : ''})$`);
+/** Sections of xlators that are not built. */
+const notBuilt = new RegExp(
+  NOT_BUILT.map((name) => `^(?:${name}\\.latency|performance/\\S*\\.${name} - .*|${name === 'p-io-cache' ? 'io-cache' : 'xlator\\.performance\\.read-ahead'}\\..*)$`).join('|') || '(?!)',
+);
 
 /** Sections of what xlators keep of inodes stand where an inode has any: which does, and so where they come first, is the run's own. */
 const ofInode = (line: string): boolean => /^\[[^\]]*(?:\.inode|_inode)\]/.test(line);
