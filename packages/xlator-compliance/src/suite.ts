@@ -90,6 +90,8 @@ export function complianceSuite(options: ComplianceOptions): void {
     it('leaves no iobuf behind', async () => {
       await bench.driver.writeFile(bench.at('f'), new Uint8Array(200_000).fill(7));
       await bench.driver.readFile(bench.at('f'));
+      // What a cache keeps it gives back when it is told that the file is another.
+      for (const inode of bench.graph.inodeTable.inodes()) bench.graph.invalidate(inode);
       expect(bench.graph.iobufs.active).toBe(0);
     });
   });

@@ -4,11 +4,13 @@
  * @packageDocumentation
  */
 import type { XlatorDefinition } from '@glusterts/libglusterfs';
+import { ioCache } from './io-cache/index.js';
 import { ioThreads } from './io-threads/index.js';
 import { mdCache } from './md-cache/index.js';
 import { nlCache } from './nl-cache/index.js';
 import { openBehind } from './open-behind/index.js';
 import { quickRead } from './quick-read/index.js';
+import { readAhead } from './read-ahead/index.js';
 import { readdirAhead } from './readdir-ahead/index.js';
 import { writeBehind } from './write-behind/index.js';
 
@@ -17,4 +19,4 @@ export { NlCache } from './nl-cache/index.js';
 export { WriteBehind } from './write-behind/index.js';
 
 /** What this package implements. */
-export const xlators: readonly XlatorDefinition[] = [ioThreads, mdCache, nlCache, openBehind, quickRead, readdirAhead, writeBehind];
+export const xlators: readonly XlatorDefinition[] = [ioCache, ioThreads, mdCache, nlCache, openBehind, quickRead, readAhead, readdirAhead, writeBehind];

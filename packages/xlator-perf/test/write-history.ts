@@ -15,12 +15,14 @@ export interface Change {
   readonly asked: number;
   /** Infinity while it is not answered. */
   answered: number;
+  /** Who asks later sees it, or what came after it. Later than `answered` for what another client did, of which caches hear late. */
+  seen: number;
   counts: boolean;
   /** A barrier said that it is on the bricks: what fails later cannot take it away. */
   settled: boolean;
 }
 
-const BEGINNING: Change = { kind: 'truncate', start: 0, end: Infinity, value: 0, asked: -2, answered: -1, counts: true, settled: true };
+const BEGINNING: Change = { kind: 'truncate', start: 0, end: Infinity, value: 0, asked: -2, answered: -1, seen: -1, counts: true, settled: true };
 
 export class WriteHistory {
   #time = 0;
@@ -32,11 +34,11 @@ export class WriteHistory {
   }
 
   write(start: number, end: number, value: number): Change {
-    return this.#add({ kind: 'write', start, end, value, asked: this.now(), answered: Infinity, counts: false, settled: false });
+    return this.#add({ kind: 'write', start, end, value, asked: this.now(), answered: Infinity, seen: Infinity, counts: false, settled: false });
   }
 
   truncate(size: number): Change {
-    return this.#add({ kind: 'truncate', start: size, end: Infinity, value: 0, asked: this.now(), answered: Infinity, counts: false, settled: false });
+    return this.#add({ kind: 'truncate', start: size, end: Infinity, value: 0, asked: this.now(), answered: Infinity, seen: Infinity, counts: false, settled: false });
   }
 
   #add(change: Change): Change {
@@ -44,9 +46,16 @@ export class WriteHistory {
     return change;
   }
 
-  answered(change: Change, succeeded: boolean): void {
+  /** @param known to everybody from now on */
+  answered(change: Change, succeeded: boolean, known = true): void {
     change.answered = this.now();
+    if (known) change.seen = change.answered;
     change.counts = succeeded;
+  }
+
+  /** All who ask from now on see it. */
+  seen(change: Change): void {
+    change.seen = this.now();
   }
 
   /** A barrier asked at `asked` has succeeded: all that was answered before it is on the bricks. */
@@ -70,7 +79,7 @@ export class WriteHistory {
   /** Forgets what no read that was asked at that time or later can see, whatever fails. */
   prune(asked: number): void {
     this.#changes = this.#changes.filter((change) => {
-      const later = this.#changes.filter((other) => other.settled && other.asked > change.answered && other.answered < asked);
+      const later = this.#changes.filter((other) => other.settled && other.asked > change.answered && other.seen < asked);
       if (change.kind === 'truncate') return !later.some((other) => other.kind === 'truncate' && other.start <= change.start);
       for (let at = change.start; at < change.end; at++) if (!later.some((other) => other.start <= at && at < other.end)) return true;
       return false;
@@ -82,7 +91,7 @@ export class WriteHistory {
     const found = new Set<number>();
     const here = this.#changes.filter((change) => change.start <= at && at < change.end && change.asked <= answered);
     for (const change of here) {
-      if (!here.some((other) => other.counts && other.asked > change.answered && other.answered < asked)) found.add(change.value);
+      if (!here.some((other) => other.counts && other.asked > change.answered && other.seen < asked)) found.add(change.value);
     }
     return found;
   }
@@ -93,9 +102,9 @@ export class WriteHistory {
     for (const change of this.#changes) {
       if (change.asked > answered) continue;
       const size = change.kind === 'write' ? change.end : change.start;
-      const overtaken = this.#changes.some((other) => other !== change && other.kind === 'truncate' && other.counts && other.asked > change.answered && other.answered < asked);
+      const overtaken = this.#changes.some((other) => other !== change && other.kind === 'truncate' && other.counts && other.asked > change.answered && other.seen < asked);
       if (!overtaken) high = Math.max(high, size);
-      if (!change.counts || change.answered > asked) continue;
+      if (!change.counts || change.seen > asked) continue;
       const cut = this.#changes.some((other) => other !== change && other.kind === 'truncate' && other.start < size && other.answered > change.asked && other.asked < answered);
       if (!cut) low = Math.max(low, size);
     }

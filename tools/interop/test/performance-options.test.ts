@@ -8,7 +8,7 @@ if (reason) console.warn(`the performance options on a mount are skipped: ${reas
 /** Each switched the other way than by default, then all off, then all on. */
 const SWITCHES: readonly (readonly [string, string])[] = [
   ['performance.write-behind', 'off'], ['performance.open-behind', 'off'], ['performance.quick-read', 'off'], ['performance.stat-prefetch', 'off'], ['performance.client-io-threads', 'off'],
-  ['performance.nl-cache', 'on'], ['performance.readdir-ahead', 'on'],
+  ['performance.nl-cache', 'on'], ['performance.readdir-ahead', 'on'], ['performance.read-ahead', 'on'], ['performance.io-cache', 'on'],
 ];
 const OPERATIONS = 600;
 

@@ -3,8 +3,8 @@ import {
   type OpenReply, type OptionValues, type PrePostReply, type ReadReply, type ReaddirReply, type StatedumpWriter, type Upcall, type WriteReply, type Xdata, Xlator, type XlatorContext,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
+import { PriorityList } from '../priority-list.js';
 import { Content, ContentCache } from './content-cache.js';
-import { PriorityList } from './priority-list.js';
 
 const CONTENT = 'glusterfs.content';
 /** Answers that carry one of these are of a file that can't be trusted. */
@@ -43,7 +43,7 @@ export class QuickRead extends Xlator {
     this.#contents = this.newCtxSlot<Content>();
     this.#listed = this.newCtxSlot<true>();
     this.#cache = new ContentCache(this.options.number('cache-size'));
-    this.#priorities = new PriorityList(this.options.text('priority'));
+    this.#priorities = new PriorityList(this.options.text('priority'), 0);
     this.#childDownMs = this.#nowMs;
     this.#take(this.options);
   }
