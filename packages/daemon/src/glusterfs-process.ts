@@ -97,7 +97,7 @@ export class GlusterfsProcess {
     this.#raiseLimits();
     // A server overrides a file.
     const volfilePath = this.#args.has('volfile-server') ? undefined : path.resolve(this.#args.get('volfile') ?? defaultVolfile(program));
-    // Only a server's refusal comes out as an errno; whatever else goes wrong is 1 (spec/client.md, §1).
+    // A server's refusal comes out as an errno, and so does a port that is taken, for which glusterd draws another; all else is 1 (spec/client.md, §1).
     let fetching = false;
     try {
       const pidFile = this.#args.get('pid-file');
@@ -112,7 +112,8 @@ export class GlusterfsProcess {
     } catch (error) {
       this.#log.error(error instanceof VolfileError ? error.msgid : 0, error instanceof Error ? error.message : String(error));
       if (error instanceof VolfileError) this.#log.error(100026, 'failed to construct the graph', {});
-      return this.#end(fetching ? errnoOf(error) || 1 : 1);
+      const errno = errnoOf(error);
+      return this.#end((fetching || errno === Errno.EADDRINUSE) && errno > 0 ? errno : 1);
     }
     tellParent(0);
     // A graph without a connection or a mount leaves Node nothing to wait for; the process lives all the same.

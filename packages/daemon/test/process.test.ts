@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -117,6 +118,16 @@ describe.skipIf(reason !== '')('a process that does not come up', () => {
   it('ends with 1, as GlusterFS does, for a volfile that is not there', async () => {
     rmSync(file('vol'));
     expect(await status(start())).toBe(1);
+  });
+
+  it('ends with EADDRINUSE when its port is taken, upon which glusterd draws another', async () => {
+    const taken = createServer();
+    await new Promise<void>((resolve) => taken.listen(0, '0.0.0.0', resolve));
+    const address = taken.address();
+    const port = typeof address === 'object' ? address?.port : undefined;
+    writeFileSync(file('vol'), `${VOLFILE}volume server\n  type protocol/server\n  option transport.socket.listen-port ${port}\n  subvolumes top\nend-volume\n`);
+    expect(await status(start())).toBe(98);
+    await new Promise((resolve) => taken.close(resolve));
   });
 
   // The real ones' answers; what they ask is answered before anything is started.
