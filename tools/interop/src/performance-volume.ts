@@ -1,15 +1,10 @@
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { Cluster, ROOT } from './cluster.ts';
+import { Cluster } from './cluster.ts';
 
 /** The options of volume `p` of the host `clta`, whose client is shown by the vectors of `vectors/client` (README.md there): all performance xlators, everything measured. */
 export const OPTIONS_OF_P = [
   'performance.readdir-ahead on', 'performance.parallel-readdir on', 'performance.read-ahead on', 'performance.io-cache on', 'performance.nl-cache on', 'performance.md-cache-statfs on',
   'features.cache-invalidation on', 'diagnostics.latency-measurement on', 'diagnostics.count-fop-hits on',
 ] as const;
-
-/** Xlators of volume `p` that we have not built: graphs are bound past them. As soon as there is one, the vectors' words on it count. */
-export const NOT_BUILT: readonly string[] = ['p-read-ahead', 'p-io-cache'].filter((name) => !existsSync(path.join(ROOT, 'packages/xlator-perf/src', name.slice('p-'.length))));
 
 /** A host with volume `p` on one brick, mounted on /mnt/p by the command line that the vectors show. */
 export async function startVolumeP(): Promise<Cluster> {
