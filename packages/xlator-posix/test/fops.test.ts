@@ -192,8 +192,13 @@ describe.skipIf(reason)('storage/posix', () => {
   it('refuses ranges that no file can have', async () => {
     const { fd } = await brick.create('/far');
     const far = Number.MAX_SAFE_INTEGER;
-    for (const fop of ['discard', 'zerofill'] as const) await expect(brick.fops[fop](brick.frame(), fd, far, far, undefined)).rejects.toBeInstanceOf(FopError);
-    await expect(brick.fops.fallocate(brick.frame(), fd, false, far, far, undefined)).rejects.toBeInstanceOf(FopError);
+    const refusal = (call: Promise<unknown>): Promise<unknown> => call.then(() => undefined, (error: unknown) => error);
+    const refused = await refusal(brick.fops.fallocate(brick.frame(), fd, false, far, far, undefined));
+    expect(refused).toBeInstanceOf(FopError);
+    // A file system that has no end but its size (tmpfs) has nothing against holes there, and would fill up with zeros.
+    if ((refused as FopError).errno === Errno.EFBIG) {
+      for (const fop of ['discard', 'zerofill'] as const) expect(await refusal(brick.fops[fop](brick.frame(), fd, far, far, undefined))).toBeInstanceOf(FopError);
+    }
     expect((await brick.fops.fstat(brick.frame(), fd, undefined)).stat.ia_size).toBe(0);
   });
 
@@ -534,9 +539,17 @@ describe.skipIf(reason)('a full or read-only disk', () => {
   });
 
   it('at its reserve refuses clients, but not GlusterFS’s own', async () => {
-    const brick = await new TestBrick({ reserve: '99' }).start();
-    await expect(brick.mkdir('/d')).rejects.toMatchObject({ errno: Errno.ENOSPC });
-    await brick.mkdir('/d', 0o755, brick.frame({ pid: -6 }));
-    await brick.stop();
+    const dir = run('mktemp', '-d', '/tmp/posix-reserve-XXXXXX').trim();
+    run('mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', dir);
+    try {
+      writeFileSync(path.join(dir, 'a quarter'), Buffer.alloc(1 << 20));
+      const brick = await new TestBrick({ reserve: '80' }, dir).start();
+      await expect(brick.mkdir('/d')).rejects.toMatchObject({ errno: Errno.ENOSPC });
+      await brick.mkdir('/d', 0o755, brick.frame({ pid: -6 }));
+      await brick.graph.fini();
+    } finally {
+      run('umount', dir);
+      run('rmdir', dir);
+    }
   });
 });
