@@ -98,7 +98,7 @@ cat /proc/mounts >/run/o/all-mounts
   test('glusterd starts bricks, and the helper starts mounts, with the recorded words in the recorded order', () => {
     // Ports and uuids are of the run; node runs the program's file under its name.
     const words = (text: string): string[] => text.split('\n')
-      .map((line) => line.replace(/^(?:\/usr\/sbin\/)?(gluster(?:fs|fsd|d))(?: \S*main\.js)?(?= |$)/, '$1').replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID').replace(/((?:--brick-port |listen-port=))\d+/g, '$1PORT'))
+      .map((line) => line.replace(/^(?:\/usr\/sbin\/)?(gluster(?:fs|fsd|d))(?: .*?main\.js)?(?= |$)/, '$1').replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'UUID').replace(/((?:--brick-port |listen-port=))\d+/g, '$1PORT'))
       .filter((line) => /^(glusterfsd .*--brick-name \/d\/(d1|e1|e3) |glusterfs .*--process-name fuse |glusterd$)/.test(line))
       .sort();
     expect(words(result('ps-all').stdout)).toEqual(words(recorded('ps-all').stdout));
