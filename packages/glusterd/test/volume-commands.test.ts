@@ -49,4 +49,19 @@ ${lines.join('\n')}
     const ours = { rc: Number(host.read(`run/o/${at}.rc`)), stdout: host.read(`run/o/${at}.out`), stderr: host.read(`run/o/${at}.err`) };
     expect({ ...ours, stdout: withoutUuids(ours.stdout) }).toEqual({ rc, stdout: withoutUuids(stdout), stderr });
   });
+
+  test('cmd_history.log has the recorded lines of these commands, in their order', () => {
+    const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '').map((line) => line.replace(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} \+0000\]/, '[TIME]'));
+    const ours = lines(host.read('log/cmd_history.log'));
+    const ran = new Set(compared.map(({ argv }) => argv.filter((word) => !word.startsWith('--')).slice(1).join(' ')));
+    const recorded = lines(readFileSync(join(import.meta.dirname, 'vectors/cli/cmd_history-tail.txt'), 'utf8')).filter((line) => ran.has(line.replace('[TIME]  : ', '').replace(/ : (SUCCESS|FAILED : .*)$/, '')));
+    expect(recorded.length).toBeGreaterThan(4);
+    // The recording is the tail of a longer history: each of its lines is in ours, none before an earlier one.
+    let at = -1;
+    for (const line of recorded) {
+      const next = ours.indexOf(line, at + 1);
+      expect(next, line).toBeGreaterThan(at);
+      at = next;
+    }
+  });
 });
