@@ -19,8 +19,11 @@ export interface Compared {
   readonly actual: readonly string[];
 }
 
+/** One word for the shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
 /** Sends the requests of a trace to our bridge, on a host's volume, in their order. */
 export async function replayTrace(host: Host, job: ReplayJob): Promise<Compared[]> {
   const entry = path.join(import.meta.dirname, 'replay-host.ts');
-  return withBundle(entry, (program) => JSON.parse(host.sh(`'${process.execPath}' ${program} '${JSON.stringify(job)}'`, 240_000)));
+  return withBundle(entry, (program) => JSON.parse(host.sh(`'${process.execPath}' ${program} ${quoted(JSON.stringify(job))}`, 240_000)));
 }
