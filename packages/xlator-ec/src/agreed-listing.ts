@@ -1,4 +1,5 @@
 import { type Bytes, Dict, type Direntp, Errno, type Fd, FopError, type Frame, type Gfid, IaType, Iatt, type ReaddirReply, type Subvolume, type Xdata } from '@glusterts/libglusterfs';
+import { CONTENT } from './attribute-fops.js';
 import { sameDict, sameIatt, sameTimes } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { countOf } from './geometry.js';
@@ -28,6 +29,7 @@ const listings = new WeakMap<Fd, Listing>();
 export async function agreedReaddirp(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
   const request = (xdata?.clone() ?? new Dict()).setUint(SIZE, 0).setUint(VERSION, 0).setUint(DIRTY, 0);
   request.delete(AGREED);
+  request.delete(CONTENT);
   const listing = offset === 0n ? await begin(cluster, frame, fd, request) : listings.get(fd);
   if (!listing) throw new FopError(Errno.EINVAL);
   const reply = await cluster.child(listing.main).readdirp(frame, fd, size, offset, request);

@@ -7,7 +7,8 @@ import { askQuiet, isClean, merged, quietState } from './quiet-state.js';
 import { type Done, METADATA, READ_FULL, underLock, withSize } from './under-lock.js';
 import { DIRTY, EC_PREFIX, GENERATION, INODELK_COUNT, INODELK_DOM_COUNT, SIZE, VERSION, readU64, withLockCount } from './version-xattrs.js';
 
-const CONTENT = 'glusterfs.content' as Bytes;
+/** What quick-read asks for: the whole of a small file. */
+export const CONTENT = 'glusterfs.content' as Bytes;
 
 const sameFound = (a: LookupReply, b: LookupReply): boolean => sameIatt(a.stat, b.stat, true) && sameIatt(a.postparent, b.postparent, false) && sameDict(a.xdata, b.xdata);
 /** One answer stands for another only if the times are the same too: else the latest is wanted. */

@@ -1,5 +1,6 @@
 import { type Direntp, Errno, type Fd, FopError, type Frame, IaType, type Loc, type OpenReply, type PlainReply, type ReaddirReply, type Xdata, Dict, graphLeaves, leafOfDOff } from '@glusterts/libglusterfs';
 import { AGREED, agreedReaddirp } from './agreed-listing.js';
+import { CONTENT } from './attribute-fops.js';
 import { mergeXdata, sameDict } from './answers.js';
 import { withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
@@ -42,6 +43,8 @@ export function readdir(cluster: Cluster, frame: Frame, fd: Fd, size: number, of
 /** One brick's entries, with the users' sizes; an entry without one must be looked up (spec/ec.md, §18). */
 export async function readdirp(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
   const wanted = (xdata?.clone() ?? new Dict()).setUint(SIZE, 0);
+  // A brick has a part of a file.
+  wanted.delete(CONTENT);
   const reply =
     xdata?.has(AGREED) === true
       ? await agreedReaddirp(cluster, frame, fd, size, offset, xdata)

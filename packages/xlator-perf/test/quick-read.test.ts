@@ -1,4 +1,4 @@
-import { type Dict, Errno, Fd, GfEvent, type Graph, Iatt, type Inode, Loc, OpenFlag, type Platform, type Bytes } from '@glusterts/libglusterfs';
+import { Dict, Errno, Fd, GfEvent, type Graph, Iatt, type Inode, Loc, OpenFlag, type Platform, type Bytes } from '@glusterts/libglusterfs';
 import { GraphDriver, complianceSuite, expectErrno, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { describe, expect, it } from 'vitest';
@@ -115,6 +115,51 @@ describe('performance/quick-read', () => {
       expect(at.seen.taken()).toEqual(fops);
       fd.unref();
     }
+    await at.graph.fini();
+  });
+
+  it('keeps what a listing that stands for lookups brings: of files that it vouches for, when it is whole', async () => {
+    const at = await bench();
+    const names = ['f', 'short', 'doubtful'] as const;
+    for (const name of names.slice(1)) await at.other.writeFile(`/${name}`, DATA);
+    const inodes = new Map<string, Inode>();
+    for (const name of names) {
+      const { inode } = await at.driver.resolve(`/${name}`);
+      at.driver.subvolume.xlator.forget?.(inode);
+      inodes.set(name, inode);
+    }
+    at.seen.entry = (entry, request) => {
+      if (!request?.has('glusterfs.content')) return;
+      entry.dict = new Dict().setBin('glusterfs.content', Buffer.from(entry.name === 'short' ? 'some' : 'SOME DATA'));
+      if (entry.name !== 'doubtful') entry.dict.setUint('glusterts.agreed', 1);
+    };
+    const { root } = at.graph.inodeTable;
+    const list = async (request: Dict | undefined): Promise<void> => {
+      const fd = new Fd(root);
+      await at.driver.subvolume.opendir(at.driver.frame, new Loc({ inode: root }), fd, undefined);
+      const { entries } = await at.driver.subvolume.readdirp(at.driver.frame, fd, 4096, 0n, request);
+      expect(entries.length).toBeGreaterThanOrEqual(names.length);
+      expect(entries.some(({ dict }) => dict?.has('glusterfs.content'))).toBe(false);
+      fd.unref();
+    };
+    const text = async (name: string): Promise<string> => {
+      const inode = inodes.get(name);
+      if (!inode) throw new Error(name);
+      const fd = new Fd(inode, { flags: OpenFlag.RDONLY, anonymous: true });
+      at.seen.taken();
+      const { vector } = await at.driver.subvolume.readv(at.driver.frame, fd, 4096, 0, 0, undefined);
+      fd.unref();
+      return `${Buffer.from(vector.toUint8Array()).toString()} ${at.seen.taken().join()}`;
+    };
+    await list(new Dict().setUint('glusterts.agreed', 1));
+    expect(await text('f')).toBe('SOME DATA ');
+    for (const name of names.slice(1)) expect(await text(name)).toBe('some data lookup');
+    // A change ends it, and a listing that nobody meant for lookups brings nothing.
+    const fd = await at.driver.open('/f', OpenFlag.RDWR);
+    await at.driver.write(fd, Buffer.from('more data'), 0);
+    await at.driver.close(fd);
+    await list(undefined);
+    expect(await text('f')).toBe('more data lookup');
     await at.graph.fini();
   });
 

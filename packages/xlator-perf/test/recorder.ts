@@ -1,10 +1,12 @@
-import { type Direntp, type Errno, FOP_NAMES, FopError, type FopName, type Graph, type LookupReply, type Platform, type ReaddirReply, Xlator, type XlatorContext, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
+import { type Direntp, type Errno, FOP_NAMES, FopError, type FopName, type Graph, type LookupReply, type Platform, type ReaddirReply, type Xdata, Xlator, type XlatorContext, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
 
 /** Stands between the xlator under test and storage/memory: writes down which fops reach it, and holds or fails them on demand. */
 export class Recorder extends Xlator {
   calls: FopName[] = [];
   /** As of a volume whose bricks have parts of files: lookups bring none. */
   withoutContents = false;
+  /** Adds to what a listing tells of an entry. */
+  entry: ((entry: Direntp, request: Xdata) => void) | undefined;
   args: (readonly unknown[])[] = [];
   readonly #failing = new Map<FopName, Errno>();
   readonly #held = new Map<FopName, Promise<void>>();
@@ -48,13 +50,16 @@ export class Recorder extends Xlator {
     const reply = await wind(...args);
     await answer;
     if (fop === 'lookup' && this.withoutContents) (reply as LookupReply).xdata?.delete('glusterfs.content');
-    if (fop === 'readdirp') this.#link(reply as ReaddirReply<Direntp>);
+    if (fop === 'readdirp') this.#link(reply as ReaddirReply<Direntp>, args[4] as Xdata);
     return reply;
   }
 
   /** As protocol/client does. */
-  #link({ entries }: ReaddirReply<Direntp>): void {
-    for (const entry of entries) entry.inode = this.graph.inodeTable.find(entry.stat.ia_gfid) ?? this.graph.inodeTable.create();
+  #link({ entries }: ReaddirReply<Direntp>, request: Xdata): void {
+    for (const entry of entries) {
+      entry.inode = this.graph.inodeTable.find(entry.stat.ia_gfid) ?? this.graph.inodeTable.create();
+      this.entry?.(entry, request);
+    }
   }
 }
 

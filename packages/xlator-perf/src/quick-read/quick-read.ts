@@ -7,6 +7,8 @@ import { PriorityList } from '../priority-list.js';
 import { Content, ContentCache } from './content-cache.js';
 
 const CONTENT = 'glusterfs.content';
+/** What md-cache asks of listings that stand for lookups, and what is true of an entry that has it: a lookup would tell the same of it. */
+const AGREED = 'glusterts.agreed';
 /** Answers that carry one of these are of a file that can't be trusted. */
 const BAD = ['glusterfs.bad-inode', 'sh-failed'] as const;
 /** Upcall flags that tell of changed data: size and times (spec/brick.md, features/upcall). */
@@ -146,10 +148,19 @@ export class QuickRead extends Xlator {
 
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     const generation = this.#cache.next();
-    const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
-    for (const { inode, stat } of reply.entries) {
+    // md-cache lists in place of lookups, which would bring the contents along.
+    const vouched = this.#fetches && this.#fileSizeMax > 0 && xdata?.has(AGREED) === true;
+    const request = vouched ? xdata.clone().setUint(CONTENT, this.#fileSizeMax) : xdata;
+    const reply = await this.child.readdirp(frame, fd, size, offset, request);
+    for (const { inode, stat, dict } of reply.entries) {
       const known = inode && this.#known(inode, stat);
+      const data = vouched ? dict?.getBin(CONTENT) : undefined;
+      if (data) dict?.delete(CONTENT);
       if (!known) continue;
+      if (data && dict?.has(AGREED) && stat.ia_ctime !== 0 && data.length === stat.ia_size && this.graph.inodeTable.find(stat.ia_gfid) === known) {
+        this.#cache.put(this.#record(known), data, stat, generation, this.#nowMs);
+        continue;
+      }
       this.#confirm(known, stat, generation);
       if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !this.#contents.get(known)?.data) this.#listed.set(known, true);
     }
