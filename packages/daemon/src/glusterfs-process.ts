@@ -75,7 +75,7 @@ export class GlusterfsProcess {
     this.#args = args;
     this.#hooks = hooks;
     const level = logLevelOf(args);
-    this.#platform = createPlatform();
+    this.#platform = createPlatform({ daemon: true });
     this.#logFile = new LogFile(args.has('debug') ? '/dev/stderr' : (args.get('log-file') ?? defaultLogFile(args)));
     this.#log = GlusterLogger.create('glusterfs', { sink: this.#logFile.sink, clock: this.#platform.clock, level, msgIds: args.get('log-format') !== 'no-msg-id', timers: this.#platform.timers });
     this.#log.configure({ bufSize: args.number('log-buf-size'), flushTimeoutS: args.number('log-flush-timeout') });

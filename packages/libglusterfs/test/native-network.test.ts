@@ -1,9 +1,13 @@
-import { createRequire } from 'node:module';
+import { execFile } from 'node:child_process';
+import { pbkdf2 } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { promisify } from 'node:util';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { IoVec, type Iobuf, type IobufPool, type Listener, type Network, type Transport, type TransportHandlers } from '../src/index.js';
 import { type NativeEventPoolConstructor, NativeNetwork } from '../src/platform/native-network.js';
 
@@ -63,10 +67,13 @@ function pattern(length: number, seed = 1): Buffer {
   return bytes;
 }
 
-describe.skipIf(missing !== undefined)('the native network', () => {
+describe.skipIf(missing !== undefined).each(['watched by the loop', 'that watches the loop'])('the native network, %s', (who) => {
   const { EventPool } = missing ? { EventPool: undefined } : (createRequire(import.meta.url)(addonPath) as { EventPool: NativeEventPoolConstructor });
   const iobufs = new CountingPool();
   const network = missing || !EventPool ? noTls : new NativeNetwork(EventPool, iobufs, noTls);
+  beforeAll(() => {
+    if (who === 'that watches the loop' && network instanceof NativeNetwork) network.drive();
+  });
   const listeners: Listener[] = [];
   const transports: Transport[] = [];
 
@@ -293,6 +300,32 @@ describe.skipIf(missing !== undefined)('the native network', () => {
     const port = Number(peer.split(':').pop());
     expect(port).toBeGreaterThan(1024);
     expect(port).toBeLessThanOrEqual(49151);
+  });
+
+  it.each(['while records come and go', 'while nothing comes'])('leaves timers, immediates, files, threads and processes their turn %s', async (when) => {
+    const listener = await server(echo);
+    let turns = 0;
+    let open = true;
+    const transport = await client(listener.address, {
+      onRecord: (record, from) => {
+        turns++;
+        if (open) from.send(pattern(100));
+        record.unref();
+      },
+    });
+    if (when === 'while records come and go') transport.send(pattern(100));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect((await readFile(import.meta.filename)).length).toBeGreaterThan(0);
+    expect((await promisify(execFile)('echo', ['here'])).stdout).toBe('here\n');
+    const sums = await Promise.all(Array.from({ length: 20 }, (_, i) => promisify(pbkdf2)('secret', `salt ${i}`, 10, 16, 'sha256')));
+    expect(sums).toHaveLength(20);
+    let fired = 0;
+    const timer = setInterval(() => fired++, 1);
+    await expect.poll(() => fired, { timeout: 60_000 }).toBeGreaterThan(3);
+    clearInterval(timer);
+    open = false;
+    if (when === 'while records come and go') expect(turns).toBeGreaterThan(10);
   });
 
   it('may be closed from inside a record’s handler, and opened again, without mixing ids up', async () => {

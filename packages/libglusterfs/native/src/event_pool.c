@@ -558,15 +558,15 @@ void event_pool_answer_pings(event_pool *pool) {
   }
 }
 
-int event_pool_drain(event_pool *pool, struct event_batch *batch) {
+int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch) {
   pool->event_count = 0;
   pool->byte_count = 0;
   for (int round = 0; round < ROUNDS_MAX; round++) {
     struct epoll_event ready[READY_MAX];
-    int count = epoll_wait(pool->epfd, ready, READY_MAX, 0);
+    int count = epoll_wait(pool->epfd, ready, READY_MAX, round == 0 ? timeout_ms : 0);
     if (count < 0) {
-      if (errno == EINTR) continue;
-      return -errno;
+      if (errno != EINTR) return -errno;
+      count = 0;
     }
     for (int i = 0; i < count; i++) {
       int id = (int)ready[i].data.u32;

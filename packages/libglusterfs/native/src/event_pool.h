@@ -85,8 +85,9 @@ int event_pool_socket(const event_pool *pool, int id);
 // loop's thread is known to be elsewhere.
 void event_pool_answer_pings(event_pool *pool);
 
-// Handles what is ready now. Returns 0 or -errno.
-int event_pool_drain(event_pool *pool, struct event_batch *batch);
+// Waits until something is ready (`timeout_ms` 0: not at all, -1: for ever) and handles it. Returns 0 or -errno; a signal ends
+// the wait with an empty batch.
+int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch);
 
 #ifdef __cplusplus
 }

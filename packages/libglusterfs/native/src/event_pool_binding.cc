@@ -1,5 +1,6 @@
-// EventPool for JavaScript: the pool's epoll fd is watched by libuv; a wake-up drains the pool and enters JavaScript once
-// with the batch, then once more, after all promise reactions, to send what the batch produced.
+// EventPool for JavaScript: a wake-up drains the pool and enters JavaScript once with the batch, then once more, after all
+// promise reactions, to send what the batch produced. Who waits for the wake-up: libuv, which watches the pool's epoll fd; or,
+// in a process that has asked for it (drive()), the pool, which watches libuv's. That saves a system call and a turn of libuv's loop for each wake-up.
 #include <napi.h>
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,11 +22,17 @@
 #include "bindings.h"
 #include "event_pool.h"
 #include "event_pool_binding.h"
+#include "slab.h"
 #include "stall_guard.h"
 
 namespace {
 
 constexpr int kVectorMax = 1024;
+constexpr uint32_t kEventInts = sizeof(struct event) / sizeof(int32_t);
+// Events of a batch for which there is room from the start.
+constexpr uint32_t kEventsRoom = 64;
+// Batches handled one after the other before libuv has its turn.
+constexpr int kTurnsMax = 64;
 
 socklen_t ParseAddress(const Napi::Value& host, const Napi::Value& port, sockaddr_storage* out) {
   memset(out, 0, sizeof *out);
@@ -83,12 +91,13 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
                            InstanceMethod<&EventPool::Close>("close"),
                            InstanceMethod<&EventPool::LocalName>("localName"),
                            InstanceMethod<&EventPool::PeerName>("peerName"),
+                           InstanceMethod<&EventPool::Drive>("drive"),
                            InstanceMethod<&EventPool::Ref>("ref"),
                            InstanceMethod<&EventPool::Unref>("unref"),
                        });
   }
 
-  // new EventPool(onBatch(buffer, eventCount), afterBatch(), allocPage(size) → Uint8Array, pageIndex: Int32Array(1))
+  // new EventPool(onBatch(events: Int32Array, eventCount, bytes: ArrayBuffer, offset), afterBatch(), allocPage(size) → Uint8Array, pageIndex: Int32Array(1))
   explicit EventPool(const Napi::CallbackInfo& info)
       : Napi::ObjectWrap<EventPool>(info), env_(info.Env()), context_(info.Env(), "glusterts:EventPool") {
     on_batch_ = Napi::Persistent(info[0].As<Napi::Function>());
@@ -100,11 +109,10 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
       Napi::Error::New(env_, "no epoll set could be made").ThrowAsJavaScriptException();
       return;
     }
-    uv_loop_t* loop = nullptr;
-    napi_get_uv_event_loop(env_, &loop);
+    napi_get_uv_event_loop(env_, &loop_);
     poll_ = new uv_poll_t;
     poll_->data = this;
-    uv_poll_init(loop, poll_, event_pool_fd(pool_));
+    uv_poll_init(loop_, poll_, event_pool_fd(pool_));
     uv_poll_start(poll_, UV_READABLE, &EventPool::Ready);
     uv_unref(reinterpret_cast<uv_handle_t*>(poll_));
     // The pool lives until the environment ends: connections may not outlive it, and neither may a wake-up.
@@ -112,8 +120,12 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     env_.AddCleanupHook(
         [](EventPool* self) {
           if (self->guard_) stall_watch_stop(self->guard_);
-          uv_poll_stop(self->poll_);
           uv_close(reinterpret_cast<uv_handle_t*>(self->poll_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_poll_t*>(handle); });
+          if (self->turn_) {
+            DrivenLoops().erase(self->loop_);
+            uv_close(reinterpret_cast<uv_handle_t*>(self->turn_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_prepare_t*>(handle); });
+            uv_close(reinterpret_cast<uv_handle_t*>(self->restless_), [](uv_handle_t* handle) { delete reinterpret_cast<uv_idle_t*>(handle); });
+          }
           event_pool_free(self->pool_);
           self->pool_ = nullptr;
         },
@@ -151,32 +163,84 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     watched->pool->ready_.push_back(watched->device);
   }
 
-  static void Ready(uv_poll_t* handle, int, int) {
-    auto* self = static_cast<EventPool*>(handle->data);
-    Napi::HandleScope scope(self->env_);
+  static void Ready(uv_poll_t* handle, int, int) { static_cast<EventPool*>(handle->data)->HandleReady(0); }
+
+  // Waits for at most `timeout_ms`. Whether something was there.
+  bool HandleReady(int timeout_ms) {
+    Napi::HandleScope scope(env_);  // the drain asks JavaScript for pages
     struct event_batch batch;
-    if (event_pool_drain(self->pool_, &batch) != 0 || (batch.count == 0 && self->ready_.empty())) return;
-    size_t events_size = batch.count * sizeof(struct event);
-    napi_value buffer = self->env_.Undefined();
-    if (batch.count > 0) {
-      Napi::ArrayBuffer memory = Napi::ArrayBuffer::New(self->env_, events_size + batch.length);
-      auto* bytes = static_cast<uint8_t*>(memory.Data());
-      memcpy(bytes, batch.events, events_size);
-      if (batch.length) memcpy(bytes + events_size, batch.bytes, batch.length);
-      buffer = memory;
-    }
+    loop_ready_ = false;
+    if (event_pool_drain(pool_, timeout_ms, &batch) != 0 || (batch.count == 0 && ready_.empty())) return false;
+    size_t offset = 0;
+    napi_value memory = Put(batch, &offset);
     std::vector<PoolDevice*> ready;
-    ready.swap(self->ready_);
-    for (auto& [id, watched] : self->watched_) watched->ready = false;
+    ready.swap(ready_);
+    for (auto& [id, watched] : watched_) watched->ready = false;
     {
       // All of it is one entry: promise reactions run when the scope ends.
-      Napi::CallbackScope entry(self->env_, self->context_);
-      self->Enter(self->on_batch_, {buffer, Napi::Number::New(self->env_, static_cast<double>(batch.count))});
+      Napi::CallbackScope entry(env_, context_);
+      Enter(on_batch_, {events_.Value(), Napi::Number::New(env_, static_cast<double>(batch.count)), memory, Napi::Number::New(env_, static_cast<double>(offset))});
       for (PoolDevice* device : ready)
-        if (self->IsWatched(device)) device->Deliver();
+        if (IsWatched(device)) device->Deliver();
     }
-    Napi::CallbackScope exit(self->env_, self->context_);
-    self->Enter(self->after_batch_, {});
+    Napi::CallbackScope exit(env_, context_);
+    Enter(after_batch_, {});
+    return true;
+  }
+
+  // Where the batch's bytes lie for JavaScript, and from where on; its events are put into events_.
+  napi_value Put(const struct event_batch& batch, size_t* offset) {
+    if (events_.IsEmpty() || events_.Value().ElementLength() < batch.count * kEventInts) {
+      size_t room = kEventsRoom;
+      while (room < batch.count) room *= 2;
+      events_ = Napi::Persistent(Napi::Int32Array::New(env_, room * kEventInts));
+    }
+    if (batch.count) memcpy(events_.Value().Data(), batch.events, batch.count * sizeof(struct event));
+    return slab_.Put(env_, batch.bytes, batch.length, offset);
+  }
+
+  // Of this thread: a loop belongs to one.
+  static std::set<uv_loop_t*>& DrivenLoops() {
+    static thread_local std::set<uv_loop_t*> loops;
+    return loops;
+  }
+
+  // In place of libuv's own wait: waits for both, and gives libuv its turn whenever it has something to do.
+  static void Turn(uv_prepare_t* handle) {
+    auto* self = static_cast<EventPool*>(handle->data);
+    for (int turn = 0; turn < kTurnsMax && self->pool_; turn++) {
+      if (turn > 0) uv_update_time(self->loop_);
+      // Restlessness keeps libuv from waiting itself, and would keep it from saying how long it would have.
+      uv_idle_stop(self->restless_);
+      int timeout_ms = uv_backend_timeout(self->loop_);
+      uv_idle_start(self->restless_, [](uv_idle_t*) {});
+      if (timeout_ms == 0 && turn > 0) return;
+      bool handled = self->HandleReady(timeout_ms);
+      if (!handled || self->loop_ready_ || timeout_ms == 0) return;
+    }
+  }
+
+  // drive(): from now on the pool waits, not libuv. → 0 or -errno; -EBUSY when another pool does so for this loop
+  Napi::Value Drive(const Napi::CallbackInfo&) {
+    if (turn_ || !pool_) return Number(0);
+    if (!DrivenLoops().insert(loop_).second) return Number(-EBUSY);
+    bool alive = uv_has_ref(reinterpret_cast<uv_handle_t*>(poll_)) != 0;
+    uv_poll_stop(poll_);
+    int id = event_pool_watch(pool_, uv_backend_fd(loop_), [](void* context) { static_cast<EventPool*>(context)->loop_ready_ = true; }, this);
+    if (id < 0) {
+      DrivenLoops().erase(loop_);
+      uv_poll_start(poll_, UV_READABLE, &EventPool::Ready);
+      return Number(id);
+    }
+    turn_ = new uv_prepare_t;
+    turn_->data = this;
+    uv_prepare_init(loop_, turn_);
+    uv_prepare_start(turn_, &EventPool::Turn);
+    restless_ = new uv_idle_t;
+    uv_idle_init(loop_, restless_);
+    uv_unref(reinterpret_cast<uv_handle_t*>(restless_));
+    if (!alive) uv_unref(reinterpret_cast<uv_handle_t*>(turn_));
+    return Number(0);
   }
 
   // A device may be closed by what another delivered.
@@ -297,8 +361,9 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     return Napi::String::New(env_, FormatAddress(address));
   }
 
-  void Ref(const Napi::CallbackInfo&) { uv_ref(reinterpret_cast<uv_handle_t*>(poll_)); }
-  void Unref(const Napi::CallbackInfo&) { uv_unref(reinterpret_cast<uv_handle_t*>(poll_)); }
+  void Ref(const Napi::CallbackInfo&) { uv_ref(Waiting()); }
+  void Unref(const Napi::CallbackInfo&) { uv_unref(Waiting()); }
+  uv_handle_t* Waiting() const { return turn_ ? reinterpret_cast<uv_handle_t*>(turn_) : reinterpret_cast<uv_handle_t*>(poll_); }
 
   // On the watching thread.
   static void AnswerPings(void* context) { event_pool_answer_pings(static_cast<EventPool*>(context)->pool_); }
@@ -312,7 +377,13 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
   Napi::Reference<Napi::Int32Array> page_index_ref_;
   event_pool* pool_ = nullptr;
   struct stall_guard* guard_ = nullptr;
+  uv_loop_t* loop_ = nullptr;
   uv_poll_t* poll_ = nullptr;
+  uv_prepare_t* turn_ = nullptr;
+  uv_idle_t* restless_ = nullptr;
+  bool loop_ready_ = false;
+  Napi::Reference<Napi::Int32Array> events_;
+  Slab slab_;
   std::unordered_map<int, std::unique_ptr<Watched>> watched_;
   std::vector<PoolDevice*> ready_;
 };

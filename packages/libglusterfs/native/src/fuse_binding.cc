@@ -12,6 +12,7 @@
 #include "event_pool_binding.h"
 #include "fuse_channel.h"
 #include "fuse_watch.h"
+#include "slab.h"
 
 namespace {
 
@@ -80,7 +81,7 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel>, public PoolDevice {
                        });
   }
 
-  // new FuseChannel(fd, payloadMax, onBatch(buffer, requests, errno, unusedPage), allocPage(size) → Uint8Array, pageIndex: Int32Array(1), eventPool)
+  // new FuseChannel(fd, payloadMax, onBatch(buffer, offset, requests, errno, unusedPage), allocPage(size) → Uint8Array, pageIndex: Int32Array(1), eventPool)
   explicit FuseChannel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FuseChannel>(info), env_(info.Env()) {
     on_batch_ = Napi::Persistent(info[2].As<Napi::Function>());
     alloc_page_ = Napi::Persistent(info[3].As<Napi::Function>());
@@ -133,14 +134,15 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel>, public PoolDevice {
     int32_t spare = fuse_channel_spare_page(channel_);
     size_t table = batch_.count * sizeof(struct fuse_channel_request);
     if (batch_.count == 0 && batch_.error == 0 && spare < 0) return;
-    Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env_, table + batch_.length);
-    auto* bytes = static_cast<uint8_t*>(buffer.Data());
+    size_t offset = 0;
+    Napi::ArrayBuffer buffer = slab_.Take(env_, table + batch_.length, &offset);
+    auto* bytes = static_cast<uint8_t*>(buffer.Data()) + offset;
     static_assert(sizeof(struct fuse_channel_request) == kRequestInts * sizeof(int32_t), "JavaScript reads it as 4 ints");
     if (batch_.count) memcpy(bytes, batch_.requests, table);
     if (batch_.length) memcpy(bytes + table, batch_.bytes, batch_.length);
     try {
-      on_batch_.Call(env_.Global(), {buffer, Napi::Number::New(env_, static_cast<double>(batch_.count)), Napi::Number::New(env_, batch_.error),
-                                     Napi::Number::New(env_, spare)});
+      on_batch_.Call(env_.Global(), {buffer, Napi::Number::New(env_, static_cast<double>(offset)), Napi::Number::New(env_, static_cast<double>(batch_.count)),
+                                     Napi::Number::New(env_, batch_.error), Napi::Number::New(env_, spare)});
     } catch (const Napi::Error& error) {
       napi_fatal_exception(env_, error.Value());
     }
@@ -202,6 +204,7 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel>, public PoolDevice {
   Napi::Reference<Napi::Int32Array> page_index_;
   fuse_channel* channel_ = nullptr;
   struct fuse_channel_batch batch_ = {};
+  Slab slab_;
   Napi::ObjectReference pool_object_;
   PoolDevices* pool_ = nullptr;
   int id_ = -1;

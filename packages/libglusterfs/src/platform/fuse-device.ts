@@ -43,7 +43,7 @@ interface FuseAddon {
   FuseChannel?: new (
     fd: number,
     payloadMax: number,
-    onBatch: (buffer: ArrayBuffer, requests: number, errno: number, unusedPage: number) => void,
+    onBatch: (buffer: ArrayBuffer, offset: number, requests: number, errno: number, unusedPage: number) => void,
     allocPage: (size: number) => Uint8Array,
     pageIndex: Int32Array,
     eventPool: NativeEventPool,
@@ -135,10 +135,10 @@ export function joinFuseDevice(network: NativeNetwork, fd: number, payloadMax: n
     pageIndex[0] = index;
     return iobuf.memory;
   };
-  const onBatch = (buffer: ArrayBuffer, count: number, errno: number, unusedPage: number): void => {
+  const onBatch = (buffer: ArrayBuffer, offset: number, count: number, errno: number, unusedPage: number): void => {
     if (unusedPage >= 0) take(unusedPage)?.unref();
-    const table = new Int32Array(buffer, 0, count * REQUEST_INTS);
-    const base = count * REQUEST_INTS * 4;
+    const table = new Int32Array(buffer, offset, count * REQUEST_INTS);
+    const base = offset + count * REQUEST_INTS * 4;
     for (let i = 0; i < count; i++) {
       const at = i * REQUEST_INTS;
       const message = Buffer.from(buffer, base + (table[at] ?? 0), table[at + 1] ?? 0);

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
-import { errnoName } from '../errno.js';
+import { Errno, errnoName } from '../errno.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
 import type { Address, Listener, Network, SocketOptions, Transport, TransportHandlers } from './network.js';
 
@@ -15,13 +15,14 @@ export interface NativeEventPool {
   close(id: number): number;
   localName(id: number): string;
   peerName(id: number): string;
+  drive(): number;
   ref(): void;
   unref(): void;
 }
 
 export type NativeEventPoolConstructor = new (
-  /** No buffer: only another device's requests follow, in the same entry. */
-  onBatch: (buffer: ArrayBuffer | undefined, events: number) => void,
+  /** `events` is used again for the next batch. Of none, only another device's requests follow, in the same entry. */
+  onBatch: (events: Int32Array, count: number, bytes: ArrayBuffer, offset: number) => void,
   afterBatch: () => void,
   allocPage: (size: number) => Uint8Array | undefined,
   pageIndex: Int32Array,
@@ -73,7 +74,7 @@ export class NativeNetwork implements Network {
     this.#iobufs = iobufs;
     this.#tls = tls;
     this.#pool = new EventPool(
-      (buffer, events) => this.#batch(buffer, events),
+      (events, count, bytes, offset) => this.#batch(events, count, bytes, offset),
       () => {
         this.#inBatch = false;
         for (const id of this.#closing) this.#close(id);
@@ -165,6 +166,15 @@ export class NativeNetwork implements Network {
     return this.#pool;
   }
 
+  /**
+   * The pool waits for its sockets and for Node's loop alike from now on, not the loop for the pool: a wake-up costs less, and everything else
+   * in the process a little more. For processes that live for the network: daemons. Of several networks on one loop only the first one does so.
+   */
+  drive(): void {
+    const error = -this.#pool.drive();
+    if (error > 0 && error !== Errno.EBUSY) throw systemError(error, 'epoll_ctl');
+  }
+
   leave(): void {
     this.#devices--;
     this.#countRef();
@@ -221,11 +231,8 @@ export class NativeNetwork implements Network {
     return iobuf;
   }
 
-  #batch(buffer: ArrayBuffer | undefined, count: number): void {
+  #batch(events: Int32Array, count: number, bytes: ArrayBuffer, offset: number): void {
     this.#inBatch = true;
-    if (buffer === undefined) return;
-    const events = new Int32Array(buffer, 0, count * EVENT_INTS);
-    const base = count * EVENT_INTS * 4;
     for (let i = 0; i < count; i++) {
       const at = i * EVENT_INTS;
       const type = events[at] ?? 0;
@@ -233,7 +240,7 @@ export class NativeNetwork implements Network {
       const page = events[at + 4] ?? -1;
       const value = events[at + 5] ?? 0;
       if (type === EVENT_RECORD) {
-        const header = Buffer.from(buffer, base + (events[at + 2] ?? 0), events[at + 3] ?? 0);
+        const header = Buffer.from(bytes, offset + (events[at + 2] ?? 0), events[at + 3] ?? 0);
         const iobuf = page >= 0 ? this.#takePage(page) : undefined;
         const record = iobuf ? new IoVec([header, iobuf.memory.subarray(0, value)], [iobuf]) : new IoVec([header]);
         const transport = this.#connections.get(id);

@@ -93,13 +93,17 @@ const random: Random = {
   },
 };
 
-/** The real world: this machine's clock, timers, entropy, network and disk; with the native addon when it is there. */
-export function createPlatform(): Platform {
+/**
+ * The real world: this machine's clock, timers, entropy, network and disk; with the native addon when it is there.
+ * @param options.daemon the process lives for its connections: waking up for them comes first (docs/rpc.md)
+ */
+export function createPlatform(options: { readonly daemon?: boolean } = {}): Platform {
   const arenas = loadNative<{ mapArena(size: number): ArrayBuffer }>('mapArena');
   const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)));
   const portable: Network = createPortableNetwork();
   const pool = loadNative<{ EventPool: NativeEventPoolConstructor }>('EventPool');
   const native = pool && new NativeNetwork(pool.EventPool, iobufs, portable);
+  if (options.daemon) native?.drive();
   return {
     clock,
     timers,
