@@ -26,6 +26,7 @@
 namespace {
 
 constexpr size_t kScratchSize = 128 * 1024;
+constexpr size_t kXattrUsual = 512;
 constexpr int kIovMax = 1024;
 // The names of one EntryStats, and those of the xattrs that it wants.
 constexpr size_t kNamesSize = 64 * 1024;
@@ -302,29 +303,35 @@ CALL(Futimens) {
   CHECK_ARGS();
   return a.answer(gts_utimens(fd, nullptr, at, an, mt, mn));
 }
+// The kernel allocates and clears as much memory as it is offered, up to 64 KiB: what is usually enough is offered first.
+template <typename Call>
+ssize_t Xattr(Call call) {
+  ssize_t size = call(kXattrUsual);
+  return size < 0 && errno == ERANGE ? call(kScratchSize) : size;
+}
 CALL(Lgetxattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
   NAME_ARG(name, 1);
-  return a.syscall(lgetxattr(path, name, a.state->scratch, kScratchSize));
+  return a.syscall(Xattr([&](size_t size) { return lgetxattr(path, name, a.state->scratch, size); }));
 }
 CALL(Fgetxattr) {
   Args a(env, info);
   int fd = a.num(0);
   NAME_ARG(name, 1);
   CHECK_ARGS();
-  return a.syscall(fgetxattr(fd, name, a.state->scratch, kScratchSize));
+  return a.syscall(Xattr([&](size_t size) { return fgetxattr(fd, name, a.state->scratch, size); }));
 }
 CALL(Llistxattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.syscall(llistxattr(path, a.state->scratch, kScratchSize));
+  return a.syscall(Xattr([&](size_t size) { return llistxattr(path, a.state->scratch, size); }));
 }
 CALL(Flistxattr) {
   Args a(env, info);
   int fd = a.num(0);
   CHECK_ARGS();
-  return a.syscall(flistxattr(fd, a.state->scratch, kScratchSize));
+  return a.syscall(Xattr([&](size_t size) { return flistxattr(fd, a.state->scratch, size); }));
 }
 CALL(Lsetxattr) {
   Args a(env, info);
