@@ -1,6 +1,7 @@
 import { Errno, type Fd, FopError, type Frame, type Gfid, type Iatt, IaType, type Inode, type Loc, type PrePostReply, type ReadlinkReply, SetAttr, UTIME_NOW, UTIME_OMIT, type Xdata } from '@glusterts/libglusterfs';
 import { type Brick, type Target, check } from './brick.js';
 import { directoryMode, fileMode } from './creation.js';
+import { copyMdata } from './mdata.js';
 import { replyXdata } from './xdata-reply.js';
 
 /* setattr, fsetattr, readlink (spec/brick.md, §4.13). */
@@ -46,7 +47,7 @@ function setTimes(brick: Brick, frame: Frame, at: Target, gfid: Gfid, inode: Ino
   check(typeof at === 'number' ? brick.storage.futimens(at, asec, ansec, msec, mnsec) : brick.storage.utimens(at, asec, ansec, msec, mnsec));
   const known = brick.settings.ctime ? brick.times(at, gfid, inode) : undefined;
   if (!known) return;
-  const times = { ...known };
+  const times = copyMdata(known);
   if (valid & SetAttr.ATIME) [times.atime, times.atime_nsec] = valid & SetAttr.ATIME_NOW ? frameTime(frame, now) : [wanted.ia_atime, wanted.ia_atime_nsec];
   if (valid & SetAttr.MTIME) [times.mtime, times.mtime_nsec] = valid & SetAttr.MTIME_NOW ? frameTime(frame, now) : [wanted.ia_mtime, wanted.ia_mtime_nsec];
   if (frame.ctime > times.ctime || (frame.ctime === times.ctime && frame.ctime_nsec > times.ctime_nsec)) [times.ctime, times.ctime_nsec] = [frame.ctime, frame.ctime_nsec];

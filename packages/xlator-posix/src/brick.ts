@@ -2,9 +2,10 @@ import {
   type Bytes, type CtxSlot, type Dict, Errno, type Fd, FopError, type Frame, type Gfid, Iatt, IATT_FLAGS_DEFAULT, IaType, type Inode, type Loc, type Logger, type Mdata, NULL_GFID,
   type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, gfidRead, gfidToIno, gfidToString,
 } from '@glusterts/libglusterfs';
+import { HashDirectories } from './hash-directories.js';
 import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
-import { advanceMdata, applyMdata, decodeMdata, encodeMdata, mdataOfFrame } from './mdata.js';
+import { advancedMdata, applyMdata, decodeMdata, encodeMdata, mdataOfFrame } from './mdata.js';
 import type { Settings } from './settings.js';
 import type { ColdContent } from './xdata-reply.js';
 
@@ -55,6 +56,9 @@ export class Brick {
   readonly mdataSlot: CtxSlot<Mdata>;
   readonly fdSlot: CtxSlot<OpenFile>;
   readonly files = new Map<Gfid, FileState>();
+  readonly hashDirectories: HashDirectories;
+  /** The brick lies on a file system without a disk: no read of it waits. All its files are on the one, being linked to their handles. */
+  inMemory = false;
   settings: Settings;
   hostname = 'localhost' as Bytes;
   glusterdUuid = '' as Bytes;
@@ -76,11 +80,13 @@ export class Brick {
     this.mdataSlot = init.mdataSlot;
     this.fdSlot = init.fdSlot;
     this.settings = init.settings;
+    this.hashDirectories = new HashDirectories(this.storage, this.hidden);
   }
 
   /** Remembers which inode `.glusterfs` is: stats that land on it answer ENOENT. */
   rememberHidden(): void {
     check(this.storage.lstat(this.hidden, HIDDEN_SLOT));
+    this.inMemory = this.storage.inMemory(this.hidden) === 1;
   }
 
   // ---- paths (spec/brick.md, §3.2)
@@ -108,12 +114,26 @@ export class Brick {
     const path = `${parent}/${where.name}` as Bytes;
     // A path that is too long goes through the handles' own links, which the kernel follows.
     if (path.length > PATH_SAFE) return `${this.hidden}/${target.slice(6)}` as Bytes;
-    if (this.#dirPaths.size >= DIR_PATHS_MAX) this.#dirPaths.clear();
-    this.#dirPaths.set(gfid, path);
+    this.#keepPath(gfid, path);
     return path;
   }
 
-  /** A directory was renamed or removed: known paths may be wrong. */
+  #keepPath(gfid: Gfid, path: Bytes): void {
+    if (this.#dirPaths.size >= DIR_PATHS_MAX) this.#dirPaths.clear();
+    this.#dirPaths.set(gfid, path);
+  }
+
+  /** A directory was made, and has its handle. */
+  directoryMade(gfid: Gfid, path: Bytes): void {
+    if (path.length <= PATH_SAFE) this.#keepPath(gfid, path);
+  }
+
+  /** An empty directory was removed: no path leads through it. */
+  directoryRemoved(gfid: Gfid): void {
+    this.#dirPaths.delete(gfid);
+  }
+
+  /** A directory was renamed or removed with what is in it: known paths may be wrong. */
   directoriesMoved(): void {
     this.#dirPaths.clear();
   }
@@ -229,9 +249,25 @@ export class Brick {
 
   /** The iatt of an entry by path; its gfid is read from the disk. */
   statEntry(path: Bytes, inode?: Inode): Iatt {
+    return this.withTimes(this.statBackend(path), path, inode);
+  }
+
+  /** As `statEntry`, for those who don't need the volume's times. */
+  statBackend(path: Bytes): Iatt {
     check(this.storage.lstat(path, 0));
     if (this.isHidden(0)) throw new FopError(Errno.ENOENT);
-    return this.withTimes(this.iatt(0, this.diskGfid(path)), path, inode);
+    return this.iatt(0, this.diskGfid(path));
+  }
+
+  /** The iatt of an object that this fop has made, and its first times; it has none yet. */
+  statMade(frame: Frame, at: Target, gfid: Gfid, inode: Inode): Iatt {
+    check(typeof at === 'number' ? this.storage.fstat(at, 0) : this.storage.lstat(at, 0));
+    const iatt = this.iatt(0, gfid);
+    if ((frame.flags & 7) === 0 || !this.settings.ctime) return iatt;
+    // The table learns of the inode when the reply has gone up. Should it know the gfid by then, this inode is dropped.
+    const owner = inode.gfid === NULL_GFID && gfid !== NULL_GFID && !inode.table.find(gfid) ? inode : this.#owner(gfid, inode);
+    this.#record(at, gfid, owner, mdataOfFrame(frame), iatt);
+    return iatt;
   }
 
   /** The iatt of the parent of a location, whose path is `dir`. */
@@ -279,8 +315,11 @@ export class Brick {
   }
 
   storeTimes(at: Target, gfid: Gfid, inode: Inode | undefined, times: Mdata): number {
+    return this.#store(at, this.#owner(gfid, inode), times);
+  }
+
+  #store(at: Target, owner: Inode | undefined, times: Mdata): number {
     const result = this.setx(at, Xattr.MDATA, encodeMdata(times), 0);
-    const owner = this.#owner(gfid, inode);
     if (result === 0 && owner) this.mdataSlot.set(owner, times);
     return result;
   }
@@ -298,9 +337,13 @@ export class Brick {
   #touch(frame: Frame, bits: number, at: Target, iatt: Iatt | undefined, gfid: Gfid, inode: Inode | undefined): void {
     if (bits === 0 || !this.settings.ctime) return;
     const known = this.times(at, gfid, inode);
-    const times = known ? { ...known } : mdataOfFrame(frame);
-    if (known) advanceMdata(times, bits, frame);
-    const result = this.storeTimes(at, gfid, inode, times);
+    const times = known ? advancedMdata(known, bits, frame) : mdataOfFrame(frame);
+    if (times !== known) this.#record(at, gfid, this.#owner(gfid, inode), times, iatt);
+    else if (iatt) applyMdata(iatt, times);
+  }
+
+  #record(at: Target, gfid: Gfid, owner: Inode | undefined, times: Mdata, iatt: Iatt | undefined): void {
+    const result = this.#store(at, owner, times);
     if (result < 0) this.log.warning(113130, 'gfid: setting mdata failed', { gfid: gfidToString(gfid), errno: -result });
     else if (iatt) applyMdata(iatt, times);
   }

@@ -1,5 +1,5 @@
 import { type Bytes, Dict, type Errno, FopError, type Frame, type Gfid, IaType, type Iatt, type Loc, NULL_GFID, valueBytes, type Xdata } from '@glusterts/libglusterfs';
-import type { Brick } from './brick.js';
+import type { Brick, Target } from './brick.js';
 import { setTextAcl } from './acl-text.js';
 import { addGfid2path, changePgfid } from './handle.js';
 import { Key, NOT_XATTRS, Xattr } from './keys.js';
@@ -44,27 +44,30 @@ export function isLinkto(brick: Brick, path: Bytes, iatt: Iatt): boolean {
 }
 
 /** The ACLs that access-control computed; failures are logged. */
-export function setAcls(brick: Brick, path: Bytes, xdata: Xdata): void {
-  for (const key of [Xattr.ACL_ACCESS, Xattr.ACL_DEFAULT]) {
+export function setAcls(brick: Brick, at: Target, xdata: Xdata): void {
+  for (const key of ACLS) {
     const value = xdata?.getBin(key);
     if (!value) continue;
-    const result = brick.storage.lsetxattr(path, key, value, 0);
+    const result = brick.setx(at, key, value, 0);
     if (result < 0) brick.log.error(113106, 'setting ACLs failed', { key, errno: -result });
   }
 }
 
+const ACLS = [Xattr.ACL_ACCESS, Xattr.ACL_DEFAULT] as const;
+
 /** gfid2path and pgfid of a new name of a non-directory; failures are logged. */
-export function markName(brick: Brick, path: Bytes, loc: Loc, links: number): void {
-  const results = [changePgfid(brick, path, loc.parentGfid, 1), addGfid2path(brick, path, loc.parentGfid, loc.name, links)];
-  for (const result of results) if (result < 0) brick.log.error(113018, 'setting gfid2path or pgfid failed', { errno: -result });
+export function markName(brick: Brick, at: Target, loc: Loc, links: number): void {
+  const pgfid = changePgfid(brick, at, loc.parentGfid, 1);
+  const gfid2path = addGfid2path(brick, at, loc.parentGfid, loc.name, links);
+  if (pgfid < 0 || gfid2path < 0) brick.log.error(113018, 'setting gfid2path or pgfid failed', { errno: -Math.min(pgfid, gfid2path) });
 }
 
 /** Every other key of xdata becomes an xattr; the first failure ends it, and is only logged. */
-export function setCreationXattrs(brick: Brick, path: Bytes, xdata: Xdata, drop: ReadonlySet<string> = NONE): void {
+export function setCreationXattrs(brick: Brick, at: Target, xdata: Xdata, drop: ReadonlySet<string> = NONE): void {
   if (!xdata) return;
   for (const [key, entry] of xdata.entries()) {
     if (key === Xattr.GFID || key === Key.GFID_REQ || key === Xattr.ACL_ACCESS || key === Xattr.ACL_DEFAULT || NOT_XATTRS.has(key) || drop.has(key)) continue;
-    const result = setOneXattr(brick, path, key, valueBytes(entry) ?? new Uint8Array(0), XATTR_CREATE);
+    const result = setOneXattr(brick, at, key, valueBytes(entry) ?? new Uint8Array(0), XATTR_CREATE);
     if (result < 0) {
       brick.log.debug(113022, 'an xattr of a creation was refused', { key, errno: -result });
       return;

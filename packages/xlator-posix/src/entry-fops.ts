@@ -1,11 +1,11 @@
 import {
   type Bytes, type CreateReply, type EntryReply, Errno, type Fd, FopError, type Frame, type Gfid, IaType, type Iatt, type Loc, NULL_GFID, OpenFlag, ROOT_GFID, type Xdata,
 } from '@glusterts/libglusterfs';
-import { type Brick, check } from './brick.js';
+import { type Brick, type Target, check } from './brick.js';
 import { directoryMode, fileMode, gfidForCreation, groupFor, isLinktoMode, markName, preopCheck, setAcls, setCreationXattrs } from './creation.js';
 import { addGfid2path, changePgfid, removeHandle, setGfid } from './handle.js';
 import { directoryHandleTarget } from './handle-path.js';
-import { Key } from './keys.js';
+import { Key, Xattr } from './keys.js';
 
 /* The fops that make entries (spec/brick.md, §4.3 to §4.6, §4.8). */
 
@@ -22,10 +22,18 @@ function parentBefore(brick: Brick, dir: Bytes, loc: Loc): Iatt {
   }
 }
 
-/** The last steps of each: attributes, times, parent. */
-function created(brick: Brick, frame: Frame, loc: Loc, dir: Bytes, path: Bytes, preparent: Iatt, gfid: Gfid): EntryReply {
-  const stat = brick.stat(path, gfid, loc.inode);
-  brick.touch(frame, path, stat, gfid, loc.inode);
+/**
+ * The last steps of each: attributes, times, parent.
+ * @param at the entry: its path, or an fd of it @param fresh it was made just now, and nobody has given it times
+ */
+function created(brick: Brick, frame: Frame, loc: Loc, dir: Bytes, at: Target, preparent: Iatt, gfid: Gfid, fresh: boolean): EntryReply {
+  let stat: Iatt;
+  if (fresh) {
+    stat = brick.statMade(frame, at, gfid, loc.inode);
+  } else {
+    stat = brick.stat(at, gfid, loc.inode);
+    brick.touch(frame, at, stat, gfid, loc.inode);
+  }
   const postparent = brick.statParent(dir, loc);
   brick.touchParent(frame, dir, postparent, loc);
   return { inode: loc.inode, stat, preparent, postparent, xdata: undefined };
@@ -40,6 +48,9 @@ function orRemove<T>(remove: () => void, steps: () => T): T {
     throw error;
   }
 }
+
+/** Whether the xattrs that a creation brings are without times. */
+const bringsNoTimes = (xdata: Xdata): boolean => !xdata?.has(Xattr.MDATA);
 
 /** Gives a fresh entry its owner, or throws. */
 function own(brick: Brick, frame: Frame, path: Bytes, parent: Iatt): void {
@@ -89,8 +100,8 @@ export function mknod(brick: Brick, frame: Frame, loc: Loc, mode: number, rdev: 
     if (!linked) setAcls(brick, path, xdata);
     markName(brick, path, loc, 1);
     setCreationXattrs(brick, path, xdata);
-    if (!linked && gfid !== NULL_GFID) setGfid(brick, path, gfid, IaType.REG, loc.parentGfid, loc.name);
-    return created(brick, frame, loc, dir, path, preparent, gfid);
+    if (!linked && gfid !== NULL_GFID) setGfid(brick, path, path, gfid, IaType.REG, loc.parentGfid, loc.name);
+    return created(brick, frame, loc, dir, path, preparent, gfid, !linked && bringsNoTimes(xdata));
   });
 }
 
@@ -118,8 +129,10 @@ export function mkdir(brick: Brick, frame: Frame, loc: Loc, mode: number, xdata:
     check(brick.storage.lchown(path, frame.uid, group));
     setAcls(brick, path, xdata);
     setCreationXattrs(brick, path, xdata, drop);
-    if (gfid !== NULL_GFID) setGfid(brick, path, gfid, IaType.DIR, loc.parentGfid, loc.name);
-    return created(brick, frame, loc, dir, path, preparent, gfid);
+    if (gfid !== NULL_GFID) setGfid(brick, path, path, gfid, IaType.DIR, loc.parentGfid, loc.name);
+    const reply = created(brick, frame, loc, dir, path, preparent, gfid, bringsNoTimes(xdata));
+    if (gfid !== NULL_GFID) brick.directoryMade(gfid, path);
+    return reply;
   });
 }
 
@@ -142,8 +155,8 @@ export function symlink(brick: Brick, frame: Frame, linkpath: Bytes, loc: Loc, x
     own(brick, frame, path, preparent);
     markName(brick, path, loc, 1);
     setCreationXattrs(brick, path, xdata);
-    if (gfid !== NULL_GFID) setGfid(brick, path, gfid, IaType.LNK, loc.parentGfid, loc.name);
-    return created(brick, frame, loc, dir, path, preparent, gfid);
+    if (gfid !== NULL_GFID) setGfid(brick, path, path, gfid, IaType.LNK, loc.parentGfid, loc.name);
+    return created(brick, frame, loc, dir, path, preparent, gfid, bringsNoTimes(xdata));
   });
 }
 
@@ -182,24 +195,46 @@ export function create(brick: Brick, frame: Frame, loc: Loc, flags: number, mode
   brick.checkSpace(frame, xdata);
   const preparent = parentBefore(brick, dir, loc);
   const wanted = backendFlags(brick, flags === 0 ? OpenFlag.CREAT | OpenFlag.RDWR | OpenFlag.EXCL : flags | OpenFlag.CREAT);
-  const existed = storage.lstat(path, 1) === 0;
-  const drop = existed ? new Set<string>() : preopCheck(brick, dir, xdata, Errno.EIO);
-  const opened = check(storage.open(path, wanted, S_IFREG | fileMode(brick, mode)));
+  // With O_EXCL open(2) itself tells.
+  const exclusive = (wanted & OpenFlag.EXCL) !== 0;
+  const existed = !exclusive && storage.lstat(path, 1) === 0;
+  const drop = existed ? new Set<string>() : preopOfNew(brick, dir, path, xdata);
+  const permissions = fileMode(brick, mode);
+  const opened = check(storage.open(path, wanted, S_IFREG | permissions));
   return orRemove(() => {
     storage.close(opened);
     if (!existed) storage.unlink(path);
   }, () => {
     if (!existed) {
-      const result = storage.lchown(path, frame.uid, groupFor(frame, preparent));
+      const result = ownFile(brick, opened, permissions, frame.uid, groupFor(frame, preparent));
       if (result < 0) brick.log.error(113020, 'chown of a new file failed', { errno: -result });
-      setAcls(brick, path, xdata);
-      markName(brick, path, loc, 1);
-      setCreationXattrs(brick, path, xdata, drop);
+      setAcls(brick, opened, xdata);
+      markName(brick, opened, loc, 1);
+      setCreationXattrs(brick, opened, xdata, drop);
     }
-    if (gfid !== NULL_GFID) setGfid(brick, path, gfid, IaType.REG, loc.parentGfid, loc.name);
+    if (gfid !== NULL_GFID) setGfid(brick, opened, path, gfid, IaType.REG, loc.parentGfid, loc.name);
     const owner = existed ? brick.diskGfid(opened) : gfid;
-    const reply = created(brick, frame, loc, dir, path, preparent, owner);
+    const { inode, stat, postparent } = created(brick, frame, loc, dir, opened, preparent, owner, !existed && bringsNoTimes(xdata));
     brick.opened(fd, { fd: opened, gfid: owner, flags: wanted });
-    return { ...reply, fd, xdata };
+    return { inode, stat, preparent, postparent, fd, xdata };
   });
+}
+
+/** The pre-op check of a file that shall be new; a name that is taken counts for more than the check. */
+function preopOfNew(brick: Brick, dir: Bytes, path: Bytes, xdata: Xdata): ReadonlySet<string> {
+  try {
+    return preopCheck(brick, dir, xdata, Errno.EIO);
+  } catch (error) {
+    if (brick.storage.lstat(path, 1) === 0) throw new FopError(Errno.EEXIST);
+    throw error;
+  }
+}
+
+const SETS_ID = 0o6000;
+
+/** Gives a new file its owner. One that it has already isn't set again, but for files whose setuid and setgid bits go with that. */
+function ownFile({ storage }: Brick, fd: number, mode: number, uid: number, gid: number): number {
+  const { cells } = storage;
+  if (uid === 0 && (mode & SETS_ID) === 0 && storage.fstat(fd, 1) === 0 && cells.uid(1) === uid && cells.gid(1) === gid) return 0;
+  return storage.fchown(fd, uid, gid);
 }

@@ -1,5 +1,5 @@
 import { type Bytes, Errno, FopError, type Gfid, IaType, gfidToBuffer, gfidToString, toBuffer } from '@glusterts/libglusterfs';
-import { type Brick, check } from './brick.js';
+import { type Brick, type Target, check } from './brick.js';
 import { directoryHandleTarget, gfid2pathValue, handleName } from './handle-path.js';
 import { Xattr } from './keys.js';
 
@@ -12,25 +12,12 @@ const XATTR_CREATE = 1;
 /** A file with more links gets no further gfid2path xattrs. */
 const GFID2PATH_LINKS_MAX = 500;
 
-/** Runs a call that makes a handle; makes the hash directories and runs it again when they are missing. */
-function withHashDirectories(brick: Brick, gfid: Gfid, make: () => number): number {
-  const result = make();
-  if (result !== -Errno.ENOENT) return result;
-  const [first = '', second = ''] = handleName(gfid).split('/');
-  const inner = `${brick.hidden}/${first}/${second}` as Bytes;
-  // The outer ones exist since init.
-  if (brick.storage.mkdir(inner, 0o700) === -Errno.ENOENT) {
-    brick.storage.mkdir(`${brick.hidden}/${first}` as Bytes, 0o700);
-    brick.storage.mkdir(inner, 0o700);
-  }
-  return make();
-}
-
 /** Makes a non-directory's handle; fine if it is there. Answers −errno; −EEXIST when the gfid is another file's. */
 export function makeFileHandle(brick: Brick, path: Bytes, gfid: Gfid): number {
   const { storage } = brick;
-  const handle = brick.handlePath(gfid);
-  const result = withHashDirectories(brick, gfid, () => storage.link(path, handle));
+  const name = handleName(gfid);
+  const handle = `${brick.hidden}/${name}` as Bytes;
+  const result = brick.hashDirectories.within(name, () => storage.link(path, handle));
   if (result < 0 && result !== -Errno.EEXIST) return result;
   if (result === 0) return 0;
   const ours = storage.lstat(path, 4);
@@ -42,9 +29,9 @@ export function makeFileHandle(brick: Brick, path: Bytes, gfid: Gfid): number {
 
 /** Makes a directory's handle; an existing one is left alone. */
 export function makeDirectoryHandle(brick: Brick, gfid: Gfid, parent: Gfid, name: Bytes): number {
-  const handle = brick.handlePath(gfid);
+  const handle = handleName(gfid);
   const target = directoryHandleTarget(parent, name);
-  const result = withHashDirectories(brick, gfid, () => brick.storage.symlink(target, handle));
+  const result = brick.hashDirectories.within(handle, () => brick.storage.symlink(target, `${brick.hidden}/${handle}` as Bytes));
   return result === -Errno.EEXIST ? 0 : result;
 }
 
@@ -62,20 +49,23 @@ export function removeDirectoryHandle(brick: Brick, gfid: Gfid, parent: Gfid, na
   if (brick.storage.readlink(handle) === directoryHandleTarget(parent, name)) brick.storage.unlink(handle);
 }
 
-/** Gives a new entry its gfid and its handle. Throws what fails; then a handle made by this call is gone again. */
-export function setGfid(brick: Brick, path: Bytes, gfid: Gfid, type: IaType, parent: Gfid, name: Bytes): void {
-  const result = brick.storage.lsetxattr(path, Xattr.GFID, gfidToBuffer(gfid), XATTR_CREATE);
+/**
+ * Gives a new entry its gfid and its handle. Throws what fails; then a handle made by this call is gone again.
+ * @param at the entry: its path, or an fd of it
+ */
+export function setGfid(brick: Brick, at: Target, path: Bytes, gfid: Gfid, type: IaType, parent: Gfid, name: Bytes): void {
+  const result = brick.setx(at, Xattr.GFID, gfidToBuffer(gfid), XATTR_CREATE);
   if (result < 0 && result !== -Errno.EEXIST) throw new FopError(-result);
-  const owner = result === 0 ? gfid : brick.diskGfid(path);
+  const owner = result === 0 ? gfid : brick.diskGfid(at);
   check(makeHandle(brick, path, owner, type, parent, name));
 }
 
 /** Adds the gfid2path xattr of a name; 0, or −errno. @param links the client-visible count, with this name */
-export function addGfid2path(brick: Brick, path: Bytes, parent: Gfid, name: Bytes, links: number): number {
+export function addGfid2path(brick: Brick, at: Target, parent: Gfid, name: Bytes, links: number): number {
   if (!brick.settings.gfid2path || links > GFID2PATH_LINKS_MAX) return 0;
   const value = gfid2pathValue(parent, name);
   const key = (Xattr.GFID2PATH + brick.storage.xxh64(value)) as Bytes;
-  const result = brick.storage.lsetxattr(path, key, toBuffer(value), XATTR_CREATE);
+  const result = brick.setx(at, key, toBuffer(value), XATTR_CREATE);
   return result === -Errno.EEXIST ? 0 : result;
 }
 
@@ -88,16 +78,16 @@ export function removeGfid2path(brick: Brick, path: Bytes, parent: Gfid, name: B
 }
 
 /** Changes the number of a file's links in one parent (`trusted.pgfid.<parent>`, u32 BE; removed at 0). */
-export function changePgfid(brick: Brick, path: Bytes, parent: Gfid, change: 1 | -1): number {
+export function changePgfid(brick: Brick, at: Target, parent: Gfid, change: 1 | -1): number {
   if (!brick.settings.pgfid) return 0;
   const key = (Xattr.PGFID + gfidToString(parent)) as Bytes;
-  const old = brick.storage.lgetxattr(path, key);
+  const old = brick.getx(at, key);
   const count = (typeof old === 'number' || old.length !== 4 ? 0 : Buffer.from(old).readUInt32BE()) + change;
   if (count <= 0) {
-    const result = brick.storage.lremovexattr(path, key);
+    const result = brick.removex(at, key);
     return result === -Errno.ENODATA ? 0 : result;
   }
   const value = Buffer.alloc(4);
   value.writeUInt32BE(count);
-  return brick.storage.lsetxattr(path, key, value, 0);
+  return brick.setx(at, key, value, 0);
 }

@@ -53,7 +53,7 @@ function refuseDevices(fd: Fd): void {
 async function read(brick: Brick, file: OpenFile, view: Uint8Array, offset: number): Promise<number> {
   const direct = (file.flags & OpenFlag.DIRECT) !== 0;
   if (!direct) {
-    const count = brick.storage.preadv(file.fd, [view], offset, true);
+    const count = brick.storage.preadv(file.fd, [view], offset, !brick.inMemory);
     if (count !== -Errno.EAGAIN && count !== -Errno.EOPNOTSUPP) return check(count);
   } else if (offset % DIRECT_ALIGNMENT !== 0 || view.length % DIRECT_ALIGNMENT !== 0) {
     throw new FopError(Errno.EINVAL);

@@ -13,22 +13,29 @@ export function decodeMdata(value: Uint8Array): Mdata | undefined {
   return { ctime: word(9), ctime_nsec: word(17), mtime: word(25), mtime_nsec: word(33), atime: word(41), atime_nsec: word(49) };
 }
 
-/** The xattr's 57 bytes. */
+const encoded = new Uint8Array(SIZE);
+const encodedView = new DataView(encoded.buffer);
+encoded[0] = VERSION;
+
+function put(offset: number, number: number): void {
+  encodedView.setInt32(offset, Math.floor(number / 2 ** 32));
+  encodedView.setUint32(offset + 4, number >>> 0);
+}
+
+/** The xattr's 57 bytes, in memory that the next call writes over. */
 export function encodeMdata(times: Mdata): Uint8Array {
-  const value = new Uint8Array(SIZE);
-  const view = new DataView(value.buffer);
-  const put = (offset: number, number: number): void => {
-    view.setInt32(offset, Math.floor(number / 2 ** 32));
-    view.setUint32(offset + 4, number >>> 0);
-  };
-  value[0] = VERSION;
   put(9, times.ctime);
   put(17, times.ctime_nsec);
   put(25, times.mtime);
   put(33, times.mtime_nsec);
   put(41, times.atime);
   put(49, times.atime_nsec);
-  return value;
+  return encoded;
+}
+
+/** A copy, always of the same shape. */
+export function copyMdata({ ctime, ctime_nsec, mtime, mtime_nsec, atime, atime_nsec }: Mdata): Mdata {
+  return { ctime, ctime_nsec, mtime, mtime_nsec, atime, atime_nsec };
 }
 
 /** The later of two times comes first in a comparison. */
@@ -42,12 +49,21 @@ export function mdataOfFrame(frame: Frame): Mdata {
   return { ctime, ctime_nsec, mtime: ctime, mtime_nsec: ctime_nsec, atime: ctime, atime_nsec: ctime_nsec };
 }
 
-/** Moves the flagged times (1 ctime, 2 mtime, 4 atime) to the frame's time; never back. */
-export function advanceMdata(times: Mdata, bits: number, frame: Frame): void {
+/** Moves the flagged times (1 ctime, 2 mtime, 4 atime) to the frame's time; never back. The same object when none moves, else a copy. */
+export function advancedMdata(known: Mdata, bits: number, frame: Frame): Mdata {
   const { ctime: sec, ctime_nsec: nsec } = frame;
-  if (bits & 1 && newer(sec, nsec, times.ctime, times.ctime_nsec)) [times.ctime, times.ctime_nsec] = [sec, nsec];
-  if (bits & 2 && newer(sec, nsec, times.mtime, times.mtime_nsec)) [times.mtime, times.mtime_nsec] = [sec, nsec];
-  if (bits & 4 && newer(sec, nsec, times.atime, times.atime_nsec)) [times.atime, times.atime_nsec] = [sec, nsec];
+  const ctime = (bits & 1) !== 0 && newer(sec, nsec, known.ctime, known.ctime_nsec);
+  const mtime = (bits & 2) !== 0 && newer(sec, nsec, known.mtime, known.mtime_nsec);
+  const atime = (bits & 4) !== 0 && newer(sec, nsec, known.atime, known.atime_nsec);
+  if (!ctime && !mtime && !atime) return known;
+  return {
+    ctime: ctime ? sec : known.ctime,
+    ctime_nsec: ctime ? nsec : known.ctime_nsec,
+    mtime: mtime ? sec : known.mtime,
+    mtime_nsec: mtime ? nsec : known.mtime_nsec,
+    atime: atime ? sec : known.atime,
+    atime_nsec: atime ? nsec : known.atime_nsec,
+  };
 }
 
 /** Each time the later of the two. */

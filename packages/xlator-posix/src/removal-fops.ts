@@ -15,7 +15,7 @@ export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): Unli
   const { storage } = brick;
   const path = brick.entryPath(loc);
   const dir = brick.parentPath(loc);
-  const stat = brick.statEntry(path, loc.inode);
+  const stat = brick.statBackend(path);
   const gfid = stat.ia_gfid;
   const preparent = brick.statParent(dir, loc);
   if (brick.asked(xdata, Key.DONT_UNLINK_OPEN) && brick.openCount(gfid) > 0) throw new FopError(Errno.EBUSY);
@@ -74,11 +74,12 @@ export function rmdir(brick: Brick, frame: Frame, loc: Loc, flags: number, _xdat
   if (loc.parentGfid === ROOT_GFID && loc.name === '.glusterfs') throw new FopError(Errno.EPERM);
   const path = brick.entryPath(loc);
   const dir = brick.parentPath(loc);
-  const stat = brick.statEntry(path);
+  const stat = brick.statBackend(path);
   const preparent = brick.statParent(dir, loc);
   const result = flags === 0 ? storage.rmdir(path) : toLandfill(brick, path, stat.ia_gfid);
   if (result < 0) throw new FopError(result === -Errno.EEXIST ? Errno.ENOTEMPTY : -result);
-  brick.directoriesMoved();
+  if (flags === 0) brick.directoryRemoved(stat.ia_gfid);
+  else brick.directoriesMoved();
   if (stat.ia_gfid !== NULL_GFID) removeDirectoryHandle(brick, stat.ia_gfid, loc.parentGfid, loc.name);
   const postparent = brick.statParent(dir, loc);
   brick.touchParent(frame, dir, postparent, loc);
@@ -101,8 +102,10 @@ export function rename(brick: Brick, frame: Frame, oldloc: Loc, newloc: Loc, xda
   const newPath = brick.entryPath(newloc);
   const newDir = brick.parentPath(newloc);
   const preoldparent = brick.statParent(oldDir, oldloc);
-  const prenewparent = brick.statParent(newDir, newloc);
-  const source = brick.statEntry(oldPath);
+  // Most renames stay in their directory.
+  const oneParent = oldloc.parentGfid === newloc.parentGfid;
+  const prenewparent = oneParent ? preoldparent : brick.statParent(newDir, newloc);
+  const source = brick.statBackend(oldPath);
   // A rename onto another name of the same file does nothing: both names stay.
   const victim = statVictim(brick, newPath);
   if (victim?.ia_type === IaType.DIR) {
@@ -139,6 +142,7 @@ export function rename(brick: Brick, frame: Frame, oldloc: Loc, newloc: Loc, xda
   // A parent may itself have moved, when it lies in the directory's new place.
   const postoldparent = brick.statParent(brick.parentPath(oldloc), oldloc);
   brick.touchParent(frame, brick.parentPath(oldloc), postoldparent, oldloc);
+  if (oneParent) return { stat, preoldparent, postoldparent, prenewparent, postnewparent: postoldparent, xdata: renameReplies(xdata, victim) };
   const postnewparent = brick.statParent(brick.parentPath(newloc), newloc);
   brick.touchParent(frame, brick.parentPath(newloc), postnewparent, newloc);
   return { stat, preoldparent, postoldparent, prenewparent, postnewparent, xdata: renameReplies(xdata, victim) };

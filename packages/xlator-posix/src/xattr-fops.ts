@@ -2,7 +2,7 @@ import { type Bytes, Dict, Errno, FopError, type Frame, type Gfid, type Getxattr
 import { type Brick, type Target, check } from './brick.js';
 import { isLinkto, setOneXattr } from './creation.js';
 import { Key, Xattr } from './keys.js';
-import { decodeMdata, mergeMdata } from './mdata.js';
+import { copyMdata, decodeMdata, mergeMdata } from './mdata.js';
 import { virtualXattr } from './virtual-xattr.js';
 import { isHiddenFromGet, isHiddenFromGetAll, isProtected } from './xattr-filter.js';
 import { addPrePost, replyXdata } from './xdata-reply.js';
@@ -62,7 +62,7 @@ function addAcl(brick: Brick, at: Target, key: Bytes, reply: Dict): void {
 /** The later of each time; made if the object has none. */
 function mergeTimes(brick: Brick, { at, gfid, inode }: Subject, given: Mdata): void {
   const known = brick.times(at, gfid, inode);
-  const times = known ? { ...known } : { ...given };
+  const times = copyMdata(known ?? given);
   if (known) mergeMdata(times, given);
   check(brick.storeTimes(at, gfid, inode, times));
 }

@@ -127,7 +127,7 @@ function addContent(brick: Brick, at: Target, stat: Iatt, xdata: Dict, reply: Di
   const fd = brick.storage.open(at, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0);
   if (fd < 0) return;
   const content = new Uint8Array(stat.ia_size);
-  const count = stat.ia_size === 0 ? 0 : brick.storage.preadv(fd, [content], 0, true);
+  const count = stat.ia_size === 0 ? 0 : brick.storage.preadv(fd, [content], 0, !brick.inMemory);
   if (isInMemory(count)) {
     brick.storage.close(fd);
     if (count >= 0) reply.setBin(Key.CONTENT, content.subarray(0, count));

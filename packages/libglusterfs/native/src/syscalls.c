@@ -87,10 +87,17 @@ static int advance(struct iovec *iov, int count, size_t done) {
   return i;
 }
 
+static int is_in_memory(const struct statfs *fs) { return fs->f_type == TMPFS_MAGIC || fs->f_type == RAMFS_MAGIC; }
+
 /* Memory file systems don't know RWF_NOWAIT, and never need it. */
 static int never_waits(int fd) {
   struct statfs fs;
-  return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+  return fstatfs(fd, &fs) == 0 && is_in_memory(&fs);
+}
+
+long gts_in_memory(const char *path) {
+  struct statfs fs;
+  return statfs(path, &fs) < 0 ? -errno : is_in_memory(&fs);
 }
 
 long gts_preadv(int fd, struct iovec *iov, int count, int64_t offset, int nowait) {

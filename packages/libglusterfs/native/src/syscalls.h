@@ -23,6 +23,9 @@ long gts_fstat(int fd, union gts_cell *out);
 /* bsize, frsize, blocks, bfree, bavail, files, ffree, favail, fsid, flag, namemax; fsid as u64, the rest doubles. */
 long gts_statvfs(const char *path, union gts_cell *out);
 
+/* 1 when the path lies on a file system that is in memory only, 0 when not. */
+long gts_in_memory(const char *path);
+
 /* All bytes or an error, but for the end of the file (read) and for a full disk after a part (write). */
 long gts_preadv(int fd, struct iovec *iov, int count, int64_t offset, int nowait);
 long gts_pwritev(int fd, struct iovec *iov, int count, int64_t offset);

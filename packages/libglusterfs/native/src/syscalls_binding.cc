@@ -207,6 +207,11 @@ CALL(Statvfs) {
   CHECK_ARGS();
   return a.answer(gts_statvfs(path, out));
 }
+CALL(InMemory) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  return a.answer(gts_in_memory(path));
+}
 CALL(Mkdir) {
   Args a(env, info);
   PATH_ARG(path, 0);
@@ -599,7 +604,7 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
     napi_callback call;
   } calls[] = {
       {"open", Open}, {"openat", Openat}, {"close", Close}, {"stat", Stat}, {"lstat", Lstat}, {"lstatat", Lstatat}, {"fstat", Fstat},
-      {"statvfs", Statvfs}, {"mkdir", Mkdir}, {"mknod", Mknod}, {"link", Link}, {"symlink", Symlink}, {"readlink", Readlink},
+      {"statvfs", Statvfs}, {"inMemory", InMemory}, {"mkdir", Mkdir}, {"mknod", Mknod}, {"link", Link}, {"symlink", Symlink}, {"readlink", Readlink},
       {"rename", Rename}, {"unlink", Unlink}, {"rmdir", Rmdir}, {"truncate", Truncate}, {"chmod", Chmod}, {"fchmod", Fchmod},
       {"lchown", Lchown}, {"fchown", Fchown}, {"utimens", Utimens}, {"futimens", Futimens}, {"lgetxattr", Lgetxattr},
       {"fgetxattr", Fgetxattr}, {"llistxattr", Llistxattr}, {"flistxattr", Flistxattr}, {"lsetxattr", Lsetxattr},

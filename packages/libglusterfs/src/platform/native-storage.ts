@@ -9,7 +9,7 @@ export interface SyscallsAddon
     Storage,
     | 'open' | 'openat' | 'close' | 'stat' | 'lstat' | 'lstatat' | 'fstat' | 'mkdir' | 'mknod' | 'link' | 'symlink' | 'rename' | 'unlink' | 'rmdir' | 'truncate' | 'chmod' | 'fchmod'
     | 'lchown' | 'fchown' | 'utimens' | 'futimens' | 'lsetxattr' | 'fsetxattr' | 'lremovexattr' | 'fremovexattr' | 'seekdir' | 'lseek' | 'flock' | 'setrlimit' | 'umask' | 'mount' | 'umount2'
-    | 'pwritev' | 'xxh64'
+    | 'inMemory' | 'pwritev' | 'xxh64'
   > {
   statvfs(path: Bytes, slot: StatSlot): SysResult;
   readlink(path: Bytes): SysResult;
@@ -210,6 +210,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     lstatat: sys.lstatat,
     fstat: sys.fstat,
     statvfs,
+    inMemory: sys.inMemory,
     mkdir: sys.mkdir,
     mknod: sys.mknod,
     link: sys.link,

@@ -108,6 +108,8 @@ export interface Storage {
   fstat(fd: number, slot: StatSlot): SysResult;
   /** Throws a FopError. */
   statvfs(path: Bytes): StorageStatvfs;
+  /** 1 when the path lies on a file system that is nowhere but in memory, so that reading never waits for a disk; 0 when not. */
+  inMemory(path: Bytes): SysResult;
   mkdir(path: Bytes, mode: number): SysResult;
   mknod(path: Bytes, mode: number, major: number, minor: number): SysResult;
   /** A hard link; to a symlink itself, if `from` is one. */
