@@ -45,6 +45,7 @@ export * from './logging-gluster.js';
 export { dmHash } from './dm-hash.js';
 export * from './fnmatch.js';
 export * from './option-parser.js';
+export * from './packed-entries.js';
 export * from './pass-through.js';
 export * from './volfile.js';
 export { fuzzVolfile } from './fuzz-volfile.js';

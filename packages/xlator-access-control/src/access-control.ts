@@ -1,6 +1,6 @@
 import {
   type Bytes, type CreateReply, type CtxSlot, Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Iatt, type Inode, type Loc,
-  type LookupReply, type OpenReply, type PlainReply, type PrePostReply, type ReaddirReply, type RenameReply, SetAttr, type UnlinkReply, type Xdata, Xlator, type XlatorContext,
+  type LookupReply, type OpenReply, type PlainReply, type PrePostReply, type ReaddirReply, type RenameReply, SetAttr, type UnlinkReply, type Xdata, Xlator, type XlatorContext, packedEntries,
 } from '@glusterts/libglusterfs';
 import { type Acl, type Permissions, formatAcl, inGroup, inherit, modeOfAcl, parseAcl, permits } from './acl.js';
 
@@ -44,6 +44,7 @@ export class AccessControl extends Xlator {
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     this.#need(frame, fd.inode, R);
     const reply = await this.child.readdirp(frame, fd, size, offset, withAclRequest(xdata));
+    if (packedEntries(reply)) return reply;
     for (const entry of reply.entries) if (entry.inode && !entry.stat.isNull) this.#learn(entry.inode, entry.stat, entry.dict);
     return reply;
   }

@@ -21,6 +21,8 @@ export interface OpenFile {
   buffered?: number;
   /** Directories: entries read ahead, and the cookie at which they begin. */
   ahead?: { after: bigint; entries: import('@glusterts/libglusterfs').StorageDirent[]; index: number };
+  /** The same for readdirp: records of the kernel, and where among their bytes. */
+  records?: { after: bigint; bytes: Uint8Array; at: number };
 }
 
 /** What the brick knows of a file while it is open. */
@@ -296,16 +298,9 @@ export class Brick {
     return times;
   }
 
-  /** The iatt of an entry whose stat lies in a slot and whose xattrs were read with it; undefined for what clients never see. */
-  listedIatt(slot: StatSlot, gfidValue: Uint8Array | undefined, mdataValue: Uint8Array | undefined, directory: Inode): Iatt | undefined {
-    if (this.isHidden(slot)) return undefined;
-    const gfid = gfidValue?.length === 16 ? gfidRead(gfidValue) : NULL_GFID;
-    const iatt = this.iatt(slot, gfid);
-    if (!this.settings.ctime) return iatt;
-    const owner = this.#owner(gfid, directory);
-    const times = (owner && this.mdataSlot.get(owner)) ?? (mdataValue && decodeMdata(mdataValue));
-    if (times) applyMdata(iatt, times);
-    return iatt;
+  /** Where the stat of `.glusterfs` lies. */
+  get hiddenSlot(): StatSlot {
+    return HIDDEN_SLOT;
   }
 
   /** The inode of the table: times are cached on that one only, since two copies would part ways. */

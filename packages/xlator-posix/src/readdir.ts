@@ -1,16 +1,19 @@
 import {
-  type Bytes, Dict, type Dirent, type Direntp, Errno, type Fd, FopError, Iatt, IaType, type ReaddirReply, ROOT_GFID, type StorageDirent, type Xdata, direntType, typeFromMode,
+  type Bytes, type Dirent, type Direntp, DirplistFlag, Errno, type Fd, FopError, Iatt, IaType, type ReaddirReply, ROOT_GFID, type StorageDirent, type Xdata, direntType, packedReply, typeFromMode,
 } from '@glusterts/libglusterfs';
 import { volumePath } from './ancestry.js';
 import { type Brick, type OpenFile, check } from './brick.js';
-import { Key, Xattr } from './keys.js';
-import { plainNames, replyXdata } from './xdata-reply.js';
+import { Key } from './keys.js';
+import { listedNames, replyXdata } from './xdata-reply.js';
 
 /* readdir, readdirp (spec/brick.md, §8). */
 
 /** What one entry costs of the reply's size, besides its name and a NUL. */
 const ENTRY_COST = 208;
 const DT_DIR = 4;
+const NONE = new Uint8Array(0);
+/** Bytes of one reply after which no more contents are added to it: lookups bring the others. */
+const CONTENTS_MAX = 8 * 1024 * 1024;
 
 /** Walks a directory from a cookie on; entries that the kernel gave and nobody took yet wait in the open file. */
 class Walk {
@@ -32,6 +35,7 @@ class Walk {
       check(brick.storage.seekdir(file.fd, offset));
     }
     delete file.ahead;
+    delete file.records;
   }
 
   /** The next entry, left where it is; undefined at the end. */
@@ -111,41 +115,57 @@ export function readdir(brick: Brick, fd: Fd, size: number, offset: bigint, xdat
 export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xdata: Xdata): ReaddirReply<Direntp> {
   if (xdata?.has(Key.ANCESTRY_DENTRY)) return ancestry(brick, fd);
   const file = openDirectory(brick, fd);
-  const batch = fill(brick, fd, file, size, offset, xdata);
   const path = fd.inode.gfid === ROOT_GFID ? brick.root : brick.dirPath(fd.inode.gfid);
   const dir = typeof path === 'number' ? (`/proc/self/fd/${file.fd}` as Bytes) : path;
-  const names = plainNames(xdata);
-  const entries = names ? listed(brick, fd, dir, batch.entries, names, xdata) : batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata));
-  return { entries, eof: batch.eof, xdata: undefined };
+  const names = listedNames(xdata);
+  if (names) return listed(brick, fd, dir, size, offset, names, xdata);
+  const batch = fill(brick, fd, file, size, offset, xdata);
+  return { entries: batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata)), eof: batch.eof, xdata: undefined };
 }
 
-/** The entries with what one native call tells of many. */
-function listed(brick: Brick, fd: Fd, dir: Bytes, dirents: readonly Dirent[], names: readonly Bytes[], xdata: Xdata): Direntp[] {
-  const wanted = [Xattr.GFID, Xattr.MDATA, ...names];
-  const entries: Direntp[] = [];
-  const rootParent = fd.inode.gfid === ROOT_GFID;
-  brick.storage.entryStats(dir, dirents.map(({ name }) => name), wanted, 0, (index, result, values) => {
-    const { d_ino, d_off, d_type, name } = dirents[index] as Dirent;
-    const direntp: Direntp = { d_ino, d_off, d_type, name, stat: new Iatt(), dict: undefined, inode: undefined };
-    entries.push(direntp);
-    if (name === '..' && rootParent) {
-      direntp.d_ino = 0xffffffffffffffffn;
-      return;
+/** The entries as native calls tell of many: packed, as they will be sent. */
+function listed(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bigint, names: readonly Bytes[], xdata: Xdata): ReaddirReply<Direntp> {
+  const { storage } = brick;
+  const file = openDirectory(brick, fd);
+  let { after, bytes, at } = file.records ?? { after: 0n, bytes: NONE, at: 0 };
+  delete file.ahead;
+  delete file.records;
+  if (offset === 0n || after !== offset) {
+    check(storage.seekdir(file.fd, offset));
+    at = bytes.length;
+    after = offset;
+  }
+  let flags = fd.inode.gfid === ROOT_GFID ? DirplistFlag.ROOT : 0;
+  if (brick.asked(xdata, Key.READDIR_FILTER_DIRECTORIES)) flags |= DirplistFlag.SKIP_DIRECTORIES;
+  if (brick.settings.ctime) flags |= DirplistFlag.MDATA;
+  if (xdata) flags |= DirplistFlag.DICT;
+  const wanted = names.map((name) => `${name}\0`).join('');
+  const contents = xdata?.getNumber(Key.CONTENT) ?? 0;
+  const chunks: Uint8Array[] = [];
+  let [count, cost, sent] = [0, 0, 0];
+  for (;;) {
+    if (at >= bytes.length) {
+      const more = storage.rawDents(file.fd);
+      // A directory that was removed meanwhile has no entries.
+      if (typeof more === 'number' && more !== -Errno.ENOENT) throw new FopError(-more);
+      if (typeof more === 'number' || more.length === 0) return packedReply({ chunks, count }, true, undefined);
+      bytes = more;
+      at = 0;
     }
-    const stat = result === 0 ? brick.listedIatt(0, values[0], values[1], fd.inode) : undefined;
-    if (!stat) return;
-    direntp.stat = stat;
-    direntp.d_ino = stat.ia_ino;
-    if (!xdata) return;
-    direntp.dict = new Dict();
-    for (let i = 0; i < names.length; i++) {
-      const value = values[i + 2];
-      if (value) direntp.dict.setBin(names[i] as Bytes, value);
+    const contentMax = sent < CONTENTS_MAX ? contents : -1;
+    const part = storage.dirplist({ fd: file.fd, directory, wanted, contentMax, flags, hidden: brick.hiddenSlot, budget: size - cost }, at === 0 ? bytes : bytes.subarray(at));
+    if (typeof part === 'number') throw new FopError(-part);
+    if (part.consumed > 0) after = part.after;
+    at += part.consumed;
+    count += part.count;
+    cost += part.cost;
+    if (part.count > 0) chunks.push(part.bytes);
+    sent += part.bytes.length;
+    if (part.full) {
+      file.records = { after, bytes, at };
+      return packedReply({ chunks, count }, false, undefined);
     }
-  });
-  // What was too large to be gathered is asked for one by one.
-  for (let i = entries.length; i < dirents.length; i++) entries.push(withStat(brick, fd, dir, dirents[i] as Dirent, xdata));
-  return entries;
+  }
 }
 
 function withStat(brick: Brick, fd: Fd, dir: Bytes, entry: Dirent, xdata: Xdata): Direntp {

@@ -55,15 +55,15 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
 }
 
 /**
- * The names of a request's xdata, in the order of their answers, when nothing but xattrs with these names is asked for;
- * undefined when an answer must be worked out.
+ * What a request asks of entries, in the order in which their dicts are sent, when it is nothing but xattrs with these names, and
+ * `glusterfs.content`; undefined when an answer must be worked out.
  */
-export function plainNames(xdata: Xdata): Bytes[] | undefined {
+export function listedNames(xdata: Xdata): Bytes[] | undefined {
   const names: Bytes[] = [];
-  for (const key of xdata?.keys().reverse() ?? []) {
+  for (const key of xdata?.keys() ?? []) {
     if (key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
-    if (VIRTUAL.has(key) || CONTRI.test(key) || isPattern(key) || key.includes('\0')) return undefined;
-    if (PREFIXES.some((prefix) => key.startsWith(prefix))) names.push(key);
+    if ((VIRTUAL.has(key) && key !== Key.CONTENT) || CONTRI.test(key) || isPattern(key) || key.includes('\0')) return undefined;
+    if (key === Key.CONTENT || PREFIXES.some((prefix) => key.startsWith(prefix))) names.push(key);
   }
   return names;
 }

@@ -424,14 +424,47 @@ describe.skipIf(reason)('storage/posix', () => {
         const { entries, eof } = await brick.fops.readdirp(brick.frame(), fd, 1 << 20, 0n, request);
         fd.unref();
         expect(eof).toBe(true);
-        return new Map(entries.map(({ name, stat, dict, d_ino, d_type }) => [name, { stat, d_ino, d_type, large: dict?.getBin('trusted.large')?.length, small: hex(dict?.getBin('trusted.small')), keys: dict?.keys() }]));
+        return new Map(entries.map(({ name, stat, dict, d_ino, d_type }) => [name, { stat, d_ino, d_type, large: dict?.getBin('trusted.large')?.length, small: hex(dict?.getBin('trusted.small')), content: hex(dict?.getBin('glusterfs.content')), keys: dict?.keys() }]));
       };
-      const request = (): Dict => new Dict().setInt('trusted.small', 0).setInt('trusted.large', 0).setInt('trusted.none', 0);
+      writeFileSync(brick.backend('/gathered/2-nn'), 'short');
+      writeFileSync(brick.backend('/gathered/3-nnn'), 'l'.repeat(101));
+      const request = (): Dict => new Dict().setInt('trusted.small', 0).setUint('glusterfs.content', 100).setInt('trusted.large', 0).setInt('trusted.none', 0);
+      // The first reading of a file's content moves its atime.
+      await list(request());
       const gathered = await list(request());
       expect(gathered.size).toBe(302);
-      expect(gathered.get('0-')).toMatchObject({ large: 3000, small: '78' });
+      expect(gathered.get('0-')).toMatchObject({ large: 3000, small: '78', content: '' });
+      expect(gathered.get('2-nn')).toMatchObject({ content: hex(Buffer.from('short')) });
+      expect(gathered.get('3-nnn')).toMatchObject({ content: undefined });
       // A pattern among the keys makes posix ask entry by entry.
       expect(gathered).toEqual(await list(request().setInt('trusted.no-such-*', 0)));
+    });
+
+    it('the root and its directories are told alike in one call and entry by entry, in pieces of any size', async () => {
+      const list = async (size: number, request: Dict | undefined): Promise<unknown[]> => {
+        const fd = new Fd(brick.table.root, { anonymous: true });
+        const all: unknown[] = [];
+        for (let offset = 0n, eof = false; !eof; ) {
+          const reply = await brick.fops.readdirp(brick.frame(), fd, size, offset, request);
+          // Rewinding in between must not disturb what comes next.
+          if (all.length === 3) await brick.fops.readdirp(brick.frame(), fd, size, 0n, request);
+          for (const { name, stat, dict, d_ino, d_off, d_type } of reply.entries) {
+            all.push({ name, stat, d_ino, d_off, d_type, size: dict?.size });
+            offset = d_off;
+          }
+          ({ eof } = reply);
+        }
+        fd.unref();
+        return all;
+      };
+      const atOnce = await list(1 << 20, new Dict());
+      expect(atOnce).toContainEqual(expect.objectContaining({ name: '..', d_ino: 0xffffffffffffffffn, size: undefined }));
+      expect(atOnce).toContainEqual(expect.objectContaining({ name: 'gathered', d_type: 4, size: 0 }));
+      expect(atOnce).not.toContainEqual(expect.objectContaining({ name: '.glusterfs' }));
+      expect(await list(1000, new Dict())).toEqual(atOnce);
+      expect(await list(1000, new Dict().setInt('trusted.no-such-*', 0))).toEqual(atOnce);
+      const files = await list(1 << 20, new Dict().setInt('readdir-filter-directories', 1));
+      expect(files).toEqual(atOnce.filter((entry) => !(entry instanceof Object && 'd_type' in entry && entry.d_type === 4)));
     });
 
     it('deeper than the kernel follows symlinks still resolve by gfid', async () => {

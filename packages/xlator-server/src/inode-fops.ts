@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type LockMigrationInfo } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
 import { AcceptStat, Glusterfs4, type RpcCall, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
 import { type ServerState, ZERO, clientOf, failureOf, fop, requestOf } from './handlers.js';
 import type { Request } from './resolver.js';
@@ -92,15 +92,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
       const reply = await r.below.readdir(r.frame, await r.fd(req.gfid, req.fd), listingSize(req.size), req.offset, req.xdata);
       return { op_ret: reply.entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: reply.entries.map((entry) => ({ ...entry, d_len: entry.name.length })) };
     }, { replySize: bytesAskedFor })],
-    [P.READDIRP, fop(P.READDIRP, state, { reply: [] }, async (req, r) => {
-      const fd = await r.fd(req.gfid, req.fd);
-      const reply = await r.below.readdirp(r.frame, fd, listingSize(req.size), req.offset, req.xdata);
-      const entries = reply.entries.map(({ d_ino, d_off, d_type, name, stat, dict, inode }) => {
-        if (inode && stat.ia_gfid !== NULL_GFID) r.table.link(inode, name === '.' || name === '..' ? undefined : fd.inode, name, stat);
-        return { d_ino, d_off, d_type, d_len: name.length, name, stat, dict };
-      });
-      return { op_ret: entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: entries };
-    }, { replySize: bytesAskedFor })],
+    [P.READDIRP, readdirpHandler(state)],
     [P.XATTROP, fop(P.XATTROP, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
       const reply = await r.below.xattrop(r.frame, await r.byGfid(req.gfid), req.flags as XattropOp, req.dict ?? new Dict(), req.xdata);
       return { xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
@@ -171,6 +163,46 @@ const SIZE_AT = 32;
 
 function bytesAskedFor({ reader }: RpcCall): number {
   return reader.remaining < SIZE_AT + 4 ? 0 : reader.view.getUint32(reader.position + SIZE_AT);
+}
+
+/** XDR's end of a list. */
+const LIST_END = new Uint8Array(4);
+
+function readdirpHandler(state: ServerState): RpcHandler {
+  const procedure = Glusterfs4.READDIRP;
+  return {
+    replySize: bytesAskedFor,
+    async handle(call) {
+      const client = clientOf(call);
+      if (!client) return call.fail(AcceptStat.GARBAGE_ARGS);
+      const req = procedure.decodeRequest(call.reader);
+      const r = requestOf(call, client, state, procedure.name);
+      try {
+        const fd = await r.fd(req.gfid, req.fd);
+        const reply = await r.below.readdirp(r.frame, fd, listingSize(req.size), req.offset, req.xdata);
+        const op_errno = reply.eof ? Errno.ENOENT : 0;
+        const packed = packedEntries(reply);
+        if (packed) {
+          call.reply((w) => {
+            w.i32(packed.count);
+            w.i32(op_errno);
+            writeTypedDict(w, reply.xdata);
+          }, new IoVec([...packed.chunks, LIST_END]));
+          return;
+        }
+        const entries = reply.entries.map(({ d_ino, d_off, d_type, name, stat, dict, inode }) => {
+          if (inode && stat.ia_gfid !== NULL_GFID) r.table.link(inode, name === '.' || name === '..' ? undefined : fd.inode, name, stat);
+          return { d_ino, d_off, d_type, d_len: name.length, name, stat, dict };
+        });
+        call.reply((w) => procedure.encodeReply(w, { op_ret: entries.length, op_errno, xdata: reply.xdata, reply: entries }));
+      } catch (error) {
+        const failure = failureOf(error, state, procedure.name);
+        if (!call.answered) call.reply((w) => procedure.encodeReply(w, { ...failure, reply: [] }));
+      } finally {
+        r.done();
+      }
+    },
+  };
 }
 
 function readHandler(state: ServerState): RpcHandler {

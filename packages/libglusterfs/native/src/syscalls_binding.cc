@@ -18,7 +18,7 @@
 #include <unordered_map>
 
 #include "bindings.h"
-#include "entry_stats.h"
+#include "dirplist.h"
 #include "syscalls.h"
 #include "stall_guard.h"
 #include "syscalls_pool.h"
@@ -28,9 +28,9 @@ namespace {
 constexpr size_t kScratchSize = 128 * 1024;
 constexpr size_t kXattrUsual = 512;
 constexpr int kIovMax = 1024;
-// The names of one EntryStats, and those of the xattrs that it wants.
-constexpr size_t kNamesSize = 64 * 1024;
+// The names of the xattrs that a Dirplist wants, and the room for its answer: an entry with the content of a file of 1 MiB fits.
 constexpr size_t kWantedSize = 8 * 1024;
+constexpr size_t kListingSize = 2 * 1024 * 1024;
 // As many as io-threads' thread-count is by default.
 constexpr int kPoolThreads = 16;
 constexpr size_t kArgsMax = 8;
@@ -40,7 +40,7 @@ struct State {
   napi_env env = nullptr;
   gts_cell cells[GTS_STAT_CELLS * GTS_STAT_SLOTS];
   alignas(8) char scratch[kScratchSize];
-  char names[kNamesSize];
+  alignas(8) char listing[kListingSize];
   gts_pool *pool = nullptr;
   uv_async_t wake;
   bool wake_open = false;
@@ -379,13 +379,44 @@ CALL(Getdents) {
   CHECK_ARGS();
   return a.answer(gts_getdents(fd, a.state->scratch, kScratchSize));
 }
-CALL(EntryStats) {
+// (fd, directory, dents, wanted, cells): cells are doubles: flags, content_max, slot of `.glusterfs`, budget, count_max; they come back
+// as end, consumed, count, cost, written, and `after` as u64. What was written lies in `listing`.
+CALL(Dirplist) {
   Args a(env, info);
-  PATH_ARG(directory, 0);
+  PATH_ARG(directory, 1);
   char wanted[kWantedSize];
-  size_t names_size = 0, wanted_size = 0;
-  if (!a.names(1, a.state->names, kNamesSize, &names_size) || !a.names(2, wanted, sizeof wanted, &wanted_size)) return a.failed();
-  return a.answer(gts_entry_stats(directory, a.state->names, names_size, wanted, wanted_size, a.state->scratch, kScratchSize));
+  size_t wanted_size = 0, dents_size = 0, cells_size = 0;
+  void *dents = nullptr, *data = nullptr;
+  int fd = a.num(0);
+  CHECK_ARGS();
+  if (!a.bytes(2, &dents, &dents_size) || !a.names(3, wanted, sizeof wanted, &wanted_size) || !a.bytes(4, &data, &cells_size)) return a.failed();
+  if (cells_size < 6 * sizeof(gts_cell)) return a.answer(-EINVAL);
+  auto *cells = static_cast<gts_cell *>(data);
+  auto slot = static_cast<size_t>(cells[2].f64);
+  if (slot >= GTS_STAT_SLOTS) return a.answer(-EINVAL);
+  const gts_cell *hidden = a.state->cells + slot * GTS_STAT_CELLS;
+  struct gts_dirplist request = {};
+  request.fd = fd;
+  request.directory = directory;
+  request.dents = static_cast<const char *>(dents);
+  request.dents_size = dents_size;
+  request.wanted = wanted;
+  request.wanted_size = wanted_size;
+  request.flags = static_cast<unsigned>(cells[0].f64);
+  request.content_max = static_cast<int64_t>(cells[1].f64);
+  request.hidden_dev = hidden[0].u64;
+  request.hidden_ino = hidden[1].u64;
+  request.budget = static_cast<size_t>(cells[3].f64);
+  request.count_max = static_cast<unsigned>(cells[4].f64);
+  struct gts_dirplisted result;
+  gts_dirplist(&request, a.state->listing, kListingSize, &result);
+  cells[0].f64 = result.end;
+  cells[1].f64 = static_cast<double>(result.consumed);
+  cells[2].f64 = result.count;
+  cells[3].f64 = static_cast<double>(result.cost);
+  cells[4].f64 = static_cast<double>(result.written);
+  cells[5].u64 = result.after;
+  return a.answer(0);
 }
 CALL(Lseek) {
   Args a(env, info);
@@ -609,7 +640,7 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
       {"lchown", Lchown}, {"fchown", Fchown}, {"utimens", Utimens}, {"futimens", Futimens}, {"lgetxattr", Lgetxattr},
       {"fgetxattr", Fgetxattr}, {"llistxattr", Llistxattr}, {"flistxattr", Flistxattr}, {"lsetxattr", Lsetxattr},
       {"fsetxattr", Fsetxattr}, {"lremovexattr", Lremovexattr}, {"fremovexattr", Fremovexattr}, {"getdents", Getdents},
-      {"entryStats", EntryStats},
+      {"dirplist", Dirplist},
       {"lseek", Lseek}, {"seekdir", Seekdir}, {"flock", Flock}, {"setrlimit", Setrlimit}, {"umask", Umask}, {"mount", Mount},
       {"umount2", Umount2}, {"preadv", Preadv}, {"pwritev", Pwritev}, {"xxh64", Xxh64}, {"submit", Submit}, {"onDone", OnDone},
   };
@@ -623,6 +654,8 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
   napi_set_named_property(env, sys, "cells", buffer);
   napi_create_external_arraybuffer(env, state->scratch, kScratchSize, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "scratch", buffer);
+  napi_create_external_arraybuffer(env, state->listing, kListingSize, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, sys, "listing", buffer);
   napi_create_external_arraybuffer(env, &state->guard.slow, sizeof state->guard.slow, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "slow", buffer);
   exports.Set("syscalls", sys);

@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
-import type { StatCells, StatSlot, Storage, StorageDirent, StorageEntryVisitor, StorageStatvfs, SysResult } from './storage.js';
+import type { StatCells, StatSlot, Storage, StorageDirent, StorageDirplist, StorageDirplisted, StorageStatvfs, SysResult } from './storage.js';
 
 /** The addon's `syscalls` object (native/src/syscalls_binding.cc). */
 export interface SyscallsAddon
@@ -18,12 +18,14 @@ export interface SyscallsAddon
   llistxattr(path: Bytes): SysResult;
   flistxattr(fd: number): SysResult;
   getdents(fd: number): SysResult;
-  entryStats(directory: Bytes, names: string, wanted: string): SysResult;
+  dirplist(fd: number, directory: Bytes, records: Uint8Array, wanted: string, cells: Uint8Array): SysResult;
   preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: number): SysResult;
   submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number): SysResult;
   onDone(callback: (finished: number[]) => void): void;
   readonly cells: ArrayBuffer;
   readonly scratch: ArrayBuffer;
+  /** What {@link dirplist} has written. */
+  readonly listing: ArrayBuffer;
   /** One u32, written by the watching thread (native/src/stall_guard.c). */
   readonly slow: ArrayBuffer;
 }
@@ -33,10 +35,11 @@ const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCAT
 
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
-/** GTS_ENTRY_HEAD in native/src/entry_stats.h. */
-const ENTRY_HEAD = 8;
-/** So many names of 255 bytes fit into one call, and no call takes long. */
+/** No call takes long. */
 const ENTRIES_PER_CALL = 128;
+/** enum gts_dirplist_end and GTS_DIRPLIST_BARE in native/src/dirplist.h. */
+const DirplistEnd = { BUDGET: 1, ROOM: 3 } as const;
+const DIRPLIST_BARE = 16;
 const NONE: readonly Uint8Array[] = [];
 /** Jobs that may wait for a thread of the pool. A close is always taken: refused, it would leave the fd open for ever. */
 const JOBS_MAX = 16384;
@@ -91,6 +94,10 @@ interface Pending {
 export function nativeStorage(sys: SyscallsAddon): Storage {
   const cells = new Cells(sys.cells);
   const scratch = Buffer.from(sys.scratch);
+  const listing = Buffer.from(sys.listing);
+  const plan = new Float64Array(6);
+  const planWords = new BigUint64Array(plan.buffer);
+  const planBytes = new Uint8Array(plan.buffer);
   const slow = new Uint32Array(sys.slow);
   const pending = new Map<number, Pending>();
   let lastId = 0;
@@ -147,37 +154,21 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     return entries;
   }
 
-  function entryStats(directory: Bytes, names: readonly Bytes[], wanted: readonly Bytes[], slot: StatSlot, visit: StorageEntryVisitor): SysResult {
-    const list = wanted.map((name) => `${name}\0`).join('');
-    let done = 0;
-    while (done < names.length) {
-      const part = names.slice(done, done + ENTRIES_PER_CALL);
-      const count = sys.entryStats(directory, `${part.join('\0')}\0`, list);
-      if (count < 0) return count;
-      if (count === 0) break;
-      // A visitor may make calls of its own, which use the scratch page.
-      const records = Buffer.from(scratch.subarray(0, recordsEnd(count)));
-      for (let i = 0, at = 0; i < count; i++) {
-        const end = at + records.readUInt32LE(at + 4);
-        cells.bytes.set(records.subarray(at + ENTRY_HEAD, at + ENTRY_HEAD + CELLS * 8), slot * CELLS * 8);
-        const values = new Array<Uint8Array | undefined>(wanted.length).fill(undefined);
-        for (let v = at + ENTRY_HEAD + CELLS * 8; v < end; ) {
-          const length = records.readUInt32LE(v + 4);
-          values[records.readUInt32LE(v)] = records.subarray(v + 8, v + 8 + length);
-          v += 8 + ((length + 7) & ~7);
-        }
-        visit(done + i, records.readInt32LE(at), values);
-        at = end;
-      }
-      done += count;
+  function dirplist({ fd, directory, wanted, contentMax, flags, hidden, budget }: StorageDirplist, records: Uint8Array): StorageDirplisted | SysResult {
+    let bare = false;
+    for (;;) {
+      plan[0] = bare ? flags | DIRPLIST_BARE : flags;
+      plan[1] = contentMax;
+      plan[2] = hidden;
+      plan[3] = budget;
+      plan[4] = bare ? 1 : ENTRIES_PER_CALL;
+      const result = sys.dirplist(fd, directory, records, wanted, planBytes);
+      if (result < 0) return result;
+      const [end = 0, consumed = 0, count = 0, cost = 0, written = 0] = plan;
+      // One whose xattrs find no room at all is told without them: it will be looked up.
+      if (end === DirplistEnd.ROOM && count === 0 && !bare) bare = true;
+      else return { bytes: Buffer.from(listing.subarray(0, written)), count, cost, consumed, after: planWords[5] ?? 0n, full: end === DirplistEnd.BUDGET };
     }
-    return done;
-  }
-
-  function recordsEnd(count: number): number {
-    let at = 0;
-    for (let i = 0; i < count; i++) at += scratch.readUInt32LE(at + 4);
-    return at;
   }
 
   function statvfs(path: Bytes): StorageStatvfs {
@@ -238,7 +229,11 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     lremovexattr: sys.lremovexattr,
     fremovexattr: sys.fremovexattr,
     getdents: (fd) => dirents(sys.getdents(fd)),
-    entryStats,
+    rawDents: (fd) => {
+      const length = sys.getdents(fd);
+      return length < 0 ? length : Buffer.from(scratch.subarray(0, length));
+    },
+    dirplist,
     seekdir: sys.seekdir,
     lseek: sys.lseek,
     flock: sys.flock,

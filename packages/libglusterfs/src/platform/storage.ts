@@ -59,8 +59,37 @@ export interface StorageDirent {
   name: Bytes;
 }
 
-/** What one entry of a listing has besides its name. */
-export type StorageEntryVisitor = (index: number, result: SysResult, values: readonly (Uint8Array | undefined)[]) => void;
+/** What {@link Storage.dirplist} shall tell. */
+export interface StorageDirplist {
+  /** The open directory, and its path. */
+  readonly fd: number;
+  readonly directory: Bytes;
+  /** Xattrs in the order of the answers, each ended by a NUL; `glusterfs.content` among them asks for contents of at most `contentMax` bytes (−1: none). */
+  readonly wanted: string;
+  readonly contentMax: number;
+  /** Of {@link DirplistFlag}. */
+  readonly flags: number;
+  /** Where the stat of `.glusterfs` lies. */
+  readonly hidden: StatSlot;
+  /** What the entries may cost: 209 bytes and the name for each. */
+  readonly budget: number;
+}
+
+/** Numbered as enum gts_dirplist_flag in native/src/dirplist.h. */
+export const DirplistFlag = { ROOT: 1, SKIP_DIRECTORIES: 2, MDATA: 4, DICT: 8 } as const;
+
+/** What {@link Storage.dirplist} has told. */
+export interface StorageDirplisted {
+  /** The entries as gfx_dirplist, each after a 1 (spec/rpc-wire.md, §5.4). */
+  readonly bytes: Buffer;
+  readonly count: number;
+  readonly cost: number;
+  /** Bytes of the records that are done, and the cookie of the last of them. */
+  readonly consumed: number;
+  readonly after: bigint;
+  /** The budget is used up. */
+  readonly full: boolean;
+}
 
 /** Linux's open flags, for those who open files of a brick. */
 export const OpenFlag = {
@@ -141,12 +170,10 @@ export interface Storage {
   fremovexattr(fd: number, name: Bytes): SysResult;
   /** The next entries of an open directory, `.` and `..` included; empty at the end; or −errno. */
   getdents(fd: number): StorageDirent[] | SysResult;
-  /**
-   * The stats and xattrs of entries of one directory, in few calls. For each name in turn `visit` gets the result of its lstat,
-   * with the stat in `slot`, and fresh copies of the values of `wanted`, undefined where there is none. Answers how many names
-   * were visited, fewer when the values of the next are too large for this; or −errno.
-   */
-  entryStats(directory: Bytes, names: readonly Bytes[], wanted: readonly Bytes[], slot: StatSlot, visit: StorageEntryVisitor): SysResult;
+  /** The same as the kernel's records (linux_dirent64), fresh. */
+  rawDents(fd: number): Buffer | SysResult;
+  /** Some of the entries of these records with their attributes: at least one, unless the budget is too small for it, and not so many that it takes long. Or −errno. */
+  dirplist(listing: StorageDirplist, records: Uint8Array): StorageDirplisted | SysResult;
   /** Moves an open directory to a cookie of {@link StorageDirent.off}; 0n: the start. */
   seekdir(fd: number, cookie: bigint): SysResult;
   lseek(fd: number, offset: number, whence: number): SysResult;
