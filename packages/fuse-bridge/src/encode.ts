@@ -16,7 +16,7 @@ export function validity(seconds: number): Validity {
 export const NOT_VALID: Validity = { sec: 0, nsec: 0 };
 
 /** What st_blksize says, always (spec/client.md, §6.6). */
-const BLKSIZE = 131072;
+export const BLKSIZE = 131072;
 const TWO_32 = 2 ** 32;
 
 /** The high and low halves of a number that may be negative or over 2^32. */
@@ -74,7 +74,7 @@ export interface EntryOut {
 }
 
 /** fuse_entry_out. */
-export function writeEntry(out: Buffer, at: number, reply: EntryOut, ino32: boolean): void {
+function writeEntry(out: Buffer, at: number, reply: EntryOut, ino32: boolean): void {
   writeU64(out, reply.nodeid, at);
   writeU64(out, 0, at + 8);
   writeU64(out, reply.entry.sec, at + 16);
@@ -204,7 +204,7 @@ export function writeDirent(out: Buffer, at: number, entry: Dirent, ino32: boole
   out.writeUInt32LE(entry.name.length, at + 16);
   out.writeUInt32LE(entry.d_type, at + 20);
   out.write(entry.name, at + DIRENT_SIZE, 'latin1');
-  out.fill(0, at + DIRENT_SIZE + entry.name.length, end);
+  for (let i = at + DIRENT_SIZE + entry.name.length; i < end; i++) out[i] = 0;
   return end;
 }
 

@@ -2,7 +2,8 @@ import { type Direntp, type Dirent, Fd, type Inode } from '@glusterts/libgluster
 import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
 import type { Node } from './node-table.js';
-import { NOT_VALID, direntSize, encodeOpen, writeDirent, writeEntry } from './encode.js';
+import { DirentplusWriter } from './direntplus.js';
+import { direntSize, encodeOpen, writeDirent } from './encode.js';
 import { fileOf } from './ops-file.js';
 import { ENTRY_OUT_SIZE } from './protocol.js';
 import type { ReplyBody, Request } from './request.js';
@@ -62,26 +63,20 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
   const { entries } = await request.graph.top.readdirp(request.frame, fd, body.size, body.offset, undefined);
   const { count, bytes } = fitting(entries, body.size, ENTRY_OUT_SIZE);
   if (count === 0) return EMPTY;
-  const ino32 = bridge.options['enable-ino32'];
-  const out = Buffer.alloc(bytes);
+  const writer = new DirentplusWriter(bytes, bridge.entryValid, bridge.attrValid, bridge.options['enable-ino32']);
   const told: number[] = [];
   request.undo = () => {
     for (const id of told) bridge.nodes.forget(id, 1);
   };
-  let at = 0;
-  for (const entry of entries.slice(0, count)) {
+  for (let i = 0; i < count; i++) {
+    const entry = entries[i] as Direntp;
     const inode = entryInode(request, fd.inode, entry);
     // The kernel knows `.` and `..` already, and doesn't count them (spec/client.md, §6.4).
     const node = inode ? bridge.nodes.lookup(inode) : knownNode(bridge, entry);
-    if (node) {
-      if (inode) told.push(node.id);
-      // Without a ctime nobody below vouches for the attributes.
-      const attr = entry.stat.ia_ctime === 0 ? NOT_VALID : bridge.attrValid;
-      writeEntry(out, at, { nodeid: node.id, entry: bridge.entryValid, attr, stat: entry.stat }, ino32);
-    }
-    at = writeDirent(out, at + ENTRY_OUT_SIZE, entry, ino32);
+    if (inode && node) told.push(node.id);
+    writer.add(entry, node?.id ?? 0);
   }
-  return out;
+  return writer.bytes;
 }
 
 /** The node of `.` and of `..`; undefined for what is none of them, and for what lies above the root. */
