@@ -11,6 +11,7 @@ import { type Negotiated, negotiate } from './init.js';
 import { Interrupts } from './interrupt.js';
 import { Invalidator } from './invalidate.js';
 import { NodeTable } from './node-table.js';
+import { type ListAhead, mayChange } from './list-ahead.js';
 import type { FuseOptions } from './options.js';
 import { FUSE_MAJOR } from './protocol.js';
 import { type ReplyBody, Request } from './request.js';
@@ -35,6 +36,10 @@ export class FuseBridge {
   readonly invalidator: Invalidator;
   readonly attrValid: Validity;
   readonly entryValid: Validity;
+  /** Counts what may have changed a file or a directory: requests, when they come and again when they are answered, and what is heard of others. */
+  changes = 0;
+  /** Directories that are read ahead, the oldest first. */
+  readonly listings = new Set<ListAhead>();
   /** SETATTRs that have set a mode, so far. */
   modeChanges = 0;
   /** What INIT agreed on; undefined before it. */
@@ -183,8 +188,11 @@ export class FuseBridge {
 
   async #serve(request: Request, body: FuseBody): Promise<void> {
     const { unique } = request.header;
+    const changes = mayChange(body);
+    if (changes) this.changes++;
     try {
       const reply = await dispatch(this, request, body);
+      if (changes) this.changes++;
       const result = this.#write(unique, 0, reply);
       // ENOENT: the caller was killed meanwhile, and the kernel does not know what it would have been told.
       if (result < 0) {
@@ -193,6 +201,7 @@ export class FuseBridge {
       }
     } catch (error) {
       if (!(error instanceof FopError)) this.log.error(0, `${body.op} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      if (changes) this.changes++;
       request.undo?.();
       this.fail(unique, errnoOf(error) || Errno.EIO);
     } finally {

@@ -2,7 +2,7 @@ import { Errno, FopError } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { FuseBody } from './decode.js';
 import { access, getattr, readlink, setattr, statfs } from './ops-attr.js';
-import { fsyncdir, opendir, readdir, readdirplus } from './ops-dir.js';
+import { fsyncdir, opendir, readdir, readdirplus, releasedir } from './ops-dir.js';
 import { link, lookup, mkdir, mknod, rename, rmdir, symlink, unlink } from './ops-entry.js';
 import { create, fallocate, flush, fsync, lseek, open, read, write } from './ops-file.js';
 import { getlk, setlk } from './ops-lock.js';
@@ -28,8 +28,8 @@ export function dispatch(bridge: FuseBridge, request: Request, body: FuseBody): 
     case 'read': return read(bridge, request, body);
     case 'write': return write(bridge, request, body);
     case 'statfs': return statfs(bridge, request);
+    case 'releasedir': return releasedir(bridge, body.fh);
     case 'release':
-    case 'releasedir':
       bridge.files.remove(body.fh);
       return undefined;
     case 'flush': return flush(bridge, request, body.fh, body.owner);

@@ -1,4 +1,5 @@
 import { type Bytes, Errno, type Fd, FopError } from '@glusterts/libglusterfs';
+import type { ListAhead } from './list-ahead.js';
 
 /** An open file or directory as the kernel knows it, by its fh. */
 export interface OpenFile {
@@ -13,6 +14,8 @@ export interface OpenFile {
   readonly lockOwners: Set<Bytes>;
   /** When the file was last seen without set-user-ID and set-group-ID bits, in milliseconds, and how many modes the mount had changed by then. */
   unprivileged?: { readonly modes: number; readonly seen: number };
+  /** A directory that is read entry by entry with attributes. */
+  listing?: ListAhead;
   /** FOPEN_DIRECT_IO was answered. */
   readonly directIo: boolean;
 }
@@ -42,6 +45,10 @@ export class FdTable {
     const file = this.#files.get(fh);
     if (!file || file.lost) throw new FopError(Errno.EBADF);
     return file;
+  }
+
+  find(fh: number): OpenFile | undefined {
+    return this.#files.get(fh);
   }
 
   remove(fh: number): void {

@@ -28,6 +28,7 @@ export class Invalidator {
 
   /** Attributes and pages of a file, if the kernel keeps pages at all. False when the queue is full. */
   inode(inode: Inode): boolean {
+    this.#bridge.changes++;
     const node = this.#bridge.nodes.find(inode.gfid);
     if (!node || !this.#bridge.keepCache) return true;
     return this.#push(encodeInvalInode(node.id));

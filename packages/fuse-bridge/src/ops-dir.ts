@@ -1,9 +1,10 @@
-import { type Direntp, type Dirent, Fd, type Inode } from '@glusterts/libglusterfs';
+import { type Direntp, type Dirent, Fd, type Inode, NULL_GFID } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
 import type { Node } from './node-table.js';
 import { DirentplusWriter } from './direntplus.js';
 import { direntSize, encodeOpen, writeDirent } from './encode.js';
+import { ListAhead } from './list-ahead.js';
 import { fileOf } from './ops-file.js';
 import { ENTRY_OUT_SIZE } from './protocol.js';
 import type { ReplyBody, Request } from './request.js';
@@ -26,6 +27,12 @@ export async function opendir(bridge: FuseBridge, request: Request, flags: numbe
     fd?.unref();
     throw staleIfAbsent(error);
   }
+}
+
+export function releasedir(bridge: FuseBridge, fh: number): undefined {
+  bridge.files.find(fh)?.listing?.drop();
+  bridge.files.remove(fh);
+  return undefined;
 }
 
 export async function fsyncdir(bridge: FuseBridge, request: Request, fh: number, datasync: boolean): Promise<ReplyBody> {
@@ -60,7 +67,13 @@ export async function readdir(bridge: FuseBridge, request: Request, body: BodyOf
 export async function readdirplus(bridge: FuseBridge, request: Request, body: BodyOf<'readdirplus'>): Promise<ReplyBody> {
   const fd = await fileOf(bridge, request, body.fh);
   // An entry counts for more below than it takes here (spec/brick.md, §8): all that comes fits.
-  const { entries } = await request.graph.top.readdirp(request.frame, fd, body.size, body.offset, undefined);
+  const file = bridge.files.get(body.fh);
+  if (file.listing?.fd !== fd) {
+    // Another graph's.
+    file.listing?.drop();
+    file.listing = new ListAhead(bridge, fd);
+  }
+  const { entries } = await file.listing.readdirp(request.graph, request.frame, body.size, body.offset);
   const { count, bytes } = fitting(entries, body.size, ENTRY_OUT_SIZE);
   if (count === 0) return EMPTY;
   const writer = new DirentplusWriter(bytes, bridge.entryValid, bridge.attrValid, bridge.options['enable-ino32']);
@@ -88,6 +101,8 @@ function knownNode(bridge: FuseBridge, { name, stat }: Direntp): Node | undefine
 function entryInode(request: Request, parent: Inode, entry: Direntp): Inode | undefined {
   if (entry.name === '.' || entry.name === '..' || entry.stat.ia_type === 0) return undefined;
   const { table } = request.graph;
+  // One that has left the table since the listing was read has lost what the layers below knew of it.
+  if (entry.inode && entry.inode.gfid !== NULL_GFID && table.find(entry.inode.gfid) !== entry.inode) return undefined;
   const inode = entry.inode ?? table.find(entry.stat.ia_gfid) ?? table.create();
   try {
     return request.hold(table.link(inode, parent, entry.name, entry.stat));

@@ -160,6 +160,42 @@ m[50000:50005] = b"HELLO"; m.flush(); m.close(); f.close()'; dd if=m bs=1 skip=5
     expect(await mount.sh('mkdir d; cd d; seq 1 5000 | xargs touch; ls -U | sort -u | wc -l; ls -l | tail -n +2 | wc -l; find . -type f | wc -l; rm -r ../d')).toBe('5000\n5000\n5000\n');
   });
 
+  it.skipIf(!python)('reads a directory ahead, and tells nothing of it that the mount has changed since', async () => {
+    mount = await TestMount.start();
+    await mount.sh('mkdir d; cd d; for i in $(seq 1000 3999); do echo x > $i-$(printf "%0100d" 0); done; echo 2 > /proc/sys/vm/drop_caches || true');
+    const script = `
+import os, time
+it = os.scandir("d")
+first = next(it).name
+time.sleep(float(os.environ["PAUSE"]))
+# In the second piece of 128 KiB, and beyond what scandir has.
+gone, grown = sorted(os.listdir("d"))[700:702]
+if os.environ["CHANGE"] == "1":
+    os.unlink("d/" + gone)
+    open("d/" + grown, "a").write("more")
+names = [first]
+wrong = 0
+for entry in it:
+    names.append(entry.name)
+    size = os.lstat("d/" + entry.name).st_size
+    if size != (6 if os.environ["CHANGE"] == "1" and entry.name == grown else 2): wrong += 1
+print(len(names), len(set(names)), gone in names, wrong)
+`;
+    const list = async (pause: number, change: number): Promise<string> => {
+      await mount.sh('echo 2 > /proc/sys/vm/drop_caches || true');
+      return mount.sh(`PAUSE=${pause} CHANGE=${change} python3 -c '${script.replaceAll("'", '"')}'`);
+    };
+    const count = async (): Promise<number> => (await mount.ask()).seen.readdirp?.count ?? 0;
+    expect(await list(0, 0)).toBe('3000 3000 False 0\n'.replace('False', 'True'));
+    expect(await list(0.5, 0)).toBe('3000 3000 True 0\n');
+    expect(await list(0.01, 1)).toBe('2999 2999 False 0\n');
+    // Nobody asks for the rest of a listing that was begun: two pieces are there, no more.
+    await mount.sh('echo 2 > /proc/sys/vm/drop_caches || true');
+    const before = await count();
+    await mount.sh('python3 -c "import os; next(os.scandir(\'d\'))"');
+    expect((await count()) - before).toBeLessThanOrEqual(5);
+  });
+
   it('tells sizes of the volume', async () => {
     mount = await TestMount.start();
     const [blocks, free, size, namemax] = (await mount.sh('stat -f -c "%b %f %S %l" .')).trim().split(' ').map(Number);
