@@ -30,10 +30,9 @@ export function clientOf(call: RpcCall): BrickClient | undefined {
 
 /** @param op what statedumps call it while it is in flight */
 export function requestOf(call: RpcCall, client: BrickClient, state: ServerState, op: string): Request {
-  const { auth } = call;
-  const frame = new Frame({
-    uid: auth.uid, gid: auth.gid, groups: auth.groups, pid: auth.pid, lk_owner: auth.lk_owner, client, flags: auth.flags, ctime: auth.ctime, ctime_nsec: auth.ctime_nsec, signal: call.connection.signal,
-  });
+  const frame = new Frame(call.auth);
+  frame.client = client;
+  frame.signal = call.connection.signal;
   state.squash(client, frame);
   return new Request(client, frame, state.table, state.callPool, state.callPool.enter(op, frame, call.xid));
 }
@@ -45,35 +44,56 @@ export function failureOf(error: unknown, state: ServerState, name: string): { o
   return { op_ret: -1, op_errno: Errno.EIO, xdata: undefined };
 }
 
+/** What fops answer that have nothing but their result and xdata. */
+export const plainReply = ({ xdata }: { xdata: Xdata }): ServedReply => ({ op_ret: 0, op_errno: 0, xdata });
+
+export const statReply = ({ stat, xdata }: { stat: Iatt; xdata: Xdata }): ServedReply & { stat: Iatt } => ({ op_ret: 0, op_errno: 0, xdata, stat });
+
+export const prePostReply = ({ prestat, poststat, xdata }: { prestat: Iatt; poststat: Iatt; xdata: Xdata }): ServedReply & { prestat: Iatt; poststat: Iatt } =>
+  ({ op_ret: 0, op_errno: 0, xdata, prestat, poststat });
+
+/** Of fops whose `run` makes the whole reply. */
+export const asItIs = <Reply>(reply: Reply): Reply => reply;
+
 /**
- * A handler of one fop: decodes, resolves and winds in `run`, and encodes; on an error every field of `zero` is sent beside it.
- * Before SETVOLUME: GARBAGE_ARGS.
+ * A handler of one fop: decodes, resolves and winds in `run`, makes the reply of what came back, and encodes; on an error every
+ * field of `zero` is sent beside it. Before SETVOLUME: GARBAGE_ARGS.
  */
-export function fop<Req, Rsp extends ServedReply>(
+export function fop<Req, Rsp extends ServedReply, Answer>(
   procedure: RpcProcedure<Req, Rsp>,
   state: ServerState,
   zero: Omit<Rsp, keyof ServedReply>,
-  run: (req: Req, request: Request, call: RpcCall) => Promise<Omit<Rsp, 'op_ret' | 'op_errno'> & Partial<Pick<ServedReply, 'op_ret' | 'op_errno'>>>,
+  run: (req: Req, request: Request, call: RpcCall) => Promise<Answer>,
+  replyOf: (answer: Answer) => Rsp,
   options: HandlerOptions = {},
 ): RpcHandler {
+  const send = (call: RpcCall, request: Request, reply: Rsp): void => {
+    request.done();
+    call.reply((w) => procedure.encodeReply(w, reply));
+  };
+  const fail = (call: RpcCall, request: Request, error: unknown): void => send(call, request, { ...zero, ...failureOf(error, state, procedure.name) } as Rsp);
   return {
     ...options,
-    async handle(call) {
+    // No async function: most errors are answers, and each frame that one is thrown through costs as much as the rest of a fop.
+    handle(call) {
       const client = clientOf(call);
       if (!client) return call.fail(AcceptStat.GARBAGE_ARGS);
       const req = procedure.decodeRequest(call.reader);
       const request = requestOf(call, client, state, procedure.name);
-      let reply: Rsp;
+      let running: Promise<Answer>;
       try {
-        const answer = await run(req, request, call);
-        reply = { op_ret: 0, op_errno: 0, ...answer } as Rsp;
-        if (client.subdir) rewriteSubdir(reply, client.subdir.gfid);
+        running = run(req, request, call);
       } catch (error) {
-        reply = { ...zero, ...failureOf(error, state, procedure.name) } as Rsp;
-      } finally {
-        request.done();
+        return fail(call, request, error);
       }
-      call.reply((w) => procedure.encodeReply(w, reply));
+      return running.then(
+        (answer) => {
+          const reply = replyOf(answer);
+          if (client.subdir) rewriteSubdir(reply, client.subdir.gfid);
+          send(call, request, reply);
+        },
+        (error: unknown) => fail(call, request, error),
+      );
     },
   };
 }

@@ -1,6 +1,6 @@
-import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type XattropReply, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
 import { AcceptStat, Glusterfs4, type RpcCall, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
-import { type ServerState, ZERO, clientOf, failureOf, fop, requestOf } from './handlers.js';
+import { type ServedReply, type ServerState, ZERO, asItIs, clientOf, failureOf, fop, plainReply, prePostReply, requestOf, statReply } from './handlers.js';
 import type { Request } from './resolver.js';
 
 const PRE_POST = { prestat: ZERO, poststat: ZERO };
@@ -46,84 +46,67 @@ function sizeOf(dict: Dict, name: Bytes | undefined): number {
 export function inodeFops(state: ServerState): Record<number, RpcHandler> {
   const P = Glusterfs4;
   const handlers: [{ readonly number: number }, RpcHandler][] = [
-    [P.STAT, fop(P.STAT, state, { stat: ZERO }, async (req, r) => r.below.stat(r.frame, await r.byGfid(req.gfid), req.xdata))],
-    [P.FSTAT, fop(P.FSTAT, state, { stat: ZERO }, async (req, r) => r.below.fstat(r.frame, await r.fd(req.gfid, req.fd), req.xdata))],
-    [P.READLINK, fop(P.READLINK, state, { buf: ZERO, path: '' as Bytes }, async (req, r) => {
-      const reply = await r.below.readlink(r.frame, await r.byGfid(req.gfid), req.size, req.xdata);
-      return { op_ret: reply.path.length, xdata: reply.xdata, buf: reply.stat, path: reply.path };
-    })],
-    [P.TRUNCATE, fop(P.TRUNCATE, state, PRE_POST, async (req, r) => r.below.truncate(r.frame, await r.byGfid(req.gfid), offsetOf(req.offset), req.xdata))],
-    [P.FTRUNCATE, fop(P.FTRUNCATE, state, PRE_POST, async (req, r) => r.below.ftruncate(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), req.xdata))],
-    [P.ACCESS, fop(P.ACCESS, state, {}, async (req, r) => r.below.access(r.frame, await r.byGfid(req.gfid), req.mask, req.xdata))],
-    [P.OPEN, fop(P.OPEN, state, { fd: 0 }, async (req, r) => {
-      const loc = await r.byGfid(req.gfid);
+    [P.STAT, fop(P.STAT, state, { stat: ZERO }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.stat(r.frame, loc, req.xdata)), statReply)],
+    [P.FSTAT, fop(P.FSTAT, state, { stat: ZERO }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fstat(r.frame, fd, req.xdata)), statReply)],
+    [P.READLINK, fop(P.READLINK, state, { buf: ZERO, path: '' as Bytes }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.readlink(r.frame, loc, req.size, req.xdata)), ({ path, stat, xdata }) => ({ op_ret: path.length, op_errno: 0, xdata, buf: stat, path }))],
+    [P.TRUNCATE, fop(P.TRUNCATE, state, PRE_POST, (req, r) => r.onGfid(req.gfid, (loc) => r.below.truncate(r.frame, loc, offsetOf(req.offset), req.xdata)), prePostReply)],
+    [P.FTRUNCATE, fop(P.FTRUNCATE, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.ftruncate(r.frame, fd, offsetOf(req.offset), req.xdata)), prePostReply)],
+    [P.ACCESS, fop(P.ACCESS, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.access(r.frame, loc, req.mask, req.xdata)), plainReply)],
+    [P.OPEN, fop(P.OPEN, state, { fd: 0 }, (req, r) => r.onGfid(req.gfid, (loc) => {
       const fd = new Fd(loc.inode, { flags: req.flags, pid: r.frame.pid });
       return openOnce(r, fd, () => r.below.open(r.frame, loc, req.flags, fd, req.xdata));
-    })],
-    [P.OPENDIR, fop(P.OPENDIR, state, { fd: 0 }, async (req, r) => {
-      const loc = await r.byGfid(req.gfid);
+    }), asItIs)],
+    [P.OPENDIR, fop(P.OPENDIR, state, { fd: 0 }, (req, r) => r.onGfid(req.gfid, (loc) => {
       const fd = new Fd(loc.inode, { pid: r.frame.pid });
       return openOnce(r, fd, () => r.below.opendir(r.frame, loc, fd, req.xdata));
-    })],
-    [P.FLUSH, fop(P.FLUSH, state, {}, async (req, r) => r.below.flush(r.frame, await r.fd(req.gfid, req.fd), req.xdata))],
-    [P.FSYNC, fop(P.FSYNC, state, PRE_POST, async (req, r) => r.below.fsync(r.frame, await r.fd(req.gfid, req.fd), req.data !== 0, req.xdata))],
-    [P.FSYNCDIR, fop(P.FSYNCDIR, state, {}, async (req, r) => r.below.fsyncdir(r.frame, await r.fd(req.gfid, req.fd), req.data !== 0, req.xdata))],
-    [P.STATFS, fop(P.STATFS, state, { statfs: { f_bsize: 0, f_frsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0, f_favail: 0, f_fsid: 0n, f_flag: 0, f_namemax: 0 } }, async (req, r) => r.below.statfs(r.frame, await r.byGfid(req.gfid), req.xdata))],
-    [P.SETXATTR, fop(P.SETXATTR, state, {}, async (req, r) => r.below.setxattr(r.frame, await r.byGfid(req.gfid), req.dict ?? new Dict(), req.flags, req.xdata))],
-    [P.FSETXATTR, fop(P.FSETXATTR, state, {}, async (req, r) => r.below.fsetxattr(r.frame, await r.fd(req.gfid, req.fd), req.dict ?? new Dict(), req.flags, req.xdata))],
+    }), asItIs)],
+    [P.FLUSH, fop(P.FLUSH, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.flush(r.frame, fd, req.xdata)), plainReply)],
+    [P.FSYNC, fop(P.FSYNC, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fsync(r.frame, fd, req.data !== 0, req.xdata)), prePostReply)],
+    [P.FSYNCDIR, fop(P.FSYNCDIR, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fsyncdir(r.frame, fd, req.data !== 0, req.xdata)), plainReply)],
+    [P.STATFS, fop(P.STATFS, state, { statfs: { f_bsize: 0, f_frsize: 0, f_blocks: 0, f_bfree: 0, f_bavail: 0, f_files: 0, f_ffree: 0, f_favail: 0, f_fsid: 0n, f_flag: 0, f_namemax: 0 } }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.statfs(r.frame, loc, req.xdata)), ({ statfs, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, statfs }))],
+    [P.SETXATTR, fop(P.SETXATTR, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.setxattr(r.frame, loc, req.dict ?? new Dict(), req.flags, req.xdata)), plainReply)],
+    [P.FSETXATTR, fop(P.FSETXATTR, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fsetxattr(r.frame, fd, req.dict ?? new Dict(), req.flags, req.xdata)), plainReply)],
     [P.GETXATTR, fop(P.GETXATTR, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
       const name = req.namelen === 0 ? undefined : req.name;
-      const reply = await r.below.getxattr(r.frame, await r.byGfid(req.gfid), name, req.xdata);
-      return { op_ret: sizeOf(reply.dict, name), xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
-    })],
+      const reply = await r.onGfid(req.gfid, (loc) => r.below.getxattr(r.frame, loc, name, req.xdata));
+      return { op_ret: sizeOf(reply.dict, name), op_errno: 0, xdata: reply.xdata, dict: reply.dict, prestat: ZERO, poststat: ZERO };
+    }, asItIs)],
     [P.FGETXATTR, fop(P.FGETXATTR, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
       const name = req.namelen === 0 ? undefined : req.name;
-      const reply = await r.below.fgetxattr(r.frame, await r.fd(req.gfid, req.fd), name, req.xdata);
-      return { op_ret: sizeOf(reply.dict, name), xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
-    })],
-    [P.REMOVEXATTR, fop(P.REMOVEXATTR, state, {}, async (req, r) => r.below.removexattr(r.frame, await r.byGfid(req.gfid), req.name, req.xdata))],
-    [P.FREMOVEXATTR, fop(P.FREMOVEXATTR, state, {}, async (req, r) => r.below.fremovexattr(r.frame, await r.fd(req.gfid, req.fd), req.name, req.xdata))],
-    [P.LK, fop(P.LK, state, { flock: NO_FLOCK }, async (req, r) => r.below.lk(r.frame, await r.fd(req.gfid, req.fd), req.cmd as LkCmd, flockOf(req.type, req.flock), req.xdata), { exempt: true })],
-    [P.INODELK, fop(P.INODELK, state, {}, async (req, r) => r.below.inodelk(r.frame, req.volume, await r.byGfid(req.gfid), req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata)), { exempt: true })],
-    [P.FINODELK, fop(P.FINODELK, state, {}, async (req, r) => r.below.finodelk(r.frame, req.volume, await r.fd(req.gfid, req.fd), req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata)), { exempt: true })],
-    [P.ENTRYLK, fop(P.ENTRYLK, state, {}, async (req, r) => r.below.entrylk(r.frame, req.volume, await r.byGfid(req.gfid), req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata)), { exempt: true })],
-    [P.FENTRYLK, fop(P.FENTRYLK, state, {}, async (req, r) => r.below.fentrylk(r.frame, req.volume, await r.fd(req.gfid, req.fd), req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata)), { exempt: true })],
+      const reply = await r.onFd(req.gfid, req.fd, (fd) => r.below.fgetxattr(r.frame, fd, name, req.xdata));
+      return { op_ret: sizeOf(reply.dict, name), op_errno: 0, xdata: reply.xdata, dict: reply.dict, prestat: ZERO, poststat: ZERO };
+    }, asItIs)],
+    [P.REMOVEXATTR, fop(P.REMOVEXATTR, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.removexattr(r.frame, loc, req.name, req.xdata)), plainReply)],
+    [P.FREMOVEXATTR, fop(P.FREMOVEXATTR, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fremovexattr(r.frame, fd, req.name, req.xdata)), plainReply)],
+    [P.LK, fop(P.LK, state, { flock: NO_FLOCK }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.lk(r.frame, fd, req.cmd as LkCmd, flockOf(req.type, req.flock), req.xdata)), ({ flock, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, flock }), { exempt: true })],
+    [P.INODELK, fop(P.INODELK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.inodelk(r.frame, req.volume, loc, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
+    [P.FINODELK, fop(P.FINODELK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.finodelk(r.frame, req.volume, fd, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
+    [P.ENTRYLK, fop(P.ENTRYLK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.entrylk(r.frame, req.volume, loc, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
+    [P.FENTRYLK, fop(P.FENTRYLK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fentrylk(r.frame, req.volume, fd, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.READDIR, fop(P.READDIR, state, { reply: [] }, async (req, r) => {
       const reply = await r.below.readdir(r.frame, await r.fd(req.gfid, req.fd), listingSize(req.size), req.offset, req.xdata);
       return { op_ret: reply.entries.length, op_errno: reply.eof ? Errno.ENOENT : 0, xdata: reply.xdata, reply: reply.entries.map((entry) => ({ ...entry, d_len: entry.name.length })) };
-    }, { replySize: bytesAskedFor })],
+    }, asItIs, { replySize: bytesAskedFor })],
     [P.READDIRP, readdirpHandler(state)],
-    [P.XATTROP, fop(P.XATTROP, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
-      const reply = await r.below.xattrop(r.frame, await r.byGfid(req.gfid), req.flags as XattropOp, req.dict ?? new Dict(), req.xdata);
-      return { xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
-    })],
-    [P.FXATTROP, fop(P.FXATTROP, state, { dict: undefined, ...PRE_POST }, async (req, r) => {
-      const reply = await r.below.fxattrop(r.frame, await r.fd(req.gfid, req.fd), req.flags as XattropOp, req.dict ?? new Dict(), req.xdata);
-      return { xdata: reply.xdata, dict: reply.dict, ...PRE_POST };
-    })],
-    [P.RCHECKSUM, fop(P.RCHECKSUM, state, { flags: 0, weak_checksum: 0, strong_checksum: new Uint8Array(0) }, async (req, r) => {
-      const reply = await r.below.rchecksum(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), dataSize(req.len), req.xdata);
-      return { xdata: reply.xdata, flags: 1, weak_checksum: reply.weak, strong_checksum: reply.strong };
-    })],
-    [P.SETATTR, fop(P.SETATTR, state, PRE_POST, async (req, r) => r.below.setattr(r.frame, await r.byGfid(req.gfid), req.stbuf, req.valid, req.xdata))],
-    [P.FSETATTR, fop(P.FSETATTR, state, PRE_POST, async (req, r) => r.below.fsetattr(r.frame, await r.fd(req.gfid, req.fd), req.stbuf, req.valid, req.xdata))],
-    [P.FALLOCATE, fop(P.FALLOCATE, state, PRE_POST, async (req, r) => r.below.fallocate(r.frame, await r.fd(req.gfid, req.fd), req.flags !== 0, offsetOf(req.offset), offsetOf(req.size), req.xdata))],
-    [P.DISCARD, fop(P.DISCARD, state, PRE_POST, async (req, r) => r.below.discard(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), offsetOf(req.size), req.xdata))],
-    [P.ZEROFILL, fop(P.ZEROFILL, state, PRE_POST, async (req, r) => r.below.zerofill(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), offsetOf(req.size), req.xdata))],
-    [P.IPC, fop(P.IPC, state, {}, async (req, r) => r.below.ipc(r.frame, req.op, req.xdata))],
-    [P.SEEK, fop(P.SEEK, state, { offset: 0 }, async (req, r) => r.below.seek(r.frame, await r.fd(req.gfid, req.fd), offsetOf(req.offset), req.what as Seek, req.xdata))],
-    [P.LEASE, fop(P.LEASE, state, { lease: { cmd: 0, lease_type: 0, lease_id: new Uint8Array(16), lease_flags: 0 } }, async (req, r) => r.below.lease(r.frame, await r.byGfid(req.gfid), req.lease, req.xdata))],
-    [P.GETACTIVELK, fop(P.GETACTIVELK, state, { reply: [] }, async (req, r) => {
-      const reply = await r.below.getactivelk(r.frame, await r.byGfid(req.gfid), req.xdata);
-      return { op_ret: reply.locks.length, xdata: reply.xdata, reply: reply.locks };
-    })],
-    [P.SETACTIVELK, fop(P.SETACTIVELK, state, {}, async (req, r) => r.below.setactivelk(r.frame, await r.byGfid(req.gfid), req.request as LockMigrationInfo[], req.xdata))],
+    [P.XATTROP, fop(P.XATTROP, state, { dict: undefined, ...PRE_POST }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.xattrop(r.frame, loc, req.flags as XattropOp, req.dict ?? new Dict(), req.xdata)), xattropReply)],
+    [P.FXATTROP, fop(P.FXATTROP, state, { dict: undefined, ...PRE_POST }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fxattrop(r.frame, fd, req.flags as XattropOp, req.dict ?? new Dict(), req.xdata)), xattropReply)],
+    [P.RCHECKSUM, fop(P.RCHECKSUM, state, { flags: 0, weak_checksum: 0, strong_checksum: new Uint8Array(0) }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.rchecksum(r.frame, fd, offsetOf(req.offset), dataSize(req.len), req.xdata)), ({ weak, strong, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, flags: 1, weak_checksum: weak, strong_checksum: strong }))],
+    [P.SETATTR, fop(P.SETATTR, state, PRE_POST, (req, r) => r.onGfid(req.gfid, (loc) => r.below.setattr(r.frame, loc, req.stbuf, req.valid, req.xdata)), prePostReply)],
+    [P.FSETATTR, fop(P.FSETATTR, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fsetattr(r.frame, fd, req.stbuf, req.valid, req.xdata)), prePostReply)],
+    [P.FALLOCATE, fop(P.FALLOCATE, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fallocate(r.frame, fd, req.flags !== 0, offsetOf(req.offset), offsetOf(req.size), req.xdata)), prePostReply)],
+    [P.DISCARD, fop(P.DISCARD, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.discard(r.frame, fd, offsetOf(req.offset), offsetOf(req.size), req.xdata)), prePostReply)],
+    [P.ZEROFILL, fop(P.ZEROFILL, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.zerofill(r.frame, fd, offsetOf(req.offset), offsetOf(req.size), req.xdata)), prePostReply)],
+    [P.IPC, fop(P.IPC, state, {}, (req, r) => r.below.ipc(r.frame, req.op, req.xdata), plainReply)],
+    [P.SEEK, fop(P.SEEK, state, { offset: 0 }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.seek(r.frame, fd, offsetOf(req.offset), req.what as Seek, req.xdata)), ({ offset, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, offset }))],
+    [P.LEASE, fop(P.LEASE, state, { lease: { cmd: 0, lease_type: 0, lease_id: new Uint8Array(16), lease_flags: 0 } }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.lease(r.frame, loc, req.lease, req.xdata)), ({ lease, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, lease }))],
+    [P.GETACTIVELK, fop(P.GETACTIVELK, state, { reply: [] }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.getactivelk(r.frame, loc, req.xdata)), ({ locks, xdata }) => ({ op_ret: locks.length, op_errno: 0, xdata, reply: locks }))],
+    [P.SETACTIVELK, fop(P.SETACTIVELK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.setactivelk(r.frame, loc, req.request as LockMigrationInfo[], req.xdata)), plainReply)],
     [P.COPY_FILE_RANGE, fop(P.COPY_FILE_RANGE, state, { stat: ZERO, preparent: ZERO, postparent: ZERO }, async (req, r) => {
       const from = await r.fd(req.gfid1, req.fd_in);
       const to = await r.fd(req.gfid2, req.fd_out);
       const reply = await r.below.copy_file_range(r.frame, from, offsetOf(req.off_in), to, offsetOf(req.off_out), req.size, req.flag, req.xdata);
-      return { op_ret: reply.written, xdata: reply.xdata, stat: reply.stat, preparent: reply.prestat, postparent: reply.poststat };
-    })],
+      return { op_ret: reply.written, op_errno: 0, xdata: reply.xdata, stat: reply.stat, preparent: reply.prestat, postparent: reply.poststat };
+    }, asItIs)],
     [P.RELEASE, releaseHandler(P.RELEASE)],
     [P.RELEASEDIR, releaseHandler(P.RELEASEDIR)],
     [P.READ, readHandler(state)],
@@ -132,12 +115,14 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
   return Object.fromEntries(handlers.map(([procedure, handler]) => [procedure.number, handler]));
 }
 
+const xattropReply = ({ dict, xdata }: XattropReply): ServedReply & typeof PRE_POST & { dict: Dict | undefined } => ({ op_ret: 0, op_errno: 0, xdata, dict, prestat: ZERO, poststat: ZERO });
+
 /** Numbers the fd when the open succeeds; lets go of it when not. */
-async function openOnce(r: Request, fd: Fd, open: () => Promise<{ xdata: Dict | undefined }>): Promise<{ xdata: Dict | undefined; fd: number }> {
+async function openOnce(r: Request, fd: Fd, open: () => Promise<{ xdata: Dict | undefined }>): Promise<ServedReply & { fd: number }> {
   try {
     const reply = await open();
     fd.bind();
-    return { xdata: reply.xdata, fd: r.client.addFd(fd) };
+    return { op_ret: 0, op_errno: 0, xdata: reply.xdata, fd: r.client.addFd(fd) };
   } catch (error) {
     fd.unref();
     throw error;
@@ -214,7 +199,7 @@ function readHandler(state: ServerState): RpcHandler {
       const req = decodeGfxReadReq(call.reader);
       const request = requestOf(call, client, state, 'READ');
       try {
-        const reply = await request.below.readv(request.frame, await request.fd(req.gfid, req.fd, req.flag), dataSize(req.size), offsetOf(req.offset), req.flag, req.xdata);
+        const reply = await request.onFd(req.gfid, req.fd, (fd) => request.below.readv(request.frame, fd, dataSize(req.size), offsetOf(req.offset), req.flag, req.xdata), req.flag);
         const { vector } = reply;
         call.reply((w) => encodeGfxReadRsp(w, { op_ret: vector.size, op_errno: reply.eof ? Errno.ENOENT : 0, stat: reply.stat, size: vector.size, xdata: reply.xdata }), vector);
         vector.unref();
@@ -239,7 +224,7 @@ function writeHandler(state: ServerState): RpcHandler {
       const request = requestOf(call, client, state, 'WRITE');
       let answer: { op_ret: number; op_errno: number; xdata: Dict | undefined; prestat: Iatt; poststat: Iatt };
       try {
-        const reply = await request.below.writev(request.frame, await request.fd(req.gfid, req.fd, req.flag), payload, offsetOf(req.offset), req.flag, req.xdata);
+        const reply = await request.onFd(req.gfid, req.fd, (fd) => request.below.writev(request.frame, fd, payload, offsetOf(req.offset), req.flag, req.xdata), req.flag);
         answer = { op_ret: reply.written, op_errno: 0, xdata: reply.xdata, prestat: reply.prestat, poststat: reply.poststat };
       } catch (error) {
         answer = { ...failureOf(error, state, 'WRITE'), ...PRE_POST };
