@@ -26,9 +26,20 @@ export function gfidToBuffer(id: Gfid): Buffer {
 
 /** The usual text form, lower case with dashes. */
 export function gfidToString(id: Gfid): string {
-  const hex = Buffer.from(id, 'latin1').toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  let at = 0;
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text[at++] = DASH;
+    const pair = HEX_PAIRS[id.charCodeAt(i) & 0xff] ?? 0;
+    text[at++] = pair >> 8;
+    text[at++] = pair & 0xff;
+  }
+  return text.toString('latin1', 0, TEXT_SIZE);
 }
+const TEXT_SIZE = 36;
+const DASH = 0x2d;
+const text = Buffer.alloc(TEXT_SIZE);
+/** The two digits of each byte, as char codes. */
+const HEX_PAIRS = Uint16Array.from({ length: 256 }, (_, byte) => ('0123456789abcdef'.charCodeAt(byte >> 4) << 8) | '0123456789abcdef'.charCodeAt(byte & 15));
 
 /** Parses the text form; undefined when it is none. */
 export function gfidParse(text: string): Gfid | undefined {
@@ -38,12 +49,14 @@ export function gfidParse(text: string): Gfid | undefined {
 
 /** The inode number that users see: the last 8 bytes as a big-endian number; the root's is 1 (spec/rpc-wire.md, §8). */
 export function gfidToIno(id: Gfid): bigint {
-  let high = 0;
-  let low = 0;
-  for (let i = 8; i < 12; i++) high = high * 256 + id.charCodeAt(i);
-  for (let i = 12; i < 16; i++) low = low * 256 + id.charCodeAt(i);
-  return (BigInt(high) << 32n) | BigInt(low);
+  inoWords[1] = (id.charCodeAt(8) << 24) | (id.charCodeAt(9) << 16) | (id.charCodeAt(10) << 8) | id.charCodeAt(11);
+  inoWords[0] = (id.charCodeAt(12) << 24) | (id.charCodeAt(13) << 16) | (id.charCodeAt(14) << 8) | id.charCodeAt(15);
+  return ino[0] ?? 0n;
 }
+/** Put together in memory, low word first: with shifts there would be four BigInts. */
+const ino = new BigUint64Array(1);
+const inoWords = new Uint32Array(ino.buffer);
+
 
 export function gfidIsNull(id: Gfid): boolean {
   return id === NULL_GFID;

@@ -31,6 +31,22 @@ function getBig(view: DataView, offset: number): bigint {
   return view.getUint32(offset + 4) === 0 && view.getUint32(offset) === 0 ? 0n : view.getBigUint64(offset);
 }
 
+const wide = new BigUint64Array(1);
+/** Low word first: all machines that this runs on are little-endian. */
+const words = new Uint32Array(wide.buffer);
+
+/** Writes an unsigned 64-bit integer: through memory, since V8 calls a function for DataView's own setter. */
+function putBig(view: DataView, offset: number, value: bigint): void {
+  if (value === 0n) {
+    view.setUint32(offset, 0);
+    view.setUint32(offset + 4, 0);
+    return;
+  }
+  wide[0] = value;
+  view.setUint32(offset, words[1] ?? 0);
+  view.setUint32(offset + 4, words[0] ?? 0);
+}
+
 /** A signed 64-bit integer as a number; exact within ±(2^53−1), nearest outside. */
 export function getInt53(view: DataView, offset: number): number {
   const high = view.getInt32(offset);
@@ -64,13 +80,13 @@ export function writeIattx(w: WireTarget, iatt: Iatt): void {
 export function putIattx(bytes: Uint8Array, view: DataView, at: number, iatt: Iatt): void {
   putGfid(bytes, at, iatt.ia_gfid);
   putInt53(view, at + 16, iatt.ia_flags);
-  view.setBigUint64(at + 24, iatt.ia_ino);
-  view.setBigUint64(at + 32, iatt.ia_dev);
-  view.setBigUint64(at + 40, iatt.ia_rdev);
+  putBig(view, at + 24, iatt.ia_ino);
+  putBig(view, at + 32, iatt.ia_dev);
+  putBig(view, at + 40, iatt.ia_rdev);
   putInt53(view, at + 48, iatt.ia_size);
   putInt53(view, at + 56, iatt.ia_blocks);
-  view.setBigUint64(at + 64, iatt.ia_attributes);
-  view.setBigUint64(at + 72, iatt.ia_attributes_mask);
+  putBig(view, at + 64, iatt.ia_attributes);
+  putBig(view, at + 72, iatt.ia_attributes_mask);
   putInt53(view, at + 80, iatt.ia_atime);
   putInt53(view, at + 88, iatt.ia_mtime);
   putInt53(view, at + 96, iatt.ia_ctime);

@@ -34,11 +34,13 @@ export class AccessControl extends Xlator {
     this.#ctx = this.newCtxSlot<FileCtx>();
   }
 
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
-    if (loc.parent && loc.name !== '') this.#need(frame, loc.parent, X);
-    const reply = await this.child.lookup(frame, loc, withAclRequest(xdata));
-    this.#learn(reply.inode, reply.stat, reply.xdata);
-    return reply;
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    if (loc.parent && loc.name !== '' && !this.#grants(frame, loc.parent, X)) return Promise.reject(new FopError(Errno.EACCES));
+    // Not awaited: that no file is there is an answer, and to throw it on would cost more than the lookup.
+    return this.child.lookup(frame, loc, withAclRequest(xdata)).then((reply) => {
+      this.#learn(reply.inode, reply.stat, reply.xdata);
+      return reply;
+    });
   }
 
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
@@ -49,11 +51,11 @@ export class AccessControl extends Xlator {
     return reply;
   }
 
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     const mode = flags & O_ACCMODE;
     let want = mode === O_WRONLY ? W : mode === O_RDWR ? R | W : R;
     if ((flags & (O_TRUNC | O_APPEND)) !== 0) want |= W;
-    this.#need(frame, loc.inode, want);
+    if (!this.#grants(frame, loc.inode, want)) return Promise.reject(new FopError(Errno.EACCES));
     return this.child.open(frame, loc, flags, fd, xdata);
   }
 
@@ -103,19 +105,31 @@ export class AccessControl extends Xlator {
     return reply;
   }
 
-  override async unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-    this.#needParent(frame, loc);
-    this.#needNotSticky(frame, loc);
-    return this.child.unlink(frame, loc, xflags, xdata);
+  override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return this.#refused(frame, loc) ?? this.child.unlink(frame, loc, xflags, xdata);
   }
 
-  override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
-    this.#needParent(frame, loc);
-    this.#needNotSticky(frame, loc);
-    return this.child.rmdir(frame, loc, flags, xdata);
+  override rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return this.#refused(frame, loc) ?? this.child.rmdir(frame, loc, flags, xdata);
   }
 
-  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+  /** A removal of the name, if it is not allowed. */
+  #refused(frame: Frame, loc: Loc): Promise<never> | undefined {
+    if (this.#bypass(frame)) return undefined;
+    try {
+      this.#needParent(frame, loc);
+      this.#needNotSticky(frame, loc);
+      return undefined;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    return this.#bypass(frame) ? this.child.rename(frame, oldloc, newloc, xdata) : this.#renameChecked(frame, oldloc, newloc, xdata);
+  }
+
+  async #renameChecked(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
     for (const loc of [oldloc, newloc]) {
       if (loc.parent) this.#need(frame, loc.parent, W);
       this.#needNotSticky(frame, loc);
@@ -179,9 +193,13 @@ export class AccessControl extends Xlator {
   }
 
   #need(frame: Frame, inode: Inode, want: number): void {
-    if (this.#bypass(frame)) return;
+    if (!this.#grants(frame, inode, want)) throw new FopError(Errno.EACCES);
+  }
+
+  #grants(frame: Frame, inode: Inode, want: number): boolean {
+    if (this.#bypass(frame)) return true;
     const file = this.#ctx.get(inode);
-    if (!file || !permits(file, frame, want)) throw new FopError(Errno.EACCES);
+    return file !== undefined && permits(file, frame, want);
   }
 
   #needParent(frame: Frame, loc: Loc): void {
@@ -275,5 +293,7 @@ export class AccessControl extends Xlator {
 }
 
 function withAclRequest(xdata: Xdata): Dict {
+  // md-cache asks for them itself.
+  if (xdata?.has(ACCESS) && xdata.has(DEFAULT)) return xdata;
   return (xdata?.clone() ?? new Dict()).setInt(ACCESS, 0).setInt(DEFAULT, 0);
 }

@@ -1,6 +1,6 @@
 import {
-  type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, type Loc, type OpenReply, type OptionSpec, type PlainReply,
-  type PrePostReply, type RenameReply, type UnlinkReply, type WriteReply, type IoVec, type Iatt, type Xdata, Xlator, type XlatorDefinition, type XattropOp, type XattropReply, type Bytes,
+  type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, type Loc, type OpenReply, type OptionSpec, type OptionValues, type PlainReply,
+  type PrePostReply, type RenameReply, type UnlinkReply, type WriteReply, type IoVec, type Iatt, type Xdata, Xlator, type XlatorContext, type XlatorDefinition, type XattropOp, type XattropReply, type Bytes, setPassThrough,
 } from '@glusterts/libglusterfs';
 
 const O_ACCMODE = 3;
@@ -12,6 +12,16 @@ const O_APPEND = 0o2000;
  * (negative pids) pass (spec/features.md, §9.1: also which fops are in the list, and which are not).
  */
 class ReadOnly extends Xlator {
+  constructor(context: XlatorContext) {
+    super(context);
+    setPassThrough(this, !this.options.bool('read-only'));
+  }
+
+  override reconfigure(options: OptionValues): void {
+    this.options = options;
+    if (setPassThrough(this, !options.bool('read-only'))) this.graph.rebind();
+  }
+
   #check(frame: Frame): void {
     if (frame.pid >= 0 && this.options.bool('read-only')) throw new FopError(Errno.EROFS);
   }

@@ -71,9 +71,12 @@ export class Index extends Xlator {
   }
 
   /** Our disperse clients have a file made with its dirty mark set (`glusterts.inodelk-generation`): it goes into the index as after an xattrop. */
-  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+  override create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     const gfid = this.#marked(xdata) ? xdata?.getGfid('gfid-req') : undefined;
-    if (gfid === undefined) return this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    return gfid === undefined ? this.child.create(frame, loc, flags, mode, umask, fd, xdata) : this.#createMarked(gfid, frame, loc, flags, mode, umask, fd, xdata);
+  }
+
+  async #createMarked(gfid: Gfid, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     this.#folders?.add('xattrop', gfid);
     try {
       const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
@@ -90,31 +93,34 @@ export class Index extends Xlator {
     return xdata !== undefined && this.#pending64.some((key) => isNonzero(xdata.getBin(key)));
   }
 
-  override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+  override getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
     const reply = name === undefined ? undefined : this.#virtualXattr(name);
-    return reply ?? this.child.getxattr(frame, loc, name, xdata);
+    return reply ? Promise.resolve(reply) : this.child.getxattr(frame, loc, name, xdata);
   }
 
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const folder = this.#virtual.get(loc.targetGfid);
     if (folder !== undefined) {
       let answer: Dict | undefined;
       if (xdata?.has('glusterfs.index-ia-type-get-req')) answer = new Dict().setUint('glusterfs.index-ia-type-get-rsp', folder === 'entry-changes' ? IaType.DIR : IaType.REG);
-      return { inode: loc.inode, stat: this.#virtualIatt(folder), postparent: new Iatt(), xdata: answer };
+      return Promise.resolve({ inode: loc.inode, stat: this.#virtualIatt(folder), postparent: new Iatt(), xdata: answer });
     }
-    const wanted = this.#wantsLinkCount(xdata);
-    const reply = await this.child.lookup(frame, loc, xdata);
-    return wanted ? { ...reply, xdata: this.#withLinkCount(reply.xdata) } : reply;
+    const reply = this.child.lookup(frame, loc, xdata);
+    return this.#wantsLinkCount(xdata) ? this.#counted(reply) : reply;
   }
 
-  override async fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-    const wanted = this.#wantsLinkCount(xdata);
-    const reply = await this.child.fstat(frame, fd, xdata);
-    return wanted ? { ...reply, xdata: this.#withLinkCount(reply.xdata) } : reply;
+  override fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    const reply = this.child.fstat(frame, fd, xdata);
+    return this.#wantsLinkCount(xdata) ? this.#counted(reply) : reply;
   }
 
-  override async opendir(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    if (this.#virtual.has(fd.inode.gfid)) return { fd, xdata: undefined };
+  async #counted<Reply extends { xdata: Xdata }>(fop: Promise<Reply>): Promise<Reply> {
+    const reply = await fop;
+    return { ...reply, xdata: this.#withLinkCount(reply.xdata) };
+  }
+
+  override opendir(frame: Frame, loc: Loc, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    if (this.#virtual.has(fd.inode.gfid)) return Promise.resolve({ fd, xdata: undefined });
     return this.child.opendir(frame, loc, fd, xdata);
   }
 
@@ -134,11 +140,11 @@ export class Index extends Xlator {
     return { entries, eof: true, xdata: undefined };
   }
 
-  override async unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+  override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
     const folder = this.#virtual.get(loc.parentGfid);
     if (folder === undefined) return this.child.unlink(frame, loc, xflags, xdata);
     this.#folders?.remove(folder, loc.name);
-    return { preparent: new Iatt(), postparent: new Iatt(), xdata: undefined };
+    return Promise.resolve({ preparent: new Iatt(), postparent: new Iatt(), xdata: undefined });
   }
 
   override forget(inode: Inode): void {

@@ -1,5 +1,5 @@
 import {
-  type Bytes, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, type Iatt, type Inode, type IoVec, type Loc, type LookupReply, NULL_GFID,
+  type Bytes, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, type Iatt, type Inode, type IoVec, type Loc, type LookupReply, NULL_GFID, type OptionValues,
   type OpenReply, type PlainReply, type PrePostReply, type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, type StatReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XattropOp,
   type XattropReply,
 } from '@glusterts/libglusterfs';
@@ -20,6 +20,8 @@ const WR = 1;
 export abstract class CountingFops extends Xlator {
   protected abstract locksOf(gfid: Gfid): InodeLocks | undefined;
   protected abstract get lockTable(): LockTable;
+  #optionsRead: OptionValues | undefined = undefined;
+  #isMandatory = false;
 
   /** The counts that a request asks for about one inode; its own xdata goes no further. */
   protected countsOf(xdata: Xdata, gfid: Gfid, generation?: number): Xdata {
@@ -39,9 +41,11 @@ export abstract class CountingFops extends Xlator {
     return this.#count(fop, asked, loc.parentGfid, loc);
   }
 
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const asked = countsAsked(xdata);
-    if (!asked) return this.child.lookup(frame, loc, xdata);
+    return asked ? this.#lookupCounted(asked, frame, loc) : this.child.lookup(frame, loc, xdata);
+  }
+  async #lookupCounted(asked: CountRequest, frame: Frame, loc: Loc): Promise<LookupReply> {
     const reply = await this.child.lookup(frame, loc, asked.rest);
     const parent = loc.parentGfid !== NULL_GFID ? { locks: this.locksOf(loc.parentGfid), name: loc.name } : undefined;
     const gfid = reply.stat.ia_gfid;
@@ -77,15 +81,17 @@ export abstract class CountingFops extends Xlator {
     const reply = await this.child.link(frame, oldloc, newloc, asked.rest);
     return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(oldloc.parentGfid), this.locksOf(newloc.parentGfid)]) };
   }
-  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+  override create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
     const asked = countsAsked(xdata);
-    if (!asked) return this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+    return asked ? this.#createCounted(asked, frame, loc, flags, mode, umask, fd) : this.child.create(frame, loc, flags, mode, umask, fd, xdata);
+  }
+  async #createCounted(asked: CountRequest, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd): Promise<CreateReply> {
     const reply = await this.child.create(frame, loc, flags, mode, umask, fd, asked.rest);
     const parent = { locks: this.locksOf(loc.parentGfid), name: loc.name };
     return { ...reply, xdata: addCounts(reply.xdata, asked, [parent.locks], parent, asked.generation ? this.lockTable.numberOf(reply.stat.ia_gfid) : undefined) };
   }
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    if (flags & O_TRUNC && frame.pid >= 0 && this.#forbidden(frame, loc.targetGfid, WR, 0n, undefined)) throw new FopError(Errno.EAGAIN);
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    if (flags & O_TRUNC && frame.pid >= 0 && this.#forbidden(frame, loc.targetGfid, WR, 0n, undefined)) return Promise.reject(new FopError(Errno.EAGAIN));
     const asked = countsAsked(xdata);
     return asked ? this.#countParent(this.child.open(frame, loc, flags, fd, asked.rest), asked, loc) : this.child.open(frame, loc, flags, fd, xdata);
   }
@@ -139,17 +145,23 @@ export abstract class CountingFops extends Xlator {
 
   // ---- I/O: mandatory locks (spec/brick.md, §13.9)
 
-  override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
-    if (this.#mandatory) await this.#mayDo(frame, fd, RD, offset, size);
+  override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     const asked = countsAsked(xdata);
+    return asked || this.#mandatory ? this.#readChecked(asked, frame, fd, size, offset, flags, xdata) : this.child.readv(frame, fd, size, offset, flags, xdata);
+  }
+  async #readChecked(asked: CountRequest | undefined, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+    if (this.#mandatory) await this.#mayDo(frame, fd, RD, offset, size);
     if (!asked) return this.child.readv(frame, fd, size, offset, flags, xdata);
     const reply = await this.child.readv(frame, fd, size, offset, flags, asked.rest);
     const { gfid } = fd.inode;
     return { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(gfid)], undefined, asked.generation ? this.lockTable.generationOf(gfid) : undefined) };
   }
-  override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
-    if (this.#mandatory) await this.#mayDo(frame, fd, WR, offset, vector.size);
+  override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     const asked = countsAsked(xdata);
+    return asked || this.#mandatory ? this.#writeChecked(asked, frame, fd, vector, offset, flags, xdata) : this.child.writev(frame, fd, vector, offset, flags, xdata);
+  }
+  async #writeChecked(asked: CountRequest | undefined, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+    if (this.#mandatory) await this.#mayDo(frame, fd, WR, offset, vector.size);
     return asked ? this.#count(this.child.writev(frame, fd, vector, offset, flags, asked.rest), asked, fd.inode.gfid) : this.child.writev(frame, fd, vector, offset, flags, xdata);
   }
   override async truncate(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply> {
@@ -174,8 +186,12 @@ export abstract class CountingFops extends Xlator {
   }
 
   get #mandatory(): boolean {
-    const mode = this.options.text('mandatory-locking');
-    return mode === 'forced' || mode === 'optimal';
+    if (this.options !== this.#optionsRead) {
+      this.#optionsRead = this.options;
+      const mode = this.options.text('mandatory-locking');
+      this.#isMandatory = mode === 'forced' || mode === 'optimal';
+    }
+    return this.#isMandatory;
   }
 
   /** Another owner's lock that forbids the I/O; a length of undefined reaches to the end. */
@@ -205,6 +221,7 @@ export abstract class CountingFops extends Xlator {
 
   override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
     const asked = countsAsked(xdata);
+    if (!asked && !this.#locked(loc.inode)) return this.child.unlink(frame, loc, xflags, xdata);
     const fop = this.#removing(frame, loc.inode, () => this.child.unlink(frame, loc, xflags, asked ? asked.rest : xdata));
     return asked ? this.#countParent(fop, asked, loc) : fop;
   }
@@ -213,10 +230,17 @@ export abstract class CountingFops extends Xlator {
     const fop = this.#removing(frame, loc.inode, () => this.child.rmdir(frame, loc, flags, asked ? asked.rest : xdata));
     return asked ? this.#countParent(fop, asked, loc) : fop;
   }
-  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+  override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
     const asked = countsAsked(xdata);
+    return asked || this.#locked(newloc.inode) ? this.#renameCounted(asked, frame, oldloc, newloc, xdata) : this.child.rename(frame, oldloc, newloc, xdata);
+  }
+  async #renameCounted(asked: CountRequest | undefined, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
     const reply = await this.#removing(frame, newloc.inode, () => this.child.rename(frame, oldloc, newloc, asked ? asked.rest : xdata));
     return asked ? { ...reply, xdata: addCounts(reply.xdata, asked, [this.locksOf(oldloc.parentGfid), this.locksOf(newloc.parentGfid)]) } : reply;
+  }
+
+  #locked(inode: Inode): boolean {
+    return inode.gfid !== NULL_GFID && this.locksOf(inode.gfid) !== undefined;
   }
 
   /** Runs a removal when no other client holds an inodelk on the inode that isn't one of GlusterFS's own. */

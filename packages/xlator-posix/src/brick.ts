@@ -206,7 +206,9 @@ export class Brick {
     iatt.ia_blksize = cells.blksize(slot);
     iatt.ia_blocks = Math.min(cells.blocks(slot), Math.floor((size + 511) / 512));
     iatt.ia_dev = cells.dev(slot);
-    iatt.ia_rdev = (BigInt(cells.rdevMajor(slot)) << 32n) | BigInt(cells.rdevMinor(slot));
+    const major = cells.rdevMajor(slot);
+    const minor = cells.rdevMinor(slot);
+    if (major !== 0 || minor !== 0) iatt.ia_rdev = (BigInt(major) << 32n) | BigInt(minor);
     iatt.ia_atime = cells.atime(slot);
     iatt.ia_atime_nsec = cells.atimeNsec(slot);
     iatt.ia_mtime = cells.mtime(slot);

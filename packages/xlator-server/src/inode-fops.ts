@@ -15,7 +15,7 @@ function offsetOf(value: number): number {
 /** `type` beside the flock wins (spec/rpc-wire.md, §5.4, LK). */
 function flockOf(type: number, flock: Flock): Flock {
   if (type !== LkType.RDLCK && type !== LkType.WRLCK && type !== LkType.UNLCK) throw new FopError(Errno.EINVAL);
-  return { ...flock, type };
+  return flock.type === type ? flock : { ...flock, type };
 }
 
 /** inodelk and entrylk learn who the client is (spec/brick.md, §12.5). */
