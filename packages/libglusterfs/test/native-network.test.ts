@@ -9,7 +9,8 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { IoVec, type Iobuf, type IobufPool, type Listener, type Network, type Transport, type TransportHandlers } from '../src/index.js';
-import { type NativeEventPoolConstructor, NativeNetwork } from '../src/platform/native-network.js';
+import { NativeNetwork } from '../src/platform/native-network.js';
+import type { NativeEventPoolConstructor } from '../src/platform/native-transport.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../native/build/Release/glusterts_native.node');
 const missing = process.env['GLUSTERTS_PORTABLE'] === '1' ? 'GLUSTERTS_PORTABLE=1' : existsSync(addonPath) ? undefined : 'the native addon is not built';

@@ -113,6 +113,7 @@ export class BrickConnection {
       tcpUserTimeoutS: options.number('transport.tcp-user-timeout'),
       windowSize: options.number('tcp-window-size'),
       bind: { port: EPHEMERAL_SEARCH, insecure },
+      localPath: options.bool('transport.socket.local-path'),
       ...(options.bool('transport.socket.ssl-enabled')
         ? { tls: { cert: text('transport.socket.ssl-own-cert'), key: text('transport.socket.ssl-private-key'), ca: text('transport.socket.ssl-ca-list') } }
         : {}),

@@ -23,6 +23,8 @@ export const options: readonly OptionSpec[] = [
   { key: ['transport.socket.keepalive-time'], type: 'time', default: '20' },
   { key: ['transport.socket.keepalive-interval'], type: 'time', default: '2' },
   { key: ['transport.socket.keepalive-count'], type: 'int', default: '9' },
+  // Ours: a unix socket in place of TCP between processes of one machine (docs/rpc.md, "The local path").
+  { key: 'transport.socket.local-path', type: 'bool', default: 'on' },
   { key: ['transport.socket.ssl-enabled'], type: 'bool', default: 'off' },
   { key: ['transport.socket.ssl-own-cert'], type: 'any', default: '/etc/ssl/glusterfs.pem' },
   { key: ['transport.socket.ssl-private-key'], type: 'any', default: '/etc/ssl/glusterfs.key' },

@@ -13,6 +13,8 @@ export const options: readonly OptionSpec[] = [
   { key: 'transport.socket.keepalive-count', type: 'int', default: '9' },
   { key: ['transport.tcp-user-timeout', 'transport.socket.tcp-user-timeout'], type: 'time', default: '42' },
   { key: ['tcp-window-size', 'transport.tcp-window-size'], type: 'size', default: '0' },
+  // Ours: a unix socket in place of TCP between processes of one machine (docs/rpc.md, "The local path").
+  { key: 'transport.socket.local-path', type: 'bool', default: 'on' },
   { key: 'transport.socket.ssl-enabled', type: 'bool', default: 'off' },
   { key: 'transport.socket.ssl-own-cert', type: 'any', default: '/etc/ssl/glusterfs.pem' },
   { key: 'transport.socket.ssl-private-key', type: 'any', default: '/etc/ssl/glusterfs.key' },

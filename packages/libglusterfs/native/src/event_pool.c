@@ -191,7 +191,9 @@ static void tune(int fd, int family, const struct socket_options *options) {
     if (options->user_timeout_ms > 0) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &options->user_timeout_ms, sizeof(int));
   }
   if (options->window_size > 0) {
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->window_size, sizeof(int));
+    // On a unix socket what is on its way lies in the sender's buffer alone, and the system's limit is small.
+    if (family != AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &options->window_size, sizeof(int)) < 0)
+      setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options->window_size, sizeof(int));
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &options->window_size, sizeof(int));
   }
 }

@@ -42,7 +42,8 @@ socklen_t ParseAddress(const Napi::Value& host, const Napi::Value& port, sockadd
     if (path.empty() || path.size() >= sizeof un->sun_path) return 0;
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, path.data(), path.size());
-    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+    // An abstract name begins with a NUL, and is as long as it says.
+    return static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + (path[0] == '\0' ? 0 : 1));
   }
   std::string text = host.As<Napi::String>().Utf8Value();
   uint16_t number = htons(static_cast<uint16_t>(port.As<Napi::Number>().Uint32Value()));
@@ -73,7 +74,7 @@ std::string FormatAddress(const sockaddr_storage& address) {
     inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
     return std::string(text) + ":" + std::to_string(ntohs(in6.sin6_port));
   }
-  if (address.ss_family == AF_UNIX) return reinterpret_cast<const sockaddr_un&>(address).sun_path;
+  if (address.ss_family == AF_UNIX) return reinterpret_cast<const sockaddr_un&>(address).sun_path;  // nothing for an abstract name
   return "";
 }
 

@@ -6,7 +6,8 @@ import { type Bytes, toBuffer } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
-import type { NativeEventPool, NativeNetwork } from './native-network.js';
+import type { NativeNetwork } from './native-network.js';
+import type { NativeEventPool } from './native-transport.js';
 
 /** What the device hands to mount/fuse. Called from the event loop, never from inside a call to the device. */
 export interface FuseDeviceHandlers {

@@ -1,32 +1,10 @@
 import { lookup } from 'node:dns';
 import { isIP } from 'node:net';
-import { Errno, errnoName } from '../errno.js';
+import { Errno } from '../errno.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
+import { LocalPathListener, askForLocalPath, isSameMachine, localPathName, splitName } from './local-path.js';
+import { type NativeEventPool, type NativeEventPoolConstructor, NativeTransport, systemError } from './native-transport.js';
 import type { Address, Listener, Network, SocketOptions, Transport, TransportHandlers } from './network.js';
-
-/** The addon's pool (native/src/event_pool_binding.cc). Ids are small integers; results are ids or -errno. */
-export interface NativeEventPool {
-  connect(host: string | Buffer, port: number | undefined, options: Float64Array, bindHost: string | undefined, bindFrom: number, bindTo: number): number;
-  listen(host: string | Buffer, port: number | undefined, backlog: number, options: Float64Array): number;
-  writev(id: number, buffers: readonly Uint8Array[], skip: number): number;
-  noteRead(id: number, header: Uint8Array): void;
-  wantWrite(id: number): void;
-  pause(id: number, paused: boolean): void;
-  close(id: number): number;
-  localName(id: number): string;
-  peerName(id: number): string;
-  drive(): number;
-  ref(): void;
-  unref(): void;
-}
-
-export type NativeEventPoolConstructor = new (
-  /** `events` is used again for the next batch. Of none, only another device's requests follow, in the same entry. */
-  onBatch: (events: Int32Array, count: number, bytes: ArrayBuffer, offset: number) => void,
-  afterBatch: () => void,
-  allocPage: (size: number) => Uint8Array | undefined,
-  pageIndex: Int32Array,
-) => NativeEventPool;
 
 const EVENT_CONNECT = 1;
 const EVENT_ACCEPT = 2;
@@ -37,17 +15,7 @@ const EVENT_INTS = 6;
 
 const RECORD_SIZE_MAX = 2 ** 30;
 const LISTEN_BACKLOG = 1024;
-/** Above this many queued bytes `onDrain` is owed once the queue is below a quarter of it. */
-const HIGH_WATER_BYTES = 4 << 20;
-/** Buffers in one writev. */
-const GATHER_MAX = 1024;
-const MARK_SLAB_BYTES = 16384;
-const MARK_LAST = 0x80000000;
-
-/** System errors, as Node makes them. */
-function systemError(errno: number, syscall: string): Error {
-  return Object.assign(new Error(`${syscall} ${errnoName(errno)}`), { errno: -errno, code: errnoName(errno), syscall });
-}
+const LOCAL_BUFFER_BYTES = 2 << 20;
 
 /**
  * The network on the addon's epoll loop: one wake-up, one batch, one entry into JavaScript; sends of a turn leave in one
@@ -58,7 +26,11 @@ export class NativeNetwork implements Network {
   readonly #iobufs: IobufPool;
   readonly #tls: Network;
   readonly #connections = new Map<number, NativeTransport>();
-  readonly #listeners = new Map<number, (transport: Transport) => TransportHandlers>();
+  readonly #listeners = new Map<number, (transport: NativeTransport) => TransportHandlers>();
+  /** Connections that shall ask for a local path when they stand. */
+  readonly #asking = new Set<NativeTransport>();
+  /** Of each accepted connection that may be asked for one. */
+  readonly #askable = new Map<NativeTransport, LocalPathListener>();
   /** Pages that the pool fills, by index. */
   readonly #pages: (Iobuf | undefined)[] = [];
   readonly #freePages: number[] = [];
@@ -88,7 +60,8 @@ export class NativeNetwork implements Network {
 
   connect(address: Address, handlers: TransportHandlers, options: SocketOptions = {}): Transport {
     if (options.tls) return this.#tls.connect(address, handlers, options);
-    const transport = new NativeTransport(this.#pool, handlers, (dirty) => this.#markDirty(dirty), (closed) => this.#forget(closed));
+    const transport = this.#transport(handlers);
+    if (options.localPath && !('path' in address)) this.#asking.add(transport);
     const settings = socketSettings(options);
     const fail = (errno: number): void => {
       setImmediate(() => transport.closed(systemError(errno, 'connect')));
@@ -121,14 +94,25 @@ export class NativeNetwork implements Network {
     const ready = (host: string | Buffer, port: number | undefined): Listener => {
       const id = this.#pool.listen(host, port, LISTEN_BACKLOG, settings);
       if (id < 0) throw systemError(-id, 'listen');
-      this.#listeners.set(id, accept);
+      const bound = 'path' in address ? address : { host: address.host, port: splitName(this.#pool.localName(id)).port };
+      const side = options.localPath && 'port' in bound ? this.#listenLocally(bound.port, settings) : undefined;
+      this.#listeners.set(
+        id,
+        side
+          ? (transport) => {
+              this.#askable.set(transport, side.paths);
+              side.paths.add(transport);
+              return accept(transport);
+            }
+          : accept,
+      );
       this.#countRef();
-      const bound = 'path' in address ? address : { host: address.host, port: Number(this.#pool.localName(id).replace(/^.*:/, '')) };
       return {
         address: bound,
         close: async () => {
           if (!this.#listeners.delete(id)) return;
           this.#pool.close(id);
+          if (side && this.#listeners.delete(side.id)) this.#pool.close(side.id);
           this.#countRef();
         },
       };
@@ -150,6 +134,33 @@ export class NativeNetwork implements Network {
         });
       }
     });
+  }
+
+  #transport(handlers: TransportHandlers): NativeTransport {
+    return new NativeTransport(this.#pool, handlers, (dirty) => this.#markDirty(dirty), (closed) => this.#forget(closed), (adopter, id) => this.#connections.set(id, adopter));
+  }
+
+  /** A name that is taken is another's, on another address with the same port: this one does without. */
+  #listenLocally(port: number, settings: Float64Array): { id: number; paths: LocalPathListener } | undefined {
+    const paths = new LocalPathListener();
+    const id = this.#pool.listen(localPathName(port), undefined, LISTEN_BACKLOG, localSettings(settings));
+    if (id < 0) return undefined;
+    this.#listeners.set(id, (side) => paths.accept(side));
+    return { id, paths };
+  }
+
+  /** The connection stands. */
+  #opened(transport: NativeTransport): void {
+    transport.opened();
+    const connected = (): void => {
+      if (!transport.destroyed) transport.handlers.onConnect?.(transport);
+    };
+    if (!this.#asking.delete(transport) || !isSameMachine(transport)) return connected();
+    const side = this.#transport(ignoring);
+    const id = this.#pool.connect(localPathName(splitName(transport.peer).port), undefined, localSettings(socketSettings({})), undefined, 0, 0);
+    if (id < 0) return connected();
+    side.handlers = askForLocalPath(transport, side, connected);
+    this.#open(side, id, connected);
   }
 
   #open(transport: NativeTransport, id: number, fail: (errno: number) => void): void {
@@ -186,10 +197,15 @@ export class NativeNetwork implements Network {
   }
 
   #forget(transport: NativeTransport): void {
-    if (this.#connections.get(transport.id) !== transport) return;
-    this.#connections.delete(transport.id);
-    if (this.#inBatch) this.#closing.add(transport.id);
-    else this.#close(transport.id);
+    this.#asking.delete(transport);
+    this.#askable.get(transport)?.remove(transport);
+    this.#askable.delete(transport);
+    for (const id of transport.ids) {
+      if (this.#connections.get(id) !== transport) continue;
+      this.#connections.delete(id);
+      if (this.#inBatch) this.#closing.add(id);
+      else this.#close(id);
+    }
     this.#countRef();
   }
 
@@ -249,7 +265,7 @@ export class NativeNetwork implements Network {
         else record.unref();
       } else if (type === EVENT_ACCEPT) {
         const accept = this.#listeners.get(id);
-        const transport = new NativeTransport(this.#pool, ignoring, (dirty) => this.#markDirty(dirty), (closed) => this.#forget(closed));
+        const transport = this.#transport(ignoring);
         transport.id = value;
         this.#connections.set(value, transport);
         this.#countRef();
@@ -258,8 +274,7 @@ export class NativeNetwork implements Network {
         else transport.destroy();
       } else if (type === EVENT_CONNECT) {
         const transport = this.#connections.get(id);
-        transport?.opened();
-        transport?.handlers.onConnect?.(transport);
+        if (transport) this.#opened(transport);
       } else if (type === EVENT_WRITABLE) {
         this.#connections.get(id)?.flush();
       } else if (type === EVENT_CLOSE) {
@@ -268,13 +283,21 @@ export class NativeNetwork implements Network {
         const transport = this.#connections.get(id);
         this.#connections.delete(id);
         this.#countRef();
-        transport?.closed(value === 0 ? undefined : systemError(value, 'read'));
+        if (value === 0 && transport?.isIdle(id)) transport.id = -1;
+        else transport?.closed(value === 0 ? undefined : systemError(value, 'read'), id);
       }
     }
   }
 }
 
 const ignoring: TransportHandlers = { onRecord: (record) => record.unref(), onClose: () => undefined };
+
+/** The same for the unix socket beside: what is on its way lies in the sender's buffer. */
+function localSettings(settings: Float64Array): Float64Array {
+  const local = settings.slice();
+  local[4] = LOCAL_BUFFER_BYTES;
+  return local;
+}
 
 function socketSettings(options: SocketOptions): Float64Array {
   return Float64Array.of(
@@ -286,176 +309,4 @@ function socketSettings(options: SocketOptions): Float64Array {
     Math.min(options.recordSizeMax ?? RECORD_SIZE_MAX, RECORD_SIZE_MAX),
     options.answerPings ? 1 : 0,
   );
-}
-
-let marks = Buffer.alloc(MARK_SLAB_BYTES);
-let marksUsed = 0;
-
-/** Four bytes: last fragment, and the record's length. */
-function recordMark(length: number): Uint8Array {
-  if (marksUsed + 4 > MARK_SLAB_BYTES) {
-    marks = Buffer.alloc(MARK_SLAB_BYTES);
-    marksUsed = 0;
-  }
-  marks.writeUInt32BE((MARK_LAST | length) >>> 0, marksUsed);
-  marksUsed += 4;
-  return marks.subarray(marksUsed - 4, marksUsed);
-}
-
-/** A call of READ, version 4 or 3.3, by its program and procedure words (spec/rpc-wire.md, §2). */
-function isReadCall(header: Uint8Array): boolean {
-  return header.length >= 24 && header[23] === 12 && header[7] === 0 && header[15] === 0x05 && header[14] === 0xd0 && header[13] === 0x13;
-}
-
-class NativeTransport implements Transport {
-  id = -1;
-  connected = false;
-  destroyed = false;
-  handlers: TransportHandlers;
-  readonly #pool: NativeEventPool;
-  readonly #markDirty: (transport: NativeTransport) => void;
-  readonly #forget: (transport: NativeTransport) => void;
-  #queue: Uint8Array[] = [];
-  /** Payloads and the queue position (in buffers, counted since the beginning) after which they are done with. */
-  #held: { end: number; payload: IoVec }[] = [];
-  #buffersSent = 0;
-  #buffersQueued = 0;
-  /** Bytes of the first queued buffer that have left already. */
-  #skip = 0;
-  #dirty = false;
-  #waiting = false;
-  #drainOwed = false;
-  #ending = false;
-  #local = '';
-  #peer = '';
-  queuedBytes = 0;
-
-  constructor(pool: NativeEventPool, handlers: TransportHandlers, markDirty: (transport: NativeTransport) => void, forget: (transport: NativeTransport) => void) {
-    this.#pool = pool;
-    this.handlers = handlers;
-    this.#markDirty = markDirty;
-    this.#forget = forget;
-  }
-
-  get local(): string {
-    return this.#local;
-  }
-
-  get peer(): string {
-    return this.#peer;
-  }
-
-  opened(): void {
-    this.connected = true;
-    this.#local = this.#pool.localName(this.id);
-    this.#peer = this.#pool.peerName(this.id);
-  }
-
-  received(record: IoVec): void {
-    this.handlers.onRecord(record, this);
-  }
-
-  send(header: Uint8Array, payload?: IoVec): void {
-    if (!this.connected || this.destroyed || this.#ending) return;
-    const length = header.length + (payload?.size ?? 0);
-    this.#queue.push(recordMark(length), header);
-    this.#buffersQueued += 2;
-    if (payload && payload.size > 0) {
-      for (const chunk of payload.chunks) if (chunk.length > 0) this.#buffersQueued = this.#buffersQueued + (this.#queue.push(chunk), 1);
-      if (payload.bufs.length > 0) this.#held.push({ end: this.#buffersQueued, payload: payload.ref() });
-    }
-    this.queuedBytes += length + 4;
-    if (this.queuedBytes > HIGH_WATER_BYTES) this.#drainOwed = true;
-    if (isReadCall(header)) this.#pool.noteRead(this.id, header);
-    if (!this.#dirty && !this.#waiting) {
-      this.#dirty = true;
-      this.#markDirty(this);
-    }
-  }
-
-  /** Sends what the socket takes. */
-  flush(): void {
-    this.#dirty = false;
-    this.#waiting = false;
-    let from = 0;
-    while (from < this.#queue.length && !this.destroyed) {
-      const gather = this.#queue.length - from > GATHER_MAX || from > 0 ? this.#queue.slice(from, from + GATHER_MAX) : this.#queue;
-      const written = this.#pool.writev(this.id, gather, this.#skip);
-      if (written < 0) {
-        this.#fail(systemError(-written, 'write'));
-        return;
-      }
-      const consumed = this.#consume(gather, written);
-      from += consumed;
-      if (consumed < gather.length) {
-        this.#waiting = true;
-        this.#pool.wantWrite(this.id);
-        break;
-      }
-    }
-    this.#queue = from >= this.#queue.length ? [] : this.#queue.slice(from);
-    this.#buffersSent += from;
-    while (this.#held.length > 0 && (this.#held[0]?.end ?? Infinity) <= this.#buffersSent) this.#held.shift()?.payload.unref();
-    if (this.#drainOwed && this.queuedBytes < HIGH_WATER_BYTES / 4) {
-      this.#drainOwed = false;
-      this.handlers.onDrain?.(this);
-    }
-    if (this.#ending && this.#queue.length === 0) this.#fail(undefined);
-  }
-
-  /** Counts the buffers that `written` bytes cover whole; remembers how far into the next one it went. */
-  #consume(gather: readonly Uint8Array[], written: number): number {
-    this.queuedBytes -= written;
-    let left = written + this.#skip;
-    let count = 0;
-    for (const buffer of gather) {
-      if (left < buffer.length) break;
-      left -= buffer.length;
-      count++;
-    }
-    this.#skip = left;
-    return count;
-  }
-
-  pause(): void {
-    if (this.id >= 0 && !this.destroyed) this.#pool.pause(this.id, true);
-  }
-
-  resume(): void {
-    if (this.id >= 0 && !this.destroyed) this.#pool.pause(this.id, false);
-  }
-
-  destroy(error?: Error): void {
-    if (this.destroyed) return;
-    this.#drop();
-    setImmediate(() => this.handlers.onClose(error, this));
-  }
-
-  end(): void {
-    if (this.destroyed || this.#ending) return;
-    if (this.#queue.length === 0) return this.destroy();
-    this.#ending = true;
-  }
-
-  /** The pool (or the resolver) says that it is over. */
-  closed(error: Error | undefined): void {
-    if (this.destroyed) return;
-    this.id = -1;
-    this.#drop();
-    this.handlers.onClose(error, this);
-  }
-
-  #fail(error: Error | undefined): void {
-    this.#drop();
-    setImmediate(() => this.handlers.onClose(error, this));
-  }
-
-  #drop(): void {
-    this.destroyed = true;
-    this.connected = false;
-    this.#queue = [];
-    this.queuedBytes = 0;
-    for (const { payload } of this.#held.splice(0)) payload.unref();
-    if (this.id >= 0) this.#forget(this);
-  }
 }

@@ -18,6 +18,11 @@ export interface SocketOptions {
    * for a disk (docs/architecture.md, "Slow disks"). Only the native network without TLS can.
    */
   readonly answerPings?: boolean;
+  /**
+   * Of a listener, and of who connects: when both are on one machine, records may pass by TCP through a unix socket, which costs less. The addresses
+   * stay those of the TCP connection, and it is over when that is (docs/rpc.md, "The local path"). Only the native network without TLS does so.
+   */
+  readonly localPath?: boolean;
   /** A record larger than this closes the connection. Default and most 1 GiB. */
   readonly recordSizeMax?: number;
 }

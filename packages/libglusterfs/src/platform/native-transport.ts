@@ -1,0 +1,248 @@
+import { errnoName } from '../errno.js';
+import type { IoVec } from '../iobuf.js';
+import type { Transport, TransportHandlers } from './network.js';
+
+/** The addon's pool (native/src/event_pool_binding.cc). Ids are small integers; results are ids or -errno. */
+export interface NativeEventPool {
+  connect(host: string | Buffer, port: number | undefined, options: Float64Array, bindHost: string | undefined, bindFrom: number, bindTo: number): number;
+  listen(host: string | Buffer, port: number | undefined, backlog: number, options: Float64Array): number;
+  writev(id: number, buffers: readonly Uint8Array[], skip: number): number;
+  noteRead(id: number, header: Uint8Array): void;
+  wantWrite(id: number): void;
+  pause(id: number, paused: boolean): void;
+  close(id: number): number;
+  localName(id: number): string;
+  peerName(id: number): string;
+  drive(): number;
+  ref(): void;
+  unref(): void;
+}
+
+export type NativeEventPoolConstructor = new (
+  /** `events` is used again for the next batch. Of none, only another device's requests follow, in the same entry. */
+  onBatch: (events: Int32Array, count: number, bytes: ArrayBuffer, offset: number) => void,
+  afterBatch: () => void,
+  allocPage: (size: number) => Uint8Array | undefined,
+  pageIndex: Int32Array,
+) => NativeEventPool;
+
+/** Above this many queued bytes `onDrain` is owed once the queue is below a quarter of it. */
+const HIGH_WATER_BYTES = 4 << 20;
+/** Buffers in one writev. */
+const GATHER_MAX = 1024;
+const MARK_SLAB_BYTES = 16384;
+const MARK_LAST = 0x80000000;
+
+/** System errors, as Node makes them. */
+export function systemError(errno: number, syscall: string): Error {
+  return Object.assign(new Error(`${syscall} ${errnoName(errno)}`), { errno: -errno, code: errnoName(errno), syscall });
+}
+
+let marks = Buffer.alloc(MARK_SLAB_BYTES);
+let marksUsed = 0;
+
+/** Four bytes: last fragment, and the record's length. */
+function recordMark(length: number): Uint8Array {
+  if (marksUsed + 4 > MARK_SLAB_BYTES) {
+    marks = Buffer.alloc(MARK_SLAB_BYTES);
+    marksUsed = 0;
+  }
+  marks.writeUInt32BE((MARK_LAST | length) >>> 0, marksUsed);
+  marksUsed += 4;
+  return marks.subarray(marksUsed - 4, marksUsed);
+}
+
+/** A call of READ, version 4 or 3.3, by its program and procedure words (spec/rpc-wire.md, §2). */
+function isReadCall(header: Uint8Array): boolean {
+  return header.length >= 24 && header[23] === 12 && header[7] === 0 && header[15] === 0x05 && header[14] === 0xd0 && header[13] === 0x13;
+}
+
+/**
+ * A connection of the addon's pool. Its records pass through the socket that was connected or, once it has adopted another, through that; it is over
+ * when either is.
+ */
+export class NativeTransport implements Transport {
+  /** The pool's number of the socket, −1 for none. */
+  id = -1;
+  /** Of the socket that records pass through. */
+  #route = -1;
+  /** Gets the next record in place of the handlers. */
+  claim: ((record: IoVec) => void) | undefined;
+  connected = false;
+  destroyed = false;
+  handlers: TransportHandlers;
+  readonly #pool: NativeEventPool;
+  readonly #markDirty: (transport: NativeTransport) => void;
+  readonly #forget: (transport: NativeTransport) => void;
+  readonly #adopted: (transport: NativeTransport, id: number) => void;
+  #queue: Uint8Array[] = [];
+  /** Payloads and the queue position (in buffers, counted since the beginning) after which they are done with. */
+  #held: { end: number; payload: IoVec }[] = [];
+  #buffersSent = 0;
+  #buffersQueued = 0;
+  /** Bytes of the first queued buffer that have left already. */
+  #skip = 0;
+  #dirty = false;
+  #waiting = false;
+  #drainOwed = false;
+  #ending = false;
+  #local = '';
+  #peer = '';
+  queuedBytes = 0;
+
+  constructor(pool: NativeEventPool, handlers: TransportHandlers, markDirty: (transport: NativeTransport) => void, forget: (transport: NativeTransport) => void, adopted: (transport: NativeTransport, id: number) => void) {
+    this.#pool = pool;
+    this.handlers = handlers;
+    this.#markDirty = markDirty;
+    this.#forget = forget;
+    this.#adopted = adopted;
+  }
+
+  get local(): string {
+    return this.#local;
+  }
+
+  get peer(): string {
+    return this.#peer;
+  }
+
+  /** The sockets that it holds. */
+  get ids(): readonly number[] {
+    if (this.id < 0) return this.#route < 0 ? [] : [this.#route];
+    return this.#route < 0 || this.#route === this.id ? [this.id] : [this.id, this.#route];
+  }
+
+  /** Whether this is its TCP connection while another socket carries the records: after its end there may be records still. */
+  isIdle(id: number): boolean {
+    return id === this.id && this.#route >= 0 && this.#route !== id;
+  }
+
+  opened(): void {
+    this.connected = true;
+    this.#route = this.id;
+    this.#local = this.#pool.localName(this.id);
+    this.#peer = this.#pool.peerName(this.id);
+  }
+
+  /**
+   * Takes over the socket of another transport, which is no transport any more. What that still had to send goes first, and has to be little.
+   */
+  adopt(side: NativeTransport): void {
+    side.flush();
+    this.#route = side.id;
+    side.id = side.#route = -1;
+    side.#drop();
+    this.#adopted(this, this.#route);
+  }
+
+  received(record: IoVec): void {
+    if (this.claim) this.claim(record);
+    else this.handlers.onRecord(record, this);
+  }
+
+  send(header: Uint8Array, payload?: IoVec): void {
+    if (!this.connected || this.destroyed || this.#ending) return;
+    const length = header.length + (payload?.size ?? 0);
+    this.#queue.push(recordMark(length), header);
+    this.#buffersQueued += 2;
+    if (payload && payload.size > 0) {
+      for (const chunk of payload.chunks) if (chunk.length > 0) this.#buffersQueued = this.#buffersQueued + (this.#queue.push(chunk), 1);
+      if (payload.bufs.length > 0) this.#held.push({ end: this.#buffersQueued, payload: payload.ref() });
+    }
+    this.queuedBytes += length + 4;
+    if (this.queuedBytes > HIGH_WATER_BYTES) this.#drainOwed = true;
+    if (isReadCall(header)) this.#pool.noteRead(this.#route, header);
+    if (!this.#dirty && !this.#waiting) {
+      this.#dirty = true;
+      this.#markDirty(this);
+    }
+  }
+
+  /** Sends what the socket takes. */
+  flush(): void {
+    this.#dirty = false;
+    this.#waiting = false;
+    let from = 0;
+    while (from < this.#queue.length && !this.destroyed) {
+      const gather = this.#queue.length - from > GATHER_MAX || from > 0 ? this.#queue.slice(from, from + GATHER_MAX) : this.#queue;
+      const written = this.#pool.writev(this.#route, gather, this.#skip);
+      if (written < 0) {
+        this.#fail(systemError(-written, 'write'));
+        return;
+      }
+      const consumed = this.#consume(gather, written);
+      from += consumed;
+      if (consumed < gather.length) {
+        this.#waiting = true;
+        this.#pool.wantWrite(this.#route);
+        break;
+      }
+    }
+    this.#queue = from >= this.#queue.length ? [] : this.#queue.slice(from);
+    this.#buffersSent += from;
+    while (this.#held.length > 0 && (this.#held[0]?.end ?? Infinity) <= this.#buffersSent) this.#held.shift()?.payload.unref();
+    if (this.#drainOwed && this.queuedBytes < HIGH_WATER_BYTES / 4) {
+      this.#drainOwed = false;
+      this.handlers.onDrain?.(this);
+    }
+    if (this.#ending && this.#queue.length === 0) this.#fail(undefined);
+  }
+
+  /** Counts the buffers that `written` bytes cover whole; remembers how far into the next one it went. */
+  #consume(gather: readonly Uint8Array[], written: number): number {
+    this.queuedBytes -= written;
+    let left = written + this.#skip;
+    let count = 0;
+    for (const buffer of gather) {
+      if (left < buffer.length) break;
+      left -= buffer.length;
+      count++;
+    }
+    this.#skip = left;
+    return count;
+  }
+
+  pause(): void {
+    if (this.#route >= 0 && !this.destroyed) this.#pool.pause(this.#route, true);
+  }
+
+  resume(): void {
+    if (this.#route >= 0 && !this.destroyed) this.#pool.pause(this.#route, false);
+  }
+
+  destroy(error?: Error): void {
+    if (this.destroyed) return;
+    this.#drop();
+    setImmediate(() => this.handlers.onClose(error, this));
+  }
+
+  end(): void {
+    if (this.destroyed || this.#ending) return;
+    if (this.#queue.length === 0) return this.destroy();
+    this.#ending = true;
+  }
+
+  /** The pool (or the resolver) says that it is over: `id` names the socket that is closed already, if any is. */
+  closed(error: Error | undefined, id = -1): void {
+    if (this.destroyed) return;
+    if (this.#route === id) this.#route = -1;
+    if (this.id === id) this.id = -1;
+    this.#drop();
+    this.handlers.onClose(error, this);
+  }
+
+  #fail(error: Error | undefined): void {
+    this.#drop();
+    setImmediate(() => this.handlers.onClose(error, this));
+  }
+
+  #drop(): void {
+    this.destroyed = true;
+    this.connected = false;
+    this.#queue = [];
+    this.queuedBytes = 0;
+    for (const { payload } of this.#held.splice(0)) payload.unref();
+    this.claim = undefined;
+    if (this.ids.length > 0) this.#forget(this);
+  }
+}
