@@ -2,7 +2,7 @@ import { Errno, FopError } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { FuseBody } from './decode.js';
 import { access, getattr, readlink, setattr, statfs } from './ops-attr.js';
-import { fsyncdir, opendir, readdir, readdirplus, releasedir } from './ops-dir.js';
+import { fsyncdir, opendir, readdir, readdirplus } from './ops-dir.js';
 import { link, lookup, mkdir, mknod, rename, rmdir, symlink, unlink } from './ops-entry.js';
 import { create, fallocate, flush, fsync, lseek, open, read, write } from './ops-file.js';
 import { getlk, setlk } from './ops-lock.js';
@@ -28,10 +28,6 @@ export function dispatch(bridge: FuseBridge, request: Request, body: FuseBody): 
     case 'read': return read(bridge, request, body);
     case 'write': return write(bridge, request, body);
     case 'statfs': return statfs(bridge, request);
-    case 'releasedir': return releasedir(bridge, body.fh);
-    case 'release':
-      bridge.files.remove(body.fh);
-      return undefined;
     case 'flush': return flush(bridge, request, body.fh, body.owner);
     case 'fsync': return fsync(bridge, request, body.fh, body.datasync);
     case 'fsyncdir': return fsyncdir(bridge, request, body.fh, body.datasync);
@@ -49,6 +45,9 @@ export function dispatch(bridge: FuseBridge, request: Request, body: FuseBody): 
     case 'access': return access(bridge, request, body.mask);
     case 'fallocate': return fallocate(bridge, request, body);
     case 'lseek': return lseek(bridge, request, body);
+    // Served before they come here.
+    case 'release':
+    case 'releasedir':
     case 'init':
     case 'forget':
     case 'interrupt':

@@ -24,9 +24,15 @@ export interface OpenFile {
 export class FdTable {
   readonly #files = new Map<number, OpenFile>();
   #next = 1;
+  #directIo = 0;
 
   get size(): number {
     return this.#files.size;
+  }
+
+  /** Files for which FOPEN_DIRECT_IO was answered. */
+  get directIo(): number {
+    return this.#directIo;
   }
 
   values(): Iterable<OpenFile> {
@@ -37,6 +43,7 @@ export class FdTable {
   add(fd: Fd, init: { nodeid: number; directory: boolean; directIo: boolean }): OpenFile {
     const file: OpenFile = { fh: this.#next++, fd, lost: false, lockOwners: new Set(), ...init };
     this.#files.set(file.fh, file);
+    if (file.directIo) this.#directIo++;
     return file;
   }
 
@@ -55,6 +62,7 @@ export class FdTable {
     const file = this.#files.get(fh);
     if (!file) return;
     this.#files.delete(fh);
+    if (file.directIo) this.#directIo--;
     file.fd.unref();
   }
 

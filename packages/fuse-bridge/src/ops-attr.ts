@@ -20,7 +20,8 @@ export async function getattr(bridge: FuseBridge, request: Request, fh: number |
       return attrReply(bridge, request, reply.stat);
     }
     if (fh !== undefined) return attrReply(bridge, request, (await graph.top.fstat(frame, request.file(bridge.files, fh).fd, undefined)).stat);
-    const inode = await resolveInode(bridge, request, header.nodeid);
+    const found = resolveInode(bridge, request, header.nodeid);
+    const inode = found instanceof Promise ? await found : found;
     const fd = openFdOf(inode, header.pid);
     if (fd) return attrReply(bridge, request, (await graph.top.fstat(frame, request.hold(fd), undefined)).stat);
     return attrReply(bridge, request, (await graph.top.stat(frame, inodeLoc(request, inode), undefined)).stat);

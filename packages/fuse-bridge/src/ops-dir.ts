@@ -29,10 +29,10 @@ export async function opendir(bridge: FuseBridge, request: Request, flags: numbe
   }
 }
 
-export function releasedir(bridge: FuseBridge, fh: number): undefined {
+/** RELEASE and RELEASEDIR. */
+export function release(bridge: FuseBridge, fh: number): void {
   bridge.files.find(fh)?.listing?.drop();
   bridge.files.remove(fh);
-  return undefined;
 }
 
 export async function fsyncdir(bridge: FuseBridge, request: Request, fh: number, datasync: boolean): Promise<ReplyBody> {

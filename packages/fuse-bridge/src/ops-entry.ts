@@ -14,7 +14,8 @@ export function entryOut(bridge: FuseBridge, request: Request, inode: Inode, sta
 
 export async function lookup(bridge: FuseBridge, request: Request, name: Bytes): Promise<ReplyBody> {
   try {
-    const entry = await resolveEntry(bridge, request, request.header.nodeid, name);
+    const found = resolveEntry(bridge, request, request.header.nodeid, name);
+    const entry = found instanceof Promise ? await found : found;
     const { inode, stat } = await lookupEntry(bridge, request, entry);
     return encodeEntry(entryOut(bridge, request, inode, stat), bridge.options['enable-ino32']);
   } catch (error) {
@@ -92,7 +93,8 @@ export async function link(bridge: FuseBridge, request: Request, oldnodeid: numb
 }
 
 export async function unlink(bridge: FuseBridge, request: Request, name: Bytes): Promise<ReplyBody> {
-  const { parent, inode } = await resolveExisting(bridge, request, request.header.nodeid, name);
+  const found = resolveExisting(bridge, request, request.header.nodeid, name);
+  const { parent, inode } = found instanceof Promise ? await found : found;
   await request.graph.top.unlink(request.frame, entryLoc(request, parent, name, inode), 0, undefined);
   request.graph.table.unlink(inode, parent, name);
   return undefined;
@@ -108,7 +110,8 @@ export async function rmdir(bridge: FuseBridge, request: Request, name: Bytes): 
 export async function rename(bridge: FuseBridge, request: Request, body: BodyOf<'rename'>): Promise<ReplyBody> {
   const { table, top } = request.graph;
   try {
-    const { parent, inode } = await resolveExisting(bridge, request, request.header.nodeid, body.name);
+    const found = resolveExisting(bridge, request, request.header.nodeid, body.name);
+    const { parent, inode } = found instanceof Promise ? await found : found;
     const target = await renameTarget(bridge, request, body.newdir, body.newname);
     const oldloc = entryLoc(request, parent, body.name, inode);
     const newloc = entryLoc(request, target.parent, body.newname, target.inode);

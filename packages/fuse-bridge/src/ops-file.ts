@@ -17,16 +17,16 @@ const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 
 /** The open file of an fh in the request's graph; its fd is held. Throws EBADF. */
-export async function fileOf(bridge: FuseBridge, request: Request, fh: number): Promise<Fd> {
+export function fileOf(bridge: FuseBridge, request: Request, fh: number): Fd | Promise<Fd> {
   const file = bridge.files.get(fh);
-  if (file.fd.inode.table !== request.graph.table) await migrateIfOld(bridge, request, file);
+  if (file.fd.inode.table !== request.graph.table) return migrateIfOld(bridge, request, file).then(() => request.hold(file.fd));
   return request.hold(file.fd);
 }
 
 /** FOPEN_DIRECT_IO or not (spec/client.md, §6.9): all opens of a file alike. */
 function directIo(bridge: FuseBridge, fd: Fd, xdata: Dict | undefined): boolean {
   if (bridge.negotiated?.directIo || xdata?.getBool(DIRECT_IO_KEY)) return true;
-  for (const file of bridge.files.values()) if (file.directIo && file.fd.inode === fd.inode) return true;
+  if (bridge.files.directIo > 0) for (const file of bridge.files.values()) if (file.directIo && file.fd.inode === fd.inode) return true;
   return false;
 }
 
@@ -53,7 +53,8 @@ export async function create(bridge: FuseBridge, request: Request, body: BodyOf<
   const { flags, mode, umask, name } = body;
   let fd: Fd | undefined;
   try {
-    const parent = await resolveInode(bridge, request, header.nodeid);
+    const found = resolveInode(bridge, request, header.nodeid);
+    const parent = found instanceof Promise ? await found : found;
     const fresh = request.hold(graph.table.create());
     fd = new Fd(fresh, { flags, pid: header.pid });
     const loc = entryLoc(request, parent, name, fresh);
@@ -81,14 +82,16 @@ export async function create(bridge: FuseBridge, request: Request, body: BodyOf<
 }
 
 export async function read(bridge: FuseBridge, request: Request, body: BodyOf<'read'>): Promise<ReplyBody> {
-  const fd = await fileOf(bridge, request, body.fh);
+  const file = fileOf(bridge, request, body.fh);
+  const fd = file instanceof Promise ? await file : file;
   request.ownedBy(body.owner);
   const reply = await request.graph.top.readv(request.frame, fd, body.size, body.offset, body.flags, undefined);
   return reply.vector;
 }
 
 export async function write(bridge: FuseBridge, request: Request, body: BodyOf<'write'>): Promise<ReplyBody> {
-  const fd = await fileOf(bridge, request, body.fh);
+  const file = fileOf(bridge, request, body.fh);
+  const fd = file instanceof Promise ? await file : file;
   request.ownedBy(body.owner);
   const vector = body.data instanceof IoVec ? body.data : IoVec.from(body.data);
   if (body.kill) await killBeforeWrite(bridge, request, bridge.files.get(body.fh), fd);
@@ -97,7 +100,8 @@ export async function write(bridge: FuseBridge, request: Request, body: BodyOf<'
 }
 
 export async function flush(bridge: FuseBridge, request: Request, fh: number, owner: Bytes): Promise<ReplyBody> {
-  const fd = await fileOf(bridge, request, fh);
+  const file = fileOf(bridge, request, fh);
+  const fd = file instanceof Promise ? await file : file;
   request.ownedBy(owner);
   await request.graph.top.flush(request.frame, fd, undefined);
   return undefined;

@@ -17,10 +17,16 @@ const GSYNCD_NAMES: readonly RegExp[] = [
 
 /** Whether the mount's options keep a name from the layers below (spec/client.md, §7.3). */
 function withheld(options: FuseOptions, name: Bytes): 'acl' | 'security' | undefined {
-  if (!options.acl && POSIX_ACL.test(name)) return 'acl';
+  if (!options.acl && name.startsWith('system.') && POSIX_ACL.test(name)) return 'acl';
   if (name === 'security.selinux' && !options.selinux) return 'security';
   if (name === 'security.capability' && !options.capability && !options.selinux) return 'security';
   return undefined;
+}
+
+/** The errno of a GETXATTR that is not passed on: the kernel asks for security.capability before every write. */
+export function refusedXattr(options: FuseOptions, name: Bytes): Errno | undefined {
+  const reason = withheld(options, name);
+  return reason === undefined ? undefined : reason === 'acl' ? Errno.EOPNOTSUPP : Errno.ENODATA;
 }
 
 function gsyncdName(options: FuseOptions, name: Bytes): Bytes {
@@ -69,9 +75,6 @@ function sized(value: Uint8Array, size: number): Buffer {
 
 export async function getxattr(bridge: FuseBridge, request: Request, name: Bytes, size: number): Promise<ReplyBody> {
   const { options } = bridge;
-  // The kernel asks for security.capability before every write: it is answered here.
-  const reason = withheld(options, name);
-  if (reason) throw new FopError(reason === 'acl' ? Errno.EOPNOTSUPP : Errno.ENODATA);
   try {
     const inode = await resolveInode(bridge, request, request.header.nodeid);
     if (name === 'glusterfs.gfid') return sized(gfidToBuffer(inode.gfid), size);

@@ -47,10 +47,9 @@ export class Request {
   }
 
   end(): void {
-    for (const thing of this.#held) thing.unref();
+    for (let i = 0; i < this.#held.length; i++) this.#held[i]?.unref();
     const { latency, root, platform } = this.graph.graph;
-    // Releases are no fops to GlusterFS.
-    if (latency?.enabled === true && root && !this.#stack.op.startsWith('release')) latency.add(root, fopLabel(this.#stack.op), platform.clock.monotonic() - this.#stack.sinceMs);
+    if (latency?.enabled === true && root) latency.add(root, fopLabel(this.#stack.op), platform.clock.monotonic() - this.#stack.sinceMs);
     this.#calls.leave(this.#stack);
     this.graph.done();
   }

@@ -1,5 +1,7 @@
 import { type Bytes, Dict, Errno, FopError, type Gfid, type Iatt, type Inode, Loc, type LookupReply, NULL_GFID, gfidPath } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
+import type { Node } from './node-table.js';
+import { ROOT_NODEID } from './protocol.js';
 import type { Request } from './request.js';
 
 /** ENOENT of an inode's own operation makes the VFS give up; ESTALE makes it look the name up anew (spec/client.md, §6.5). */
@@ -12,13 +14,22 @@ export function gfidRequest(bridge: FuseBridge): Dict {
   return new Dict().setGfid('gfid-req', bridge.platform.random.uuid());
 }
 
-/** The inode of a node id in the request's graph, held; looked up by gfid when the graph doesn't know it yet. */
-export async function resolveInode(bridge: FuseBridge, request: Request, nodeid: number): Promise<Inode> {
+/**
+ * The inode of a node id in the request's graph, held; looked up by gfid when the graph doesn't know it yet. `await` it only when it
+ * is a promise: a turn of the microtask queue for each of a path's directories adds up.
+ */
+export function resolveInode(bridge: FuseBridge, request: Request, nodeid: number): Inode | Promise<Inode> {
   const node = bridge.nodes.get(nodeid);
   if (!node) throw new FopError(Errno.ESTALE);
   const { graph } = request;
   if (node.inode?.table === graph.table && graph.isKnown(node.inode)) return request.hold(node.inode);
-  if (nodeid === 1) {
+  return resolveUnknown(bridge, request, node);
+}
+
+async function resolveUnknown(bridge: FuseBridge, request: Request, node: Node): Promise<Inode> {
+  const { graph } = request;
+  const nodeid = node.id;
+  if (nodeid === ROOT_NODEID) {
     bridge.nodes.move(node, graph.table.root);
     return request.hold(graph.table.root);
   }
@@ -55,16 +66,32 @@ export interface Entry {
   readonly child: Inode | undefined;
 }
 
-export async function resolveEntry(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Promise<Entry> {
-  const parent = await resolveInode(bridge, request, nodeid);
+export function resolveEntry(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Entry | Promise<Entry> {
+  const parent = resolveInode(bridge, request, nodeid);
+  return parent instanceof Promise ? parent.then((known) => entryIn(request, known, name)) : entryIn(request, parent, name);
+}
+
+function entryIn(request: Request, parent: Inode, name: Bytes): Entry {
   const child = request.graph.table.grep(parent, name);
   if (child) request.hold(child);
   return { parent, name, child };
 }
 
 /** The inode under a name that shall exist; looked up when the graph doesn't know it. Throws ENOENT. */
-export async function resolveExisting(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Promise<{ parent: Inode; inode: Inode }> {
-  const entry = await resolveEntry(bridge, request, nodeid, name);
+export function resolveExisting(bridge: FuseBridge, request: Request, nodeid: number, name: Bytes): Existing | Promise<Existing> {
+  const entry = resolveEntry(bridge, request, nodeid, name);
+  if (!(entry instanceof Promise) && entry.child && request.graph.isKnown(entry.child)) return { parent: entry.parent, inode: entry.child };
+  return lookupExisting(bridge, request, entry);
+}
+
+/** Where a name is, and what is there. */
+export interface Existing {
+  readonly parent: Inode;
+  readonly inode: Inode;
+}
+
+async function lookupExisting(bridge: FuseBridge, request: Request, found: Entry | Promise<Entry>): Promise<Existing> {
+  const entry = await found;
   if (entry.child && request.graph.isKnown(entry.child)) return { parent: entry.parent, inode: entry.child };
   const { inode } = await lookupEntry(bridge, request, entry);
   return { parent: entry.parent, inode };

@@ -1,13 +1,15 @@
 import type { Bytes } from './bytes.js';
 import { Dict, DictType, type DictValue } from './dict.js';
 import type { Gfid } from './gfid.js';
-import { IATTX_SIZE, MDATA_SIZE, putGfid, putIattx, putMdata, readIattx, readMdata } from './iatt-wire.js';
+import { IATTX_SIZE, MDATA_SIZE, putBig, putGfid, putIattx, putMdata, readIattx, readMdata } from './iatt-wire.js';
 import { WireFormatError, type WireSource, type WireTarget, padded, take } from './wire-cursor.js';
 
 const HEAD_SIZE = 12;
 /** The least that a pair takes: two lengths or a length and a type, and a value of 4 bytes. */
 const PAIR_SIZE_MIN = 12;
 const NO_DICT = -1;
+/** A loop over chars beats a call into C++ up to about this length. */
+const SHORT_TEXT = 48;
 /** More pairs than any GlusterFS puts into a dict; an empty pair costs an attacker 12 bytes, and us ten times that. */
 export const DICT_PAIRS_MAX = 1 << 20;
 
@@ -23,17 +25,18 @@ export function writeTypedDict(w: WireTarget, dict: Dict | undefined): void {
     w.view.setUint32(at + 8, 0);
     return;
   }
-  const pairs = dict.entries();
+  const count = dict.size;
   let size = 0;
-  for (const [key, value] of pairs) size += 8 + padded(key.length + 1) + valueSize(value);
+  for (let i = 0; i < count; i++) size += 8 + padded(dict.keyAt(i).length + 1) + valueSize(dict.valueAt(i));
   let at = w.reserve(HEAD_SIZE + size);
   const { bytes, view } = w;
   view.setUint32(at, size);
-  view.setInt32(at + 4, pairs.length);
-  view.setUint32(at + 8, pairs.length);
+  view.setInt32(at + 4, count);
+  view.setUint32(at + 8, count);
   at += HEAD_SIZE;
-  for (const [key, value] of pairs) {
-    at = putText(bytes, view, at, key);
+  for (let i = count - 1; i >= 0; i--) {
+    const value = dict.valueAt(i);
+    at = putText(bytes, view, at, dict.keyAt(i));
     view.setInt32(at, value.type);
     at = putValue(bytes, view, at + 4, value);
   }
@@ -63,10 +66,8 @@ function valueSize(entry: DictValue): number {
 function putValue(bytes: Buffer, view: DataView, at: number, entry: DictValue): number {
   switch (entry.type) {
     case DictType.INT:
-      view.setBigInt64(at, entry.value);
-      return at + 8;
     case DictType.UINT:
-      view.setBigUint64(at, entry.value);
+      putBig(view, at, entry.value);
       return at + 8;
     case DictType.DOUBLE:
       view.setFloat64(at, entry.value);
@@ -96,7 +97,8 @@ function putValue(bytes: Buffer, view: DataView, at: number, entry: DictValue): 
 function putText(bytes: Buffer, view: DataView, at: number, text: Bytes): number {
   const size = text.length + 1;
   view.setUint32(at, size);
-  bytes.write(text, at + 4, 'latin1');
+  if (size <= SHORT_TEXT) for (let i = 0; i < size - 1; i++) bytes[at + 4 + i] = text.charCodeAt(i);
+  else bytes.write(text, at + 4, 'latin1');
   return zeroPad(bytes, at + 3 + size, at + 4 + padded(size));
 }
 

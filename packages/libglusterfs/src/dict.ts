@@ -33,6 +33,18 @@ const NUL = 0;
 /** Of all dicts of the process since its start, for statedumps. */
 export const dictStats = { dicts: 0, pairs: 0, pairsMax: 0 };
 
+const ABSENT = -1;
+/** Length of `#pairs` above which keys are hashed: sixteen pairs. */
+const SEARCHED_MAX = 32;
+
+function integer(type: typeof DictType.INT | typeof DictType.UINT, value: number | bigint): DictValue {
+  return { type, value: BigInt(value) };
+}
+
+/** Most integers in dicts are flags and small sizes: these are made once. */
+const SMALL_INTS = Array.from({ length: 257 }, (_, value) => integer(DictType.INT, value));
+const SMALL_UINTS = Array.from({ length: 257 }, (_, value) => integer(DictType.UINT, value));
+
 /**
  * A typed map from byte-string keys to values, GlusterFS's dict: xdata, xattrs, glusterd's requests.
  *
@@ -40,7 +52,10 @@ export const dictStats = { dicts: 0, pairs: 0, pairsMax: 0 };
  * byte (spec/rpc-wire.md, §4.2). Getters convert between types as real readers do: types are a courtesy, not a contract.
  */
 export class Dict {
-  readonly #values = new Map<string, DictValue>();
+  /** Keys and values in turn, oldest first: most dicts have a handful of pairs, for which looking through them beats hashing. */
+  #pairs: (string | DictValue)[] = [];
+  /** Where each key lies in `#pairs`; only in larger dicts. */
+  #index: Map<string, number> | undefined = undefined;
 
   constructor() {
     dictStats.dicts++;
@@ -54,57 +69,97 @@ export class Dict {
   }
 
   get size(): number {
-    return this.#values.size;
+    return this.#pairs.length >> 1;
+  }
+
+  #find(key: string): number {
+    if (this.#index) return this.#index.get(key) ?? ABSENT;
+    const pairs = this.#pairs;
+    for (let at = 0; at < pairs.length; at += 2) if (pairs[at] === key) return at;
+    return ABSENT;
   }
 
   set(key: Bytes | string, value: DictValue): this {
-    this.#values.set(key, value);
+    const at = this.#find(key);
     dictStats.pairs++;
-    if (this.#values.size > dictStats.pairsMax) dictStats.pairsMax = this.#values.size;
+    if (at !== ABSENT) {
+      this.#pairs[at + 1] = value;
+      return this;
+    }
+    this.#index?.set(key, this.#pairs.length);
+    this.#pairs.push(key, value);
+    if (this.#index === undefined && this.#pairs.length > SEARCHED_MAX) this.#buildIndex();
+    if (this.size > dictStats.pairsMax) dictStats.pairsMax = this.size;
     return this;
   }
 
+  #buildIndex(): void {
+    const index = new Map<string, number>();
+    for (let at = 0; at < this.#pairs.length; at += 2) index.set(this.#pairs[at] as string, at);
+    this.#index = index;
+  }
+
   get(key: Bytes | string): DictValue | undefined {
-    return this.#values.get(key);
+    const at = this.#find(key);
+    return at === ABSENT ? undefined : this.valueAt(at >> 1);
   }
 
   has(key: Bytes | string): boolean {
-    return this.#values.has(key);
+    return this.#find(key) !== ABSENT;
   }
 
   delete(key: Bytes | string): boolean {
-    return this.#values.delete(key);
+    const at = this.#find(key);
+    if (at === ABSENT) return false;
+    this.#pairs.splice(at, 2);
+    if (this.#index) this.#buildIndex();
+    return true;
+  }
+
+  /** The key of a pair by its age: 0 is the oldest. */
+  keyAt(index: number): Bytes {
+    return this.#pairs[2 * index] as Bytes;
+  }
+
+  /** The value of a pair by its age: 0 is the oldest. */
+  valueAt(index: number): DictValue {
+    return this.#pairs[2 * index + 1] as DictValue;
   }
 
   /** Pairs, newest first. */
   entries(): [Bytes, DictValue][] {
-    return ([...this.#values] as [Bytes, DictValue][]).reverse();
+    const entries: [Bytes, DictValue][] = [];
+    for (let i = this.size - 1; i >= 0; i--) entries.push([this.keyAt(i), this.valueAt(i)]);
+    return entries;
   }
 
   /** Keys, newest first. */
   keys(): Bytes[] {
-    return ([...this.#values.keys()] as Bytes[]).reverse();
+    const keys: Bytes[] = [];
+    for (let i = this.size - 1; i >= 0; i--) keys.push(this.keyAt(i));
+    return keys;
   }
 
   /** A copy; values are immutable and shared. */
   clone(): Dict {
     const copy = new Dict();
-    for (const [key, value] of this.#values) copy.#values.set(key, value);
+    copy.#pairs = this.#pairs.slice();
+    if (this.#index) copy.#buildIndex();
     return copy;
   }
 
   /** Sets every pair of another dict here. */
   merge(other: Dict | undefined): this {
-    if (other) for (const [key, value] of other.#values) this.#values.set(key, value);
+    if (other) for (let i = 0; i < other.size; i++) this.set(other.keyAt(i), other.valueAt(i));
     return this;
   }
 
   setInt(key: Bytes | string, value: number | bigint): this {
-    return this.set(key, { type: DictType.INT, value: BigInt(value) });
+    return this.set(key, typeof value === 'number' && value >= 0 && value < SMALL_INTS.length ? (SMALL_INTS[value] ?? integer(DictType.INT, value)) : integer(DictType.INT, value));
   }
 
   setUint(key: Bytes | string, value: number | bigint): this {
-    return this.set(key, { type: DictType.UINT, value: BigInt(value) });
+    return this.set(key, typeof value === 'number' && value >= 0 && value < SMALL_UINTS.length ? (SMALL_UINTS[value] ?? integer(DictType.UINT, value)) : integer(DictType.UINT, value));
   }
 
   setDouble(key: Bytes | string, value: number): this {
@@ -135,7 +190,7 @@ export class Dict {
 
   /** Any integer, or text that is one (base 10, 0x or 0 octal); undefined when absent or something else. */
   getInt(key: Bytes | string): bigint | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     if (entry === undefined) return undefined;
     switch (entry.type) {
       case DictType.INT:
@@ -155,7 +210,7 @@ export class Dict {
 
   /** As {@link getInt}, as a number; undefined also when it is no safe integer. */
   getNumber(key: Bytes | string): number | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     if (entry?.type === DictType.DOUBLE) return entry.value;
     const value = this.getInt(key);
     if (value === undefined) return undefined;
@@ -165,7 +220,7 @@ export class Dict {
 
   /** A string, up to its NUL; integers as decimal text. */
   getStr(key: Bytes | string): Bytes | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     if (entry === undefined) return undefined;
     switch (entry.type) {
       case DictType.STR:
@@ -185,12 +240,12 @@ export class Dict {
 
   /** Raw bytes: a binary as it is, a string with its NUL, a gfid's 16 bytes, an integer as decimal text with a NUL. */
   getBin(key: Bytes | string): Uint8Array | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     return entry === undefined ? undefined : valueBytes(entry);
   }
 
   getGfid(key: Bytes | string): Gfid | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     if (entry === undefined) return undefined;
     if (entry.type === DictType.GFUUID) return entry.value;
     if ((entry.type === DictType.PTR || entry.type === DictType.STR_OLD) && entry.value.length === 16) return gfidRead(entry.value);
@@ -198,12 +253,12 @@ export class Dict {
   }
 
   getIatt(key: Bytes | string): Iatt | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     return entry?.type === DictType.IATT ? entry.value : undefined;
   }
 
   getMdata(key: Bytes | string): Mdata | undefined {
-    const entry = this.#values.get(key);
+    const entry = this.get(key);
     return entry?.type === DictType.MDATA ? entry.value : undefined;
   }
 

@@ -13,6 +13,8 @@ export interface Client {
   callback(procedure: number, body: Uint8Array): void;
 }
 
+const NO_GROUPS: readonly number[] = [];
+
 /**
  * The context of one request: who asks. It goes down with every fop. Fops made on behalf of another derive a frame
  * with {@link Frame.derive}.
@@ -35,23 +37,39 @@ export class Frame {
   ctime: number;
   ctime_nsec: number;
 
-  constructor(init: FrameInit = {}) {
-    this.uid = init.uid ?? 0;
-    this.gid = init.gid ?? 0;
-    this.groups = init.groups ?? [];
-    this.pid = init.pid ?? 0;
-    this.lk_owner = init.lk_owner ?? ('' as Bytes);
-    this.client = init.client;
-    this.signal = init.signal;
-    this.flags = init.flags ?? 0;
-    this.ctime = init.ctime ?? 0;
-    this.ctime_nsec = init.ctime_nsec ?? 0;
+  constructor(init?: FrameInit) {
+    this.uid = 0;
+    this.gid = 0;
+    this.groups = NO_GROUPS;
+    this.pid = 0;
+    this.lk_owner = '' as Bytes;
+    this.client = undefined;
+    this.signal = undefined;
+    this.flags = 0;
+    this.ctime = 0;
+    this.ctime_nsec = 0;
+    // Every request makes a frame: those that do it by the thousand set the fields themselves.
+    if (init !== undefined) Object.assign(this, init);
   }
 
   /** A frame like this one, but for what is given. */
   derive(change: FrameInit): Frame {
-    const frame = new Frame(this);
-    Object.assign(frame, change);
+    return Object.assign(this.copy(), change);
+  }
+
+  /** A frame like this one. */
+  copy(): Frame {
+    const frame = new Frame();
+    frame.uid = this.uid;
+    frame.gid = this.gid;
+    frame.groups = this.groups;
+    frame.pid = this.pid;
+    frame.lk_owner = this.lk_owner;
+    frame.client = this.client;
+    frame.signal = this.signal;
+    frame.flags = this.flags;
+    frame.ctime = this.ctime;
+    frame.ctime_nsec = this.ctime_nsec;
     return frame;
   }
 }

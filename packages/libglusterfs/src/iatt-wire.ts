@@ -35,8 +35,8 @@ const wide = new BigUint64Array(1);
 /** Low word first: all machines that this runs on are little-endian. */
 const words = new Uint32Array(wide.buffer);
 
-/** Writes an unsigned 64-bit integer: through memory, since V8 calls a function for DataView's own setter. */
-function putBig(view: DataView, offset: number, value: bigint): void {
+/** Writes a 64-bit integer, signed or not: through memory, since V8 calls a function for DataView's own setter. */
+export function putBig(view: DataView, offset: number, value: bigint): void {
   if (value === 0n) {
     view.setUint32(offset, 0);
     view.setUint32(offset + 4, 0);

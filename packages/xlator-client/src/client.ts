@@ -3,7 +3,7 @@ import {
   GfEvent, type Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
   type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, decodeDOff, encodeDOff, graphLeaves,
 } from '@glusterts/libglusterfs';
-import { Glusterfs4, type RpcProcedure, decodeGfxReadRsp, decodeGfxCommon2iattRsp, encodeGfxReadReq, encodeGfxWriteReq } from '@glusterts/rpc-xdr';
+import { Glusterfs4, type RpcProcedure, type RpcReply, decodeGfxReadRsp } from '@glusterts/rpc-xdr';
 import { callbacksOf } from './callbacks.js';
 import { BrickConnection } from './connection.js';
 import { NO_FD, RemoteFds, type RemoteFd } from './fd-context.js';
@@ -19,6 +19,30 @@ interface Answer {
   readonly op_ret: number;
   readonly op_errno: number;
   readonly xdata?: Xdata;
+}
+
+/** An answer that says no, as an error. */
+const refusal = (reply: Answer): FopError => new FopError(reply.op_errno === 0 ? Errno.EIO : reply.op_errno, reply.xdata);
+const accepted = <Reply extends Answer>(reply: Reply): Reply | FopError => (reply.op_ret < 0 ? refusal(reply) : reply);
+const plainReply = (reply: Answer & { readonly xdata: Xdata }): PlainReply | FopError => (reply.op_ret < 0 ? refusal(reply) : { xdata: reply.xdata });
+const unlinkReply = (reply: Answer & PrePostReply): UnlinkReply | FopError => (reply.op_ret < 0 ? refusal(reply) : { preparent: reply.prestat, postparent: reply.poststat, xdata: reply.xdata });
+const writeReply = (reply: Answer & PrePostReply): WriteReply | FopError => (reply.op_ret < 0 ? refusal(reply) : { prestat: reply.prestat, poststat: reply.poststat, written: reply.op_ret, xdata: reply.xdata });
+const xattropReply = (reply: Answer & { readonly dict: Xdata; readonly xdata: Xdata }): XattropReply | FopError => (reply.op_ret < 0 ? refusal(reply) : { dict: reply.dict, xdata: reply.xdata });
+const entryReply = (inode: Inode, reply: Answer & Omit<EntryReply, 'inode'>): EntryReply | FopError =>
+  reply.op_ret < 0 ? refusal(reply) : { inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+/** Fops reject, they don't throw. */
+const rejected = (error: unknown): Promise<never> => Promise.reject(error);
+
+function readReply(reply: RpcReply): ReadReply | FopError {
+  const answer = decodeGfxReadRsp(reply.reader);
+  if (answer.op_ret < 0) {
+    reply.release();
+    return refusal(answer);
+  }
+  // The data goes up in the pages that it came in: its references are the receiver's now.
+  const vector = reply.payload();
+  if (vector.size < answer.op_ret) throw new FopError(Errno.EIO, undefined, 'a READ reply with less data than it says');
+  return { vector: vector.slice(0, answer.op_ret), stat: answer.stat, eof: answer.op_errno === Errno.ENOENT, xdata: answer.xdata };
 }
 
 /**
@@ -112,12 +136,15 @@ export class ClientXlator extends Xlator {
     return this.#connection;
   }
 
-  /** One call; an answer that says no is thrown. */
-  async #call<Request, Reply extends Answer>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<Reply> {
+  /** One call; rejects with an answer that says no. */
+  #call<Request, Reply extends Answer>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<Reply> {
+    return this.#callThen(procedure, request, frame, accepted);
+  }
+
+  /** One call; `then` makes the fop's reply, or the error, of what was answered. */
+  #callThen<Request, Reply, Result>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame, then: (reply: Reply) => Result | FopError, payload?: IoVec): Promise<Result> {
     this.#releases.sendAlong();
-    const reply = await this.#link.invoke(procedure, request, this.#caller(frame));
-    if (reply.op_ret < 0) throw new FopError(reply.op_errno === 0 ? Errno.EIO : reply.op_errno, reply.xdata);
-    return reply;
+    return this.#link.invoke(procedure, request, this.#caller(frame), then, payload);
   }
 
   #caller(frame: Frame): Frame {
@@ -140,21 +167,37 @@ export class ClientXlator extends Xlator {
     return this.options.bool('filter-O_DIRECT') ? flags & ~O_DIRECT : flags;
   }
 
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
-    const named = loc.name !== '' && loc.parentGfid !== NULL_GFID;
-    if (!named && loc.targetGfid === NULL_GFID) throw new FopError(Errno.EINVAL);
-    const reply = await this.#call(Glusterfs4.LOOKUP, { gfid: loc.targetGfid, pargfid: named ? loc.parentGfid : NULL_GFID, flags: 0, bname: named ? loc.name : EMPTY, xdata }, frame);
-    // Another file under the name than the one that the inode stands for: the inode must not be used on.
-    if (loc.inode.gfid !== NULL_GFID && reply.prestat.ia_gfid !== loc.inode.gfid) throw new FopError(Errno.ESTALE, reply.xdata);
-    return { inode: loc.inode, stat: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    try {
+      const { inode } = loc;
+      const named = loc.name !== '' && loc.parentGfid !== NULL_GFID;
+      if (!named && loc.targetGfid === NULL_GFID) throw new FopError(Errno.EINVAL);
+      const request = { gfid: loc.targetGfid, pargfid: named ? loc.parentGfid : NULL_GFID, flags: 0, bname: named ? loc.name : EMPTY, xdata };
+      return this.#callThen(Glusterfs4.LOOKUP, request, frame, (reply) => {
+        if (reply.op_ret < 0) return refusal(reply);
+        // Another file under the name than the one that the inode stands for: the inode must not be used on.
+        if (inode.gfid !== NULL_GFID && reply.prestat.ia_gfid !== inode.gfid) return new FopError(Errno.ESTALE, reply.xdata);
+        return { inode, stat: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+      });
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async stat(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
-    return this.#call(Glusterfs4.STAT, { gfid: this.#gfid(loc), xdata }, frame);
+  override stat(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
+    try {
+      return this.#call(Glusterfs4.STAT, { gfid: this.#gfid(loc), xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-    return this.#call(Glusterfs4.FSTAT, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame);
+  override fstat(frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    try {
+      return this.#call(Glusterfs4.FSTAT, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async truncate(frame: Frame, loc: Loc, offset: number, xdata: Xdata): Promise<PrePostReply> {
@@ -175,9 +218,13 @@ export class ClientXlator extends Xlator {
     return { path: reply.path, stat: reply.buf, xdata: reply.xdata };
   }
 
-  override async mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
-    const reply = await this.#call(Glusterfs4.MKNOD, { pargfid: this.#parent(loc), dev: rdev, mode, umask, bname: loc.name, xdata }, frame);
-    return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  override mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
+    try {
+      const { inode } = loc;
+      return this.#callThen(Glusterfs4.MKNOD, { pargfid: this.#parent(loc), dev: rdev, mode, umask, bname: loc.name, xdata }, frame, (reply) => entryReply(inode, reply));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async mkdir(frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply> {
@@ -185,9 +232,12 @@ export class ClientXlator extends Xlator {
     return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
   }
 
-  override async unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-    const reply = await this.#call(Glusterfs4.UNLINK, { pargfid: this.#parent(loc), bname: loc.name, xflags, xdata }, frame);
-    return { preparent: reply.prestat, postparent: reply.poststat, xdata: reply.xdata };
+  override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    try {
+      return this.#callThen(Glusterfs4.UNLINK, { pargfid: this.#parent(loc), bname: loc.name, xflags, xdata }, frame, unlinkReply);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
@@ -200,19 +250,34 @@ export class ClientXlator extends Xlator {
     return { inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
   }
 
-  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-    return this.#call(Glusterfs4.RENAME, { oldgfid: this.#parent(oldloc), newgfid: this.#parent(newloc), oldbname: oldloc.name, newbname: newloc.name, xdata }, frame);
+  override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    try {
+      return this.#call(Glusterfs4.RENAME, { oldgfid: this.#parent(oldloc), newgfid: this.#parent(newloc), oldbname: oldloc.name, newbname: newloc.name, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
-    const reply = await this.#call(Glusterfs4.LINK, { oldgfid: this.#gfid(oldloc), newgfid: this.#parent(newloc), newbname: newloc.name, xdata }, frame);
-    return { inode: oldloc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  override link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+    try {
+      const { inode } = oldloc;
+      return this.#callThen(Glusterfs4.LINK, { oldgfid: this.#gfid(oldloc), newgfid: this.#parent(newloc), newbname: newloc.name, xdata }, frame, (reply) => entryReply(inode, reply));
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-    const reply = await this.#call(Glusterfs4.CREATE, { pargfid: this.#parent(loc), flags: this.#openFlags(flags), mode, umask, bname: loc.name, xdata }, frame);
-    this.#fds.opened(fd, reply.fd, flags, false);
-    return { fd, inode: loc.inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+  override create(frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    try {
+      const { inode } = loc;
+      return this.#callThen(Glusterfs4.CREATE, { pargfid: this.#parent(loc), flags: this.#openFlags(flags), mode, umask, bname: loc.name, xdata }, frame, (reply) => {
+        if (reply.op_ret < 0) return refusal(reply);
+        this.#fds.opened(fd, reply.fd, flags, false);
+        return { fd, inode, stat: reply.stat, preparent: reply.preparent, postparent: reply.postparent, xdata: reply.xdata };
+      });
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
@@ -227,33 +292,22 @@ export class ClientXlator extends Xlator {
     return { fd, xdata: reply.xdata };
   }
 
-  override async readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
-    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
-    this.#releases.sendAlong();
-    const reply = await this.#link.call(Glusterfs4.READ, (w) => encodeGfxReadReq(w, request), { frame: this.#caller(frame) });
+  override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     try {
-      const answer = decodeGfxReadRsp(reply.reader);
-      if (answer.op_ret < 0) throw new FopError(answer.op_errno === 0 ? Errno.EIO : answer.op_errno, answer.xdata);
-      // The data goes up in the pages that it came in: its references are the receiver's now.
-      const vector = reply.payload();
-      if (vector.size < answer.op_ret) throw new FopError(Errno.EIO, undefined, 'a READ reply with less data than it says');
-      return { vector: vector.slice(0, answer.op_ret), stat: answer.stat, eof: answer.op_errno === Errno.ENOENT, xdata: answer.xdata };
+      const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
+      this.#releases.sendAlong();
+      return this.#link.invokeWhole(Glusterfs4.READ, request, this.#caller(frame), readReply);
     } catch (error) {
-      reply.release();
-      throw error;
+      return rejected(error);
     }
   }
 
-  override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
-    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size: vector.size, flag: flags, xdata };
-    this.#releases.sendAlong();
-    const reply = await this.#link.call(Glusterfs4.WRITE, (w) => encodeGfxWriteReq(w, request), { frame: this.#caller(frame), payload: vector });
+  override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     try {
-      const answer = decodeGfxCommon2iattRsp(reply.reader);
-      if (answer.op_ret < 0) throw new FopError(answer.op_errno === 0 ? Errno.EIO : answer.op_errno, answer.xdata);
-      return { prestat: answer.prestat, poststat: answer.poststat, written: answer.op_ret, xdata: answer.xdata };
-    } finally {
-      reply.release();
+      const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size: vector.size, flag: flags, xdata };
+      return this.#callThen(Glusterfs4.WRITE, request, frame, writeReply, vector);
+    } catch (error) {
+      return rejected(error);
     }
   }
 
@@ -261,26 +315,35 @@ export class ClientXlator extends Xlator {
    * On a brick FLUSH gives back the caller's posix locks on the file, and nothing else: it isn't sent for a file on which this
    * client never asked for one. That saves a message to each brick at every close.
    */
-  override async flush(frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
-    const remote = this.#fds.get(fd);
-    if (remote !== undefined && remote.number !== NO_FD && this.#posixLocks.get(fd.inode) === undefined && xdata === undefined) return { xdata: undefined };
-    const reply = await this.#call(Glusterfs4.FLUSH, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame);
-    // A close drops the owner's locks there.
-    if (remote) remote.locks = 0;
-    return { xdata: reply.xdata };
+  override flush(frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
+    try {
+      const remote = this.#fds.get(fd);
+      if (remote !== undefined && remote.number !== NO_FD && this.#posixLocks.get(fd.inode) === undefined && xdata === undefined) return Promise.resolve({ xdata: undefined });
+      return this.#callThen(Glusterfs4.FLUSH, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), xdata }, frame, (reply) => {
+        if (reply.op_ret < 0) return refusal(reply);
+        // A close drops the owner's locks there.
+        if (remote) remote.locks = 0;
+        return { xdata: reply.xdata };
+      });
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
-    return this.#call(Glusterfs4.FSYNC, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), data: datasync ? 1 : 0, xdata }, frame);
+  override fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
+    try {
+      return this.#call(Glusterfs4.FSYNC, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), data: datasync ? 1 : 0, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async fsyncdir(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PlainReply> {
     return this.#plain(Glusterfs4.FSYNCDIR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), data: datasync ? 1 : 0, xdata }, frame);
   }
 
-  async #plain<Request, Reply extends Answer & { xdata: Xdata }>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<PlainReply> {
-    const reply = await this.#call(procedure, request, frame);
-    return { xdata: reply.xdata };
+  #plain<Request, Reply extends Answer & { xdata: Xdata }>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<PlainReply> {
+    return this.#callThen(procedure, request, frame, plainReply);
   }
 
   override async statfs(frame: Frame, loc: Loc, xdata: Xdata): Promise<StatfsReply> {
@@ -324,16 +387,28 @@ export class ClientXlator extends Xlator {
     return { flock: reply.flock, xdata: reply.xdata };
   }
 
-  override async inodelk(frame: Frame, volume: Bytes, loc: Loc, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
-    return this.#plain(Glusterfs4.INODELK, { gfid: this.#gfid(loc), cmd, type: flock.type, flock, volume, xdata }, frame);
+  override inodelk(frame: Frame, volume: Bytes, loc: Loc, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
+    try {
+      return this.#plain(Glusterfs4.INODELK, { gfid: this.#gfid(loc), cmd, type: flock.type, flock, volume, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async finodelk(frame: Frame, volume: Bytes, fd: Fd, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
-    return this.#plain(Glusterfs4.FINODELK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), cmd, type: flock.type, flock, volume, xdata }, frame);
+  override finodelk(frame: Frame, volume: Bytes, fd: Fd, cmd: InodelkCmd, flock: Flock, xdata: Xdata): Promise<PlainReply> {
+    try {
+      return this.#plain(Glusterfs4.FINODELK, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), cmd, type: flock.type, flock, volume, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async entrylk(frame: Frame, volume: Bytes, loc: Loc, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply> {
-    return this.#plain(Glusterfs4.ENTRYLK, { gfid: this.#gfid(loc), cmd, type, namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, volume, xdata }, frame);
+  override entrylk(frame: Frame, volume: Bytes, loc: Loc, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply> {
+    try {
+      return this.#plain(Glusterfs4.ENTRYLK, { gfid: this.#gfid(loc), cmd, type, namelen: name === undefined ? 0 : 1, name: name ?? EMPTY, volume, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async fentrylk(frame: Frame, volume: Bytes, fd: Fd, name: Bytes | undefined, cmd: EntrylkCmd, type: EntrylkType, xdata: Xdata): Promise<PlainReply> {
@@ -361,14 +436,20 @@ export class ClientXlator extends Xlator {
     return this.graph.inodeTable.find(stat.ia_gfid) ?? this.graph.inodeTable.create();
   }
 
-  override async xattrop(frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    const reply = await this.#call(Glusterfs4.XATTROP, { gfid: this.#gfid(loc), flags, dict, xdata }, frame);
-    return { dict: reply.dict, xdata: reply.xdata };
+  override xattrop(frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    try {
+      return this.#callThen(Glusterfs4.XATTROP, { gfid: this.#gfid(loc), flags, dict, xdata }, frame, xattropReply);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async fxattrop(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    const reply = await this.#call(Glusterfs4.FXATTROP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), flags, dict, xdata }, frame);
-    return { dict: reply.dict, xdata: reply.xdata };
+  override fxattrop(frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    try {
+      return this.#callThen(Glusterfs4.FXATTROP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), flags, dict, xdata }, frame, xattropReply);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
@@ -376,12 +457,20 @@ export class ClientXlator extends Xlator {
     return { weak: reply.weak_checksum, strong: reply.strong_checksum, xdata: reply.xdata };
   }
 
-  override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#call(Glusterfs4.SETATTR, { gfid: this.#gfid(loc), stbuf, valid, xdata }, frame);
+  override setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    try {
+      return this.#call(Glusterfs4.SETATTR, { gfid: this.#gfid(loc), stbuf, valid, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
-  override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#call(Glusterfs4.FSETATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), stbuf, valid, xdata }, frame);
+  override fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    try {
+      return this.#call(Glusterfs4.FSETATTR, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), stbuf, valid, xdata }, frame);
+    } catch (error) {
+      return rejected(error);
+    }
   }
 
   override async fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
@@ -444,7 +533,7 @@ export class ClientXlator extends Xlator {
 
   #sendRelease(directory: boolean, gfid: Loc['gfid'], number: number): void {
     if (this.#connection?.ready !== true) return;
-    this.#link.invoke(directory ? Glusterfs4.RELEASEDIR : Glusterfs4.RELEASE, { gfid, fd: number, xdata: undefined }, NOBODY).catch(() => undefined);
+    this.#link.invoke(directory ? Glusterfs4.RELEASEDIR : Glusterfs4.RELEASE, { gfid, fd: number, xdata: undefined }, NOBODY, () => undefined).catch(() => undefined);
   }
 
   /** Opens again what was open before the connection broke (spec/rpc-wire.md, §14.4). Failures leave it closed there. */

@@ -1,5 +1,5 @@
-import { Dict, Errno, FopError, type Frame, GfEvent, type GraphView, type Logger, type OptionValues, type SocketOptions, hostName, utf8 } from '@glusterts/libglusterfs';
-import { type CallOptions, GlusterDump, GlusterHandshake, GlusterPortmap, Glusterfs4, RpcClient, type RpcCallbacks, type RpcDisconnect, type RpcProcedure } from '@glusterts/rpc-xdr';
+import { Dict, Errno, FopError, type Frame, GfEvent, type GraphView, type IoVec, type Logger, type OptionValues, type SocketOptions, hostName, utf8 } from '@glusterts/libglusterfs';
+import { GlusterDump, GlusterHandshake, GlusterPortmap, Glusterfs4, RpcClient, type RpcCallbacks, type RpcDisconnect, type RpcProcedure, type RpcReply } from '@glusterts/rpc-xdr';
 
 const GLUSTERD_PORT = 24007;
 const CLIENT_VERSION = '10.3';
@@ -77,15 +77,15 @@ export class BrickConnection {
   }
 
   /** A fop's call. Rejects with ENOTCONN while the brick hasn't taken us in. */
-  invoke<Request, Reply>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame): Promise<Reply> {
+  invoke<Request, Reply, Result>(procedure: RpcProcedure<Request, Reply>, request: Request, frame: Frame, then: (reply: Reply) => Result | FopError, payload?: IoVec): Promise<Result> {
     if (!this.#ready) return Promise.reject(new FopError(Errno.ENOTCONN));
-    return this.#rpc.invoke(procedure, request, { frame });
+    return this.#rpc.invokeThen(procedure, request, frame, then, payload);
   }
 
-  /** As `invoke`, with payload; or for replies with payload. */
-  call(procedure: Parameters<RpcClient['call']>[0], encode: Parameters<RpcClient['call']>[1], options: CallOptions): ReturnType<RpcClient['call']> {
+  /** As `invoke`, for replies with payload: see `RpcClient.invokeWhole`. */
+  invokeWhole<Request, Result>(procedure: RpcProcedure<Request, unknown>, request: Request, frame: Frame, take: (reply: RpcReply) => Result | FopError): Promise<Result> {
     if (!this.#ready) return Promise.reject(new FopError(Errno.ENOTCONN));
-    return this.#rpc.call(procedure, encode, options);
+    return this.#rpc.invokeWhole(procedure, request, frame, take);
   }
 
   /** The brick says (by callback) that what is below it went up or down. */

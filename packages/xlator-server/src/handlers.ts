@@ -30,8 +30,17 @@ export function clientOf(call: RpcCall): BrickClient | undefined {
 
 /** @param op what statedumps call it while it is in flight */
 export function requestOf(call: RpcCall, client: BrickClient, state: ServerState, op: string): Request {
-  const frame = new Frame(call.auth);
+  const { auth } = call;
+  const frame = new Frame();
+  frame.uid = auth.uid;
+  frame.gid = auth.gid;
+  frame.groups = auth.groups;
+  frame.pid = auth.pid;
+  frame.lk_owner = auth.lk_owner;
   frame.client = client;
+  frame.flags = auth.flags;
+  frame.ctime = auth.ctime;
+  frame.ctime_nsec = auth.ctime_nsec;
   frame.signal = call.connection.signal;
   state.squash(client, frame);
   return new Request(client, frame, state.table, state.callPool, state.callPool.enter(op, frame, call.xid));

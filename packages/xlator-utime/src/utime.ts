@@ -21,7 +21,11 @@ const SET_MDATA = 'set-ctime-mdata';
 export class Utime extends Xlator {
   #stamp(frame: Frame, flags: number): Frame {
     const { sec, nsec } = this.graph.platform.clock.realtime();
-    return frame.derive({ flags, ctime: sec, ctime_nsec: nsec });
+    const stamped = frame.copy();
+    stamped.flags = flags;
+    stamped.ctime = sec;
+    stamped.ctime_nsec = nsec;
+    return stamped;
   }
 
   get #reads(): number {

@@ -14,31 +14,30 @@ import type { Network } from './network.js';
 import type { Clock, Platform, Random, Timer, Timers } from './platform.js';
 import { createPortableNetwork } from './portable-network.js';
 
-const NS_PER_SEC = 1_000_000_000n;
+const MS_PER_SEC = 1000;
+const NS_PER_MS = 1_000_000;
+const NS_PER_SEC = 1_000_000_000;
 /** The longest delay that Node's timers take; longer ones are set in pieces. */
 const DELAY_MAX_MS = 2 ** 31 - 1;
 
 const clock: Clock = {
   wall: () => performance.timeOrigin + performance.now(),
-  realtime: () => {
-    const ns = realtimeNs();
-    return { sec: Number(ns / NS_PER_SEC), nsec: Number(ns % NS_PER_SEC) };
-  },
+  realtime: () => realtime(),
   monotonic: () => performance.now(),
 };
 
-// Date.now() has milliseconds only. The offset between the two clocks is taken again now and then, since the wall clock may be set.
-let wallOffsetNs = 0n;
-let offsetTakenMs = -Infinity;
-const OFFSET_LIFE_MS = 1000;
+// Date.now() has milliseconds only. It is asked again now and then, since the wall clock may be set; between, the monotonic clock counts on.
+let taken = { monotonicMs: -Infinity, wallMs: 0 };
+const TAKEN_LIFE_MS = 1000;
 
-function realtimeNs(): bigint {
+function realtime(): { sec: number; nsec: number } {
   const now = performance.now();
-  if (now - offsetTakenMs > OFFSET_LIFE_MS) {
-    offsetTakenMs = now;
-    wallOffsetNs = BigInt(Date.now()) * 1_000_000n - process.hrtime.bigint();
-  }
-  return process.hrtime.bigint() + wallOffsetNs;
+  if (now - taken.monotonicMs > TAKEN_LIFE_MS) taken = { monotonicMs: now, wallMs: Date.now() };
+  const wholeSec = Math.floor(taken.wallMs / MS_PER_SEC);
+  // Less than two seconds: exact to the nanosecond.
+  const nsec = Math.round((taken.wallMs - wholeSec * MS_PER_SEC + (now - taken.monotonicMs)) * NS_PER_MS);
+  const carry = Math.floor(nsec / NS_PER_SEC);
+  return { sec: wholeSec + carry, nsec: nsec - carry * NS_PER_SEC };
 }
 
 const timers: Timers = {

@@ -338,7 +338,9 @@ export class WriteQueue {
     const [first] = chain;
     if (first === undefined) return;
     const vector = chain.length === 1 ? first.vector : new IoVec(chain.flatMap((lie) => lie.vector.chunks), chain.flatMap((lie) => lie.vector.bufs));
-    const frame = new Frame({ pid: first.pid, lk_owner: first.lkOwner });
+    const frame = new Frame();
+    frame.pid = first.pid;
+    frame.lk_owner = first.lkOwner;
     const cuts = this.#cuts;
     this.#settings.child.writev(frame, first.fd, vector, first.offset, first.flags, undefined).then(
       (reply) => this.#acknowledge(chain, reply, cuts),
