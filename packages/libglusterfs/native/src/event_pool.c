@@ -37,7 +37,10 @@ struct connection {
   enum kind kind;
   int fd;
   int paused;
-  int want_write;
+  // What a writev has left to send, and how many bytes of it have been sent since.
+  struct iovec *rest;
+  int rest_count, rest_at;
+  uint32_t rest_sent;
   struct socket_options options;
   // Framing. `mark` collects 4 bytes; then `fragment_left` bytes belong to the record.
   uint8_t mark[4];
@@ -114,7 +117,7 @@ static int new_id(event_pool *pool) {
 static uint32_t interest(const struct connection *c) {
   if (c->kind == CONNECTING) return EPOLLOUT;
   uint32_t events = c->paused ? 0 : EPOLLIN;
-  return c->want_write ? events | EPOLLOUT : events;
+  return c->rest ? events | EPOLLOUT : events;
 }
 
 static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_options *options) {
@@ -147,6 +150,7 @@ static void release(event_pool *pool, int id) {
   if (c->kind == WATCHED) epoll_ctl(pool->epfd, EPOLL_CTL_DEL, c->fd, NULL);
   else close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
   free(c->head);
+  free(c->rest);
   read_calls_clear(&c->reads);
   answered_pings_clear(&c->answered);
   memset(c, 0, sizeof *c);
@@ -253,13 +257,6 @@ int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context)
   return id;
 }
 
-void event_pool_want_write(event_pool *pool, int id) {
-  struct connection *c = at(pool, id);
-  if (!c || c->kind != STREAM || c->want_write) return;
-  c->want_write = 1;
-  rearm(pool, id);
-}
-
 void event_pool_pause(event_pool *pool, int id, int paused) {
   struct connection *c = at(pool, id);
   if (!c || c->paused == paused) return;
@@ -267,9 +264,8 @@ void event_pool_pause(event_pool *pool, int id, int paused) {
   if (c->kind != CONNECTING) rearm(pool, id);
 }
 
-ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count) {
-  struct connection *c = at(pool, id);
-  if (!c || c->kind != STREAM) return -EBADF;
+// Bytes that the socket took, 0 when it is full, or -errno.
+static ssize_t send_vector(const struct connection *c, const struct iovec *vector, int count) {
   struct msghdr message = {.msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)count};
   for (;;) {
     ssize_t written = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -277,6 +273,32 @@ ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, 
     if (errno == EINTR) continue;
     return errno == EAGAIN ? 0 : -errno;
   }
+}
+
+// The first buffer that `written` bytes don't cover; what they cover of it is taken off.
+static int skip_sent(struct iovec *vector, int at, int count, size_t written) {
+  while (at < count && written >= vector[at].iov_len) written -= vector[at++].iov_len;
+  if (at < count) vector[at] = (struct iovec){.iov_base = (uint8_t *)vector[at].iov_base + written, .iov_len = vector[at].iov_len - written};
+  return at;
+}
+
+ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count) {
+  struct connection *c = at(pool, id);
+  if (!c || c->kind != STREAM || c->rest) return -EBADF;
+  ssize_t written = send_vector(c, vector, count);
+  if (written < 0) return written;
+  size_t left = (size_t)written;
+  int done = 0;
+  while (done < count && left >= vector[done].iov_len) left -= vector[done++].iov_len;
+  if (done == count) return written;
+  c->rest_count = count - done;
+  c->rest = malloc((size_t)c->rest_count * sizeof *c->rest);
+  if (!c->rest) return -ENOMEM;
+  memcpy(c->rest, vector + done, (size_t)c->rest_count * sizeof *c->rest);
+  c->rest_at = skip_sent(c->rest, 0, c->rest_count, left);
+  c->rest_sent = 0;
+  rearm(pool, id);
+  return written;
 }
 
 void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length) {
@@ -341,7 +363,7 @@ static void next_record(struct connection *c) {
 
 // 1 when the socket took all of it. Not while the rest of another record has to follow.
 static int send_pong(struct connection *c, uint32_t xid) {
-  if (c->want_write) return 0;
+  if (c->rest) return 0;
   uint8_t reply[PING_REPLY_SIZE];
   ping_reply(reply, xid);
   int room = 0;
@@ -532,6 +554,27 @@ static void connected(event_pool *pool, int id) {
   emit(pool, EVENT_CONNECT, id);
 }
 
+// Goes on with what a writev has left. -1 when the connection is closed.
+static int send_rest(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  for (;;) {
+    ssize_t written = send_vector(c, c->rest + c->rest_at, c->rest_count - c->rest_at);
+    if (written < 0) {
+      closed(pool, id, (int)-written);
+      return -1;
+    }
+    if (written == 0) return 0;
+    c->rest_sent += (uint32_t)written;
+    c->rest_at = skip_sent(c->rest, c->rest_at, c->rest_count, (size_t)written);
+    if (c->rest_at == c->rest_count) break;
+  }
+  free(c->rest);
+  c->rest = NULL;
+  rearm(pool, id);
+  emit(pool, EVENT_WRITABLE, id)->value = (int32_t)c->rest_sent;
+  return 0;
+}
+
 static int pong_unread(void *context, uint32_t xid) {
   struct connection *c = context;
   if (answered_pings_has(&c->answered, xid)) return 0;
@@ -581,11 +624,7 @@ int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch
       } else if (c->kind == CONNECTING) {
         connected(pool, id);
       } else {
-        if (ready[i].events & EPOLLOUT && c->want_write) {
-          c->want_write = 0;
-          rearm(pool, id);
-          emit(pool, EVENT_WRITABLE, id);
-        }
+        if (ready[i].events & EPOLLOUT && c->rest && send_rest(pool, id) < 0) continue;
         if (ready[i].events & EPOLLIN || (ready[i].events & (EPOLLHUP | EPOLLERR) && !c->paused)) receive(pool, id);
         else if (ready[i].events & (EPOLLHUP | EPOLLERR)) closed(pool, id, ECONNRESET);
       }

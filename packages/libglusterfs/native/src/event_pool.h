@@ -16,7 +16,7 @@ enum event_type {
   EVENT_CONNECT = 1,  // the connection stands
   EVENT_ACCEPT = 2,   // value: the new connection's id
   EVENT_RECORD = 3,   // offset, length: in the batch's bytes; page: index of the payload's page or -1; value: payload bytes
-  EVENT_WRITABLE = 4, // the socket takes bytes again
+  EVENT_WRITABLE = 4, // what was left of a writev has been sent; value: its bytes
   EVENT_CLOSE = 5,    // value: errno, 0 at the end of the stream; the id is free from now on
 };
 
@@ -66,12 +66,11 @@ typedef void (*watch_ready)(void *context);
 int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context);
 
 struct iovec;
-// Bytes written, 0 when the socket is full (EVENT_WRITABLE follows), or -errno.
+// Bytes written now, or -errno. What the socket didn't take is sent when it can be, and EVENT_WRITABLE follows when all is; until then the memory
+// has to stay, and no more may be written.
 ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count);
 // A record that is being sent begins with these bytes: READ calls are remembered, so that their answers' payload is found.
 void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length);
-// The next EVENT_WRITABLE is wanted: some of what was to be sent is left.
-void event_pool_want_write(event_pool *pool, int id);
 void event_pool_pause(event_pool *pool, int id, int paused);
 // Closes now, without an EVENT_CLOSE.
 // Ask event_pool_held_page first: that page has no owner afterwards.

@@ -87,7 +87,6 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
                            InstanceMethod<&EventPool::Listen>("listen"),
                            InstanceMethod<&EventPool::Writev>("writev"),
                            InstanceMethod<&EventPool::NoteRead>("noteRead"),
-                           InstanceMethod<&EventPool::WantWrite>("wantWrite"),
                            InstanceMethod<&EventPool::Pause>("pause"),
                            InstanceMethod<&EventPool::Close>("close"),
                            InstanceMethod<&EventPool::LocalName>("localName"),
@@ -311,7 +310,8 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     return Number(event_pool_listen(pool_, &address, length, info[2].As<Napi::Number>().Int32Value(), &options));
   }
 
-  // writev(id, buffers, skip): the buffers but for their first `skip` bytes → bytes written or -errno
+  // writev(id, buffers, skip): the buffers but for their first `skip` bytes → bytes written now, or -errno. What is left is sent later, from the same
+  // memory: the caller holds on to the buffers until EVENT_WRITABLE.
   Napi::Value Writev(const Napi::CallbackInfo& info) {
     auto buffers = info[1].As<Napi::Array>();
     size_t skip = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
@@ -340,7 +340,6 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     event_pool_sent(pool_, Id(info), header.Data(), header.ByteLength());
   }
 
-  void WantWrite(const Napi::CallbackInfo& info) { event_pool_want_write(pool_, Id(info)); }
   void Pause(const Napi::CallbackInfo& info) { event_pool_pause(pool_, Id(info), info[1].As<Napi::Boolean>().Value() ? 1 : 0); }
 
   // close(id) → the page that a half-received record held, or -1

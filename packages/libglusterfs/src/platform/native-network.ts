@@ -276,7 +276,7 @@ export class NativeNetwork implements Network {
         const transport = this.#connections.get(id);
         if (transport) this.#opened(transport);
       } else if (type === EVENT_WRITABLE) {
-        this.#connections.get(id)?.flush();
+        this.#connections.get(id)?.writable(value);
       } else if (type === EVENT_CLOSE) {
         if (page >= 0) this.#takePage(page)?.unref();
         this.#closing.delete(id);

@@ -8,7 +8,6 @@ export interface NativeEventPool {
   listen(host: string | Buffer, port: number | undefined, backlog: number, options: Float64Array): number;
   writev(id: number, buffers: readonly Uint8Array[], skip: number): number;
   noteRead(id: number, header: Uint8Array): void;
-  wantWrite(id: number): void;
   pause(id: number, paused: boolean): void;
   close(id: number): number;
   localName(id: number): string;
@@ -30,6 +29,8 @@ export type NativeEventPoolConstructor = new (
 const HIGH_WATER_BYTES = 4 << 20;
 /** Buffers in one writev. */
 const GATHER_MAX = 1024;
+/** And bytes, or one buffer more. */
+const GATHER_BYTES_MAX = 4 << 20;
 const MARK_SLAB_BYTES = 16384;
 const MARK_LAST = 0x80000000;
 
@@ -80,8 +81,8 @@ export class NativeTransport implements Transport {
   #held: { end: number; payload: IoVec }[] = [];
   #buffersSent = 0;
   #buffersQueued = 0;
-  /** Bytes of the first queued buffer that have left already. */
-  #skip = 0;
+  /** Buffers at the head of the queue that the pool still sends from. */
+  #sending = 0;
   #dirty = false;
   #waiting = false;
   #drainOwed = false;
@@ -158,29 +159,25 @@ export class NativeTransport implements Transport {
     }
   }
 
-  /** Sends what the socket takes. */
+  /** Sends what is queued; what the socket doesn't take of a gather the pool sends when it does. */
   flush(): void {
     this.#dirty = false;
-    this.#waiting = false;
-    let from = 0;
-    while (from < this.#queue.length && !this.destroyed) {
-      const gather = this.#queue.length - from > GATHER_MAX || from > 0 ? this.#queue.slice(from, from + GATHER_MAX) : this.#queue;
-      const written = this.#pool.writev(this.#route, gather, this.#skip);
+    while (this.#queue.length > 0 && !this.destroyed && !this.#waiting) {
+      const gather = this.#gather();
+      const written = this.#pool.writev(this.#route, gather, 0);
       if (written < 0) {
         this.#fail(systemError(-written, 'write'));
         return;
       }
-      const consumed = this.#consume(gather, written);
-      from += consumed;
-      if (consumed < gather.length) {
+      let left = written;
+      for (const { length } of gather) left -= length;
+      this.queuedBytes -= written;
+      if (left === 0) this.#sent(gather.length);
+      else {
         this.#waiting = true;
-        this.#pool.wantWrite(this.#route);
-        break;
+        this.#sending = gather.length;
       }
     }
-    this.#queue = from >= this.#queue.length ? [] : this.#queue.slice(from);
-    this.#buffersSent += from;
-    while (this.#held.length > 0 && (this.#held[0]?.end ?? Infinity) <= this.#buffersSent) this.#held.shift()?.payload.unref();
     if (this.#drainOwed && this.queuedBytes < HIGH_WATER_BYTES / 4) {
       this.#drainOwed = false;
       this.handlers.onDrain?.(this);
@@ -188,18 +185,29 @@ export class NativeTransport implements Transport {
     if (this.#ending && this.#queue.length === 0) this.#fail(undefined);
   }
 
-  /** Counts the buffers that `written` bytes cover whole; remembers how far into the next one it went. */
-  #consume(gather: readonly Uint8Array[], written: number): number {
-    this.queuedBytes -= written;
-    let left = written + this.#skip;
+  /** The pool has sent the rest of what it had. */
+  writable(bytes: number): void {
+    if (this.destroyed) return;
+    this.queuedBytes -= bytes;
+    this.#waiting = false;
+    this.#sent(this.#sending);
+    this.#sending = 0;
+    this.flush();
+  }
+
+  /** The first of the queue: so much that the pages are let go of in time. */
+  #gather(): readonly Uint8Array[] {
+    if (this.queuedBytes <= GATHER_BYTES_MAX && this.#queue.length <= GATHER_MAX) return this.#queue;
+    let bytes = 0;
     let count = 0;
-    for (const buffer of gather) {
-      if (left < buffer.length) break;
-      left -= buffer.length;
-      count++;
-    }
-    this.#skip = left;
-    return count;
+    while (count < this.#queue.length && count < GATHER_MAX && bytes < GATHER_BYTES_MAX) bytes += this.#queue[count++]?.length ?? 0;
+    return this.#queue.slice(0, count);
+  }
+
+  #sent(count: number): void {
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    this.#buffersSent += count;
+    while (this.#held.length > 0 && (this.#held[0]?.end ?? Infinity) <= this.#buffersSent) this.#held.shift()?.payload.unref();
   }
 
   pause(): void {

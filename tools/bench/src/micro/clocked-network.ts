@@ -25,10 +25,10 @@ export function clockedPlatform(): { platform: Platform; clock: ScriptClock } | 
   class Clocked extends addon.EventPool {
     constructor(...[onBatch, afterBatch, allocPage, pageIndex]: ConstructorParameters<NativeEventPoolConstructor>) {
       super(
-        (buffer, events) => {
+        (...batch) => {
           // The promise reactions of the batch run between its end and afterBatch.
           since = performance.now();
-          onBatch(buffer, events);
+          onBatch(...batch);
         },
         () => {
           afterBatch();
@@ -47,7 +47,6 @@ export function clockedPlatform(): { platform: Platform; clock: ScriptClock } | 
 
     override writev = outside(super.writev.bind(this));
     override noteRead = outside(super.noteRead.bind(this));
-    override wantWrite = outside(super.wantWrite.bind(this));
   }
   const real = createPlatform();
   return { platform: { ...real, network: new NativeNetwork(Clocked, real.iobufs, createPortableNetwork()) }, clock };
