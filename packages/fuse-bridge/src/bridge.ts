@@ -4,7 +4,7 @@ import {
 import type { ActiveGraph } from './active-graph.js';
 import { type FuseBody, type FuseHeader, FuseProtocolError, decodeRequest } from './decode.js';
 import { dispatch } from './dispatch.js';
-import { type Validity, encodeOutHeader, validity } from './encode.js';
+import { type Validity, outHeader, validity } from './encode.js';
 import { FdTable } from './fd-table.js';
 import { GroupCache } from './groups.js';
 import { type Negotiated, negotiate } from './init.js';
@@ -250,10 +250,10 @@ export class FuseBridge {
   #write(unique: number, error: number, body: ReplyBody): number {
     const device = this.#device;
     if (!device) return -Errno.ENODEV;
-    if (body === undefined) return device.write([encodeOutHeader(unique, error, 0)]);
-    if (!(body instanceof IoVec)) return device.write([encodeOutHeader(unique, error, body.length), body]);
+    if (body === undefined) return device.write([outHeader(unique, error, 0)]);
+    if (!(body instanceof IoVec)) return device.write([outHeader(unique, error, body.length), body]);
     const pieces = body.chunks.length <= CHUNKS_MAX ? body.chunks : [body.toUint8Array()];
-    const result = device.write([encodeOutHeader(unique, error, body.size), ...pieces]);
+    const result = device.write([outHeader(unique, error, body.size), ...pieces]);
     body.unref();
     return result;
   }

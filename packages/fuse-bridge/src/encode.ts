@@ -129,10 +129,16 @@ export function encodeOpen(fh: number, openFlags: number): Buffer {
 
 /** fuse_write_out and fuse_getxattr_out: a number in 8 bytes. */
 export function encodeSize(size: number): Buffer {
-  const out = Buffer.alloc(8);
+  // Most are like the one before: a program writes in pieces of one size.
+  if (size === lastSize.readUInt32LE(0)) return lastSize;
+  const out = Buffer.allocUnsafeSlow(8);
   out.writeUInt32LE(size, 0);
+  out.writeUInt32LE(0, 4);
+  lastSize = out;
   return out;
 }
+/** Nobody writes to it any more. */
+let lastSize = Buffer.alloc(8);
 
 export function encodeOffset(offset: number): Buffer {
   const out = Buffer.allocUnsafe(8);
@@ -215,6 +221,16 @@ export function encodeOutHeader(unique: number, error: number, size: number): Bu
   out.writeInt32LE(error, 4);
   writeU64(out, unique, 8);
   return out;
+}
+
+const header = Buffer.allocUnsafeSlow(OUT_HEADER_SIZE);
+
+/** As {@link encodeOutHeader}, in memory that the next call writes to: for what is sent at once. */
+export function outHeader(unique: number, error: number, size: number): Buffer {
+  header.writeUInt32LE(OUT_HEADER_SIZE + size, 0);
+  header.writeInt32LE(error, 4);
+  writeU64(header, unique, 8);
+  return header;
 }
 
 /** The kernel shall drop what it caches of a file: attributes and all pages. */

@@ -1,4 +1,5 @@
 import { type Address, Errno, FopError, type IoVec, type Logger, type Platform, RecordMarkError, type SocketOptions, type Timer, type Transport } from '@glusterts/libglusterfs';
+import { CallTable } from './call-table.js';
 import { GlusterDump } from './generated/dump.js';
 import type { AuthForm, Caller } from './rpc-auth.js';
 import { AcceptStat, MessageType, readCallHeader, readReplyHeader, writeCallHeader } from './rpc-message.js';
@@ -121,7 +122,7 @@ export class RpcClient {
   /** The credential form of further calls on this connection. */
   auth: AuthForm;
   readonly #writer = new XdrWriter();
-  readonly #saved = new Map<number, SavedFrame>();
+  readonly #saved = new CallTable<SavedFrame>();
   readonly #bailed = new Set<number>();
   readonly #callbacks = new Map<number, RpcCallbacks>();
   readonly #ping: PingCycle | undefined;
@@ -400,7 +401,7 @@ export class RpcClient {
     this.#bailTimer = undefined;
     this.#bailed.clear();
     if (error instanceof RecordMarkError) this.options.log.warning(0, `bad stream from the server, disconnecting: ${error.message}`);
-    const failed = [...this.#saved.values()];
+    const failed = this.#saved.entries().map(([, frame]) => frame);
     this.#saved.clear();
     for (const frame of failed) frame.reject(new FopError(Errno.ENOTCONN, undefined, `${frame.what}: the connection broke`));
     this.options.onDisconnect?.(this, { error, wasConnected, planned });
@@ -493,7 +494,7 @@ export class RpcClient {
     this.#bailTimer = undefined;
     const now = this.options.platform.clock.monotonic();
     let shortest = Infinity;
-    for (const [xid, frame] of [...this.#saved]) {
+    for (const [xid, frame] of this.#saved.entries()) {
       if (frame.timeoutMs <= 0) continue;
       const left = frame.sentAt + frame.timeoutMs - now;
       if (left > 0) {

@@ -5,7 +5,7 @@ import {
 import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
 import { type Region, WHOLE } from './requests.js';
-import { type WriteBehindSettings, WriteQueue } from './write-queue.js';
+import { BusyQueues, type WriteBehindSettings, WriteQueue } from './write-queue.js';
 
 /** How often the end of a graph tries what is owed. */
 const LAST_TRIES = 2;
@@ -27,7 +27,7 @@ export class WriteBehind extends Xlator {
     super(context);
     this.#queues = this.newCtxSlot<WriteQueue>();
     this.#settings = {
-      child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, busy: new Set(), fulfilments: 0,
+      child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, busy: new BusyQueues(), fulfilments: 0,
     };
     this.#take(this.options);
     if (this.#passThrough) setPassThrough(this, true);
@@ -73,11 +73,11 @@ export class WriteBehind extends Xlator {
   async #drain(): Promise<void> {
     const { busy } = this.#settings;
     for (let tries = 0; tries < LAST_TRIES && busy.size > 0; tries++) {
-      const queues = [...busy];
+      const queues = [...busy.queues];
       for (const queue of queues) queue.push();
       await Promise.all(queues.map((queue) => queue.settled()));
     }
-    for (const queue of [...busy]) {
+    for (const queue of [...busy.queues]) {
       const bytes = queue.abandonFailures();
       if (bytes > 0) this.log.error(0, `${bytes} bytes that were answered could not be written, and are lost`);
     }

@@ -16,9 +16,36 @@ export interface WriteBehindSettings {
   /** A failed fsync keeps the data, for another try. */
   resyncAfterFsync: boolean;
   /** Queues that hold something. */
-  readonly busy: Set<WriteQueue>;
+  readonly busy: BusyQueues;
   /** Counts acknowledged lies: directory listings that overlap with one must not tell sizes. */
   fulfilments: number;
+}
+
+const NOWHERE = -1;
+
+/** Queues that hold something: a list in which each knows its place. */
+export class BusyQueues {
+  readonly queues: WriteQueue[] = [];
+
+  get size(): number {
+    return this.queues.length;
+  }
+
+  add(queue: WriteQueue): void {
+    if (queue.busyAt !== NOWHERE) return;
+    queue.busyAt = this.queues.length;
+    this.queues.push(queue);
+  }
+
+  delete(queue: WriteQueue): void {
+    const at = queue.busyAt;
+    if (at === NOWHERE) return;
+    queue.busyAt = NOWHERE;
+    const last = this.queues.pop();
+    if (last === undefined || last === queue) return;
+    this.queues[at] = last;
+    last.busyAt = at;
+  }
 }
 
 /** Buffers in one writev to the child. */
@@ -36,8 +63,9 @@ export class WriteQueue {
   readonly #settings: WriteBehindSettings;
   #todo: Request[] = [];
   #tempted: Lie[] = [];
-  readonly #liable = new Set<Lie>();
-  readonly #underway = new Set<Region>();
+  /** In the order in which their callers got their answers. Lists, since sets that change with every write keep V8's collector busy. */
+  readonly #liable: Lie[] = [];
+  readonly #underway: Region[] = [];
   /** Waiting requests that have been sent. */
   #sent = 0;
   /** Bytes answered and not yet written. */
@@ -51,6 +79,8 @@ export class WriteQueue {
   #size: number | undefined;
   /** Counts what may have made the file shorter: an answer that was on its way then says nothing about the size. */
   #cuts = 0;
+  /** {@link BusyQueues}' own. */
+  busyAt = NOWHERE;
   readonly #onSettled: (() => void)[] = [];
   /** {@link WriteBehindSettings.fulfilments} at this inode's last. */
   fulfilledAt = 0;
@@ -60,7 +90,7 @@ export class WriteQueue {
   }
 
   get idle(): boolean {
-    return this.#todo.length === 0 && this.#tempted.length === 0 && this.#liable.size === 0 && this.#underway.size === 0 && this.#sent === 0;
+    return this.#todo.length === 0 && this.#tempted.length === 0 && this.#liable.length === 0 && this.#underway.length === 0 && this.#sent === 0;
   }
 
   /** Bytes of the file as far as known, 0 if not at all. */
@@ -70,12 +100,12 @@ export class WriteQueue {
 
   /** Some of what was told has not been written yet. */
   get owes(): boolean {
-    return this.#liable.size > 0;
+    return this.#liable.length > 0;
   }
 
   /** For statedumps. */
   get figures(): { window: number; transit: number; todo: number; liable: number } {
-    return { window: this.#window, transit: this.#transit, todo: this.#todo.length, liable: this.#liable.size };
+    return { window: this.#window, transit: this.#transit, todo: this.#todo.length, liable: this.#liable.length };
   }
 
   /** What {@link learn} is told with an answer: taken when its fop was sent. */
@@ -164,7 +194,7 @@ export class WriteQueue {
 
   /** Resolves when nothing is under way: all is written, or has failed. */
   settled(): Promise<void> {
-    if (this.#underway.size === 0 && this.#sent === 0) return Promise.resolve();
+    if (this.#underway.length === 0 && this.#sent === 0) return Promise.resolve();
     return new Promise((resolve) => this.#onSettled.push(resolve));
   }
 
@@ -194,7 +224,7 @@ export class WriteQueue {
       if (ready !== undefined) this.#send(ready);
     } while (this.#again);
     this.#processing = false;
-    if (this.#underway.size === 0 && this.#sent === 0) for (const settled of this.#onSettled.splice(0)) settled();
+    if (this.#underway.length === 0 && this.#sent === 0) for (const settled of this.#onSettled.splice(0)) settled();
     if (this.idle) this.#settings.busy.delete(this);
   }
 
@@ -272,7 +302,7 @@ export class WriteQueue {
     if (!isLie && request.errno !== 0) return true;
     if (isLie ? !request.go : !request.isWrite) return !isLie;
     for (const region of this.#underway) if (overlap(region, request.region)) return false;
-    this.#underway.add(request.region);
+    this.#underway.push(request.region);
     if (isLie) this.#transit += request.vector.size;
     return true;
   }
@@ -287,7 +317,7 @@ export class WriteQueue {
       this.#window += lie.size;
       lie.lied = true;
       this.#gen++;
-      this.#liable.add(lie);
+      this.#liable.push(lie);
       lie.resolve({ written: lie.size, prestat: new Iatt(), poststat: new Iatt(), xdata: undefined });
     }
     if (at > 0) this.#tempted.splice(0, at);
@@ -328,7 +358,7 @@ export class WriteQueue {
     this.#sent++;
     request.start(() => {
       this.#sent--;
-      if (request.isWrite) this.#underway.delete(request.region);
+      if (request.isWrite) remove(this.#underway, request.region);
       this.#process();
     });
   }
@@ -355,7 +385,7 @@ export class WriteQueue {
     const again: Lie[] = [];
     for (const lie of chain) {
       const wanted = lie.vector.size;
-      this.#underway.delete(lie.region);
+      remove(this.#underway, lie.region);
       this.#transit -= wanted;
       if (left >= wanted) {
         left -= wanted;
@@ -386,7 +416,7 @@ export class WriteQueue {
       lie.lied = true;
       this.#gen++;
       lie.resolve({ written: lie.size, prestat: new Iatt(), poststat: new Iatt(), xdata: undefined });
-    } else if (this.#liable.delete(lie)) this.#window -= lie.size;
+    } else if (remove(this.#liable, lie)) this.#window -= lie.size;
     lie.vector.unref();
     lie.fd.unref();
   }
@@ -396,7 +426,7 @@ export class WriteQueue {
     this.truncated(0);
     const at = this.#tempted.indexOf(lie);
     if (at >= 0) this.#tempted.splice(at, 1);
-    if (this.#liable.delete(lie)) this.#window -= lie.size;
+    if (remove(this.#liable, lie)) this.#window -= lie.size;
     lie.vector.unref();
     lie.fd.unref();
   }
@@ -404,7 +434,7 @@ export class WriteQueue {
   #failed(chain: readonly Lie[], errno: number): void {
     const again: Lie[] = [];
     for (const lie of chain) {
-      this.#underway.delete(lie.region);
+      remove(this.#underway, lie.region);
       this.#transit -= lie.vector.size;
       if (!lie.lied) {
         this.#drop(lie);
@@ -430,6 +460,15 @@ export class WriteQueue {
     }
     return given;
   }
+}
+
+function remove<T>(list: T[], item: T): boolean {
+  const at = list.indexOf(item);
+  if (at < 0) return false;
+  // Nearly always the first.
+  if (at === 0) list.shift();
+  else list.splice(at, 1);
+  return true;
 }
 
 /** Whether `b` may be sent in one write with `a`, which comes before it. */
