@@ -49,15 +49,16 @@ function refuseDevices(fd: Fd): void {
   if (type === IaType.BLK || type === IaType.CHR) throw new FopError(Errno.EINVAL);
 }
 
-/** Reads into `view`: at once what is in memory, else on the pool. */
-async function read(brick: Brick, file: OpenFile, view: Uint8Array, offset: number): Promise<number> {
+/** Reads into `view` what is in memory; undefined when the pool must. */
+function readAtOnce(brick: Brick, file: OpenFile, view: Uint8Array, offset: number): number | undefined {
+  if (file.flags & OpenFlag.DIRECT) return undefined;
+  const count = brick.storage.preadv(file.fd, [view], offset, !brick.inMemory);
+  return count === -Errno.EAGAIN || count === -Errno.EOPNOTSUPP ? undefined : check(count);
+}
+
+async function readOnPool(brick: Brick, file: OpenFile, view: Uint8Array, offset: number): Promise<number> {
   const direct = (file.flags & OpenFlag.DIRECT) !== 0;
-  if (!direct) {
-    const count = brick.storage.preadv(file.fd, [view], offset, !brick.inMemory);
-    if (count !== -Errno.EAGAIN && count !== -Errno.EOPNOTSUPP) return check(count);
-  } else if (offset % DIRECT_ALIGNMENT !== 0 || view.length % DIRECT_ALIGNMENT !== 0) {
-    throw new FopError(Errno.EINVAL);
-  }
+  if (direct && (offset % DIRECT_ALIGNMENT !== 0 || view.length % DIRECT_ALIGNMENT !== 0)) throw new FopError(Errno.EINVAL);
   const count = await brick.storage.preadvAsync(file.fd, [view], offset);
   // O_DIRECT into memory that isn't aligned.
   if (direct && count === -Errno.EINVAL) return check(await brick.storage.preadvAsync(buffered(brick, file), [view], offset));
@@ -83,12 +84,13 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
   size = sizeInFile(brick, fd, file, offset, size);
   const page = brick.platform.iobufs.get(size);
   try {
-    const count = await read(brick, file, page.memory.subarray(0, size), offset);
+    const view = page.memory.subarray(0, size);
+    const count = readAtOnce(brick, file, view, offset) ?? (await readOnPool(brick, file, view, offset));
     brick.bytesRead += count;
     const stat = brick.statFd(file, fd.inode);
     brick.touch(frame, file.fd, stat, file.gfid, fd.inode);
     if (count === 0) page.unref();
-    const vector = count === 0 ? IoVec.empty : new IoVec([page.memory.subarray(0, count)], [page]);
+    const vector = count === 0 ? IoVec.empty : new IoVec([count === size ? view : view.subarray(0, count)], [page]);
     return { vector, stat, eof: count === 0 || offset + count >= stat.ia_size, xdata: undefined };
   } catch (error) {
     page.unref();
@@ -96,14 +98,17 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
   }
 }
 
-/** Writes; small ones at once. */
-async function write(brick: Brick, file: OpenFile, vector: IoVec, offset: number): Promise<number> {
-  const chunks = vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks;
-  const direct = (file.flags & OpenFlag.DIRECT) !== 0;
-  if (!direct) {
-    if (vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow) return check(brick.storage.pwritev(file.fd, chunks, offset));
-    return check(await brick.storage.pwritevAsync(file.fd, chunks, offset));
-  }
+const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks);
+
+/** Small writes into the page cache; undefined for what goes to the pool. */
+function writeAtOnce(brick: Brick, file: OpenFile, vector: IoVec, offset: number): number | undefined {
+  if (vector.size > WRITE_AT_ONCE_MAX || file.flags & OpenFlag.DIRECT || brick.storage.slow) return undefined;
+  return check(brick.storage.pwritev(file.fd, chunksOf(vector), offset));
+}
+
+async function writeOnPool(brick: Brick, file: OpenFile, vector: IoVec, offset: number): Promise<number> {
+  const chunks = chunksOf(vector);
+  if ((file.flags & OpenFlag.DIRECT) === 0) return check(await brick.storage.pwritevAsync(file.fd, chunks, offset));
   if (offset % DIRECT_ALIGNMENT !== 0 || vector.size % DIRECT_ALIGNMENT !== 0) throw new FopError(Errno.EINVAL);
   const count = await brick.storage.pwritevAsync(file.fd, chunks, offset);
   if (count !== -Errno.EINVAL) return check(count);
@@ -114,11 +119,16 @@ async function write(brick: Brick, file: OpenFile, vector: IoVec, offset: number
   return written;
 }
 
-export async function writev(brick: Brick, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
-  refuseDevices(fd);
-  const file = brick.openFile(fd);
-  if (brick.full) checkSpaceInside(brick, frame, brick.statFd(file, fd.inode), offset + vector.size, xdata);
-  if (xdata !== undefined) protectWrites(brick, file, xdata);
+export function writev(brick: Brick, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+  let file: OpenFile;
+  try {
+    refuseDevices(fd);
+    file = brick.openFile(fd);
+    if (brick.full) checkSpaceInside(brick, frame, brick.statFd(file, fd.inode), offset + vector.size, xdata);
+    if (xdata !== undefined) protectWrites(brick, file, xdata);
+  } catch (error) {
+    return Promise.reject(error);
+  }
   const alone = xdata !== undefined && (xdata.has(Key.WRITE_IS_APPEND) || xdata.has(Key.WRITE_UPDATE_ATOMIC));
   if (!alone) return writeNow(brick, frame, fd, file, vector, offset, flags, xdata);
   const state = brick.fileState(file.gfid);
@@ -146,7 +156,7 @@ function protectWrites(brick: Brick, file: OpenFile, xdata: Dict): void {
 
 async function writeNow(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
   const prestat = brick.statFd(file, fd.inode);
-  const written = await write(brick, file, vector, offset);
+  const written = writeAtOnce(brick, file, vector, offset) ?? (await writeOnPool(brick, file, vector, offset));
   brick.bytesWritten += written;
   if (flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   const poststat = brick.statFd(file, fd.inode);
@@ -260,8 +270,9 @@ export async function rchecksum(brick: Brick, frame: Frame, fd: Fd, offset: numb
   length = sizeInFile(brick, fd, file, offset, length);
   const page = brick.platform.iobufs.get(Math.max(length, 1));
   try {
-    const count = length === 0 ? 0 : await read(brick, file, page.memory.subarray(0, length), offset);
-    const bytes = page.memory.subarray(0, count);
+    const view = page.memory.subarray(0, length);
+    const count = length === 0 ? 0 : (readAtOnce(brick, file, view, offset) ?? (await readOnPool(brick, file, view, offset)));
+    const bytes = view.subarray(0, count);
     const reply = new Dict();
     if (xdata?.has(Key.CHECK_ZERO_FILLED)) reply.setUint(Key.BUF_HAS_ZEROES, bytes.every((byte) => byte === 0) ? 1 : 0);
     if (brick.settings.fips) reply.setInt(Key.FIPS_RCHECKSUM, 1);

@@ -12,7 +12,8 @@ const XATTR_CREATE = 1;
 /** ia_flags of a file that only lies in `.glusterfs/unlink`. */
 const UNLINKED_FLAGS = 0x6ff;
 
-export function lookup(brick: Brick, _frame: Frame, loc: Loc, xdata: Xdata): LookupReply {
+/** Answers what a name that isn't there is met with, which is half of all answers, and throws other errors. */
+export function lookup(brick: Brick, _frame: Frame, loc: Loc, xdata: Xdata): LookupReply | FopError {
   const named = loc.name !== '' && loc.parentGfid !== NULL_GFID;
   return named ? lookupNamed(brick, loc, xdata) : lookupGfid(brick, loc, xdata);
 }
@@ -59,18 +60,15 @@ function dropStaleHandle(brick: Brick, loc: Loc): void {
   brick.directoriesMoved();
 }
 
-function lookupNamed(brick: Brick, loc: Loc, xdata: Xdata): LookupReply {
+function lookupNamed(brick: Brick, loc: Loc, xdata: Xdata): LookupReply | FopError {
   if (loc.parentGfid === ROOT_GFID && loc.name === '.glusterfs') throw new FopError(Errno.EPERM);
   const path = brick.entryPath(loc);
   const dir = brick.parentPath(loc);
-  let stat: Iatt;
-  try {
-    stat = brick.statEntry(path, loc.inode);
-  } catch (error) {
-    // The parent's handle may be left over.
-    if (error instanceof FopError && error.errno === Errno.ENOENT && brick.storage.lstat(dir, 1) < 0) throw new FopError(Errno.ESTALE);
-    throw error;
-  }
+  const result = brick.storage.lstat(path, 0);
+  const errno = result < 0 ? -result : brick.isHidden(0) ? Errno.ENOENT : 0;
+  // The parent's handle may be left over.
+  if (errno !== 0) return new FopError(errno === Errno.ENOENT && brick.storage.lstat(dir, 1) < 0 ? Errno.ESTALE : errno);
+  let stat = brick.withTimes(brick.iatt(0, brick.diskGfid(path)), path, loc.inode);
   if (loc.inode.gfid === NULL_GFID) stat = heal(brick, loc, path, stat, xdata);
   const reply = replyXdata(brick, path, stat, loc.inode, xdata);
   cleanWriteProtection(brick, path, xdata);

@@ -149,18 +149,19 @@ export class Posix extends Xlator {
     return { at: file.fd, gfid: file.gfid, inode: fd.inode };
   }
 
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const { brick } = this;
-    if (!xdata?.has(Key.CONTENT)) return lookup(brick, frame, loc, xdata);
-    const cold: ColdContent[] = (brick.coldContents = []);
-    let reply: LookupReply;
+    const cold: ColdContent[] | undefined = xdata?.has(Key.CONTENT) ? (brick.coldContents = []) : undefined;
+    let reply: LookupReply | FopError;
     try {
       reply = lookup(brick, frame, loc, xdata);
+    } catch (error) {
+      return Promise.reject(error);
     } finally {
       brick.coldContents = undefined;
     }
-    for (const content of cold) await readColdContent(brick, content);
-    return reply;
+    if (reply instanceof FopError) return Promise.reject(reply);
+    return cold && cold.length > 0 ? withColdContents(brick, reply, cold) : Promise.resolve(reply);
   }
   override async stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
     return stat(this.brick, loc, xdata);
@@ -175,10 +176,10 @@ export class Posix extends Xlator {
     this.brick.stat(this.brick.inodePath(loc), loc.targetGfid, loc.inode);
     return { xdata: undefined };
   }
-  override async truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
+  override truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
     return io.truncate(this.brick, frame, loc, offset);
   }
-  override async ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
+  override ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
     return io.ftruncate(this.brick, frame, fd, offset);
   }
   override async readlink(_frame: Frame, loc: Loc, size: number, _xdata: Xdata): Promise<ReadlinkReply> {
@@ -214,18 +215,18 @@ export class Posix extends Xlator {
   override async opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
     return io.opendir(this.brick, frame, loc, fd);
   }
-  override async readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
+  override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
     return io.readv(this.brick, frame, fd, size, offset);
   }
-  override async writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+  override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     return io.writev(this.brick, frame, fd, vector, offset, flags, xdata);
   }
   override async flush(_frame: Frame, fd: Fd, _xdata: Xdata): Promise<PlainReply> {
     this.brick.openFile(fd);
     return { xdata: undefined };
   }
-  override async fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
-    if (!this.#fsync) throw new FopError(Errno.ENOTCONN);
+  override fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
+    if (!this.#fsync) return Promise.reject(new FopError(Errno.ENOTCONN));
     return this.#fsync.fsync(frame, fd, datasync, xdata);
   }
   override async fsyncdir(_frame: Frame, fd: Fd, _datasync: boolean, _xdata: Xdata): Promise<PlainReply> {
@@ -271,7 +272,7 @@ export class Posix extends Xlator {
     const iatt = this.brick.stat(at, gfid, inode);
     return { dict: reply, xdata: addMode(replyXdata(this.brick, at, iatt, inode, xdata), xdata, iatt) };
   }
-  override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
+  override rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
     return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
   }
   override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
@@ -280,21 +281,26 @@ export class Posix extends Xlator {
   override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
     return attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata);
   }
-  override async fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+  override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
     return io.fallocate(this.brick, frame, fd, keep_size ? FallocateMode.KEEP_SIZE : 0, offset, len, xdata);
   }
-  override async discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+  override discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
     return io.fallocate(this.brick, frame, fd, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, len, xdata);
   }
-  override async zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
+  override zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
     return io.zerofill(this.brick, frame, fd, offset, len, xdata);
   }
   override async seek(_frame: Frame, fd: Fd, offset: number, what: Seek, _xdata: Xdata): Promise<SeekReply> {
     return io.seek(this.brick, fd, offset, what);
   }
-  override async copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, _flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
+  override copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, _flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
     return io.copyFileRange(this.brick, frame, fd_in, off_in, fd_out, off_out, len, xdata);
   }
+}
+
+async function withColdContents(brick: Brick, reply: LookupReply, cold: readonly ColdContent[]): Promise<LookupReply> {
+  for (const content of cold) await readColdContent(brick, content);
+  return reply;
 }
 
 /** The kernel's host name. */

@@ -22,11 +22,35 @@ const VIRTUAL: ReadonlySet<Bytes> = new Set([
   Key.LIST_XATTR, 'trusted.glusterfs.cs.status' as Bytes, 'trusted.glusterfs.cs.repair' as Bytes,
 ]);
 
+/** What a key asks for: nothing of ours, one of posix's own answers, an xattr, all xattrs that match it. */
+const KeyKind = { NOTHING: 0, VIRTUAL: 1, XATTR: 2, PATTERN: 3 } as const;
+type KeyKind = (typeof KeyKind)[keyof typeof KeyKind];
+/** Requests ask for the same few keys again and again. */
+const kinds = new Map<Bytes, KeyKind>();
+const KINDS_MAX = 1024;
+const KIND_KEY_MAX = 255;
+
+function kindOf(key: Bytes): KeyKind {
+  const known = kinds.get(key);
+  if (known !== undefined) return known;
+  const kind = findKind(key);
+  if (kinds.size >= KINDS_MAX) kinds.clear();
+  if (key.length <= KIND_KEY_MAX) kinds.set(key, kind);
+  return kind;
+}
+
+function findKind(key: Bytes): KeyKind {
+  if (key === Key.LIST_XATTR || key === Key.GFID_REQ || NOT_XATTRS.has(key)) return KeyKind.NOTHING;
+  if (VIRTUAL.has(key)) return KeyKind.VIRTUAL;
+  if (CONTRI.test(key) || isPattern(key)) return KeyKind.PATTERN;
+  return PREFIXES.some((prefix) => key.startsWith(prefix)) ? KeyKind.XATTR : KeyKind.NOTHING;
+}
+
 /** @param at the object: a path or an open fd */
 export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, xdata: Xdata): Xdata {
   if (!xdata) return undefined;
   const reply = new Dict();
-  // Listed at most once, and only if a pattern asks.
+  // Listed at most once, and only if that is asked for.
   let listed: Bytes[] | undefined;
   const list = (): Bytes[] => {
     if (!listed) {
@@ -39,14 +63,18 @@ export function replyXdata(brick: Brick, at: Target, stat: Iatt, inode: Inode | 
   const listFirst = xdata.size >= LIST_FROM;
   // A decoded dict keeps the wire's order as newest first; the real brick's is the reverse of it, and so its replies are.
   for (const key of xdata.keys().reverse()) {
-    if (key === Key.LIST_XATTR || key === Key.GFID_REQ || NOT_XATTRS.has(key)) continue;
-    if (answerVirtual(brick, at, stat, inode, key, xdata, reply)) continue;
-    const contri = CONTRI.exec(key);
-    const pattern = contri ? 'trusted.*.*.contri*' : key;
-    if (!isPattern(pattern)) {
-      if (PREFIXES.some((prefix) => key.startsWith(prefix)) && (!listFirst || list().includes(key))) addXattr(brick, at, key, reply);
+    const kind = kindOf(key);
+    if (kind === KeyKind.NOTHING) continue;
+    if (kind === KeyKind.XATTR) {
+      if (!listFirst || list().includes(key)) addXattr(brick, at, key, reply);
       continue;
     }
+    if (kind === KeyKind.VIRTUAL) {
+      answerVirtual(brick, at, stat, inode, key, xdata, reply);
+      continue;
+    }
+    const contri = CONTRI.exec(key);
+    const pattern = contri ? 'trusted.*.*.contri*' : key;
     const matches = globMatcher(pattern);
     for (const name of list()) if (matches(name) && PREFIXES.some((prefix) => name.startsWith(prefix))) addXattr(brick, at, name, reply);
   }
@@ -73,41 +101,39 @@ function addXattr(brick: Brick, at: Target, name: Bytes, reply: Dict): void {
   if (typeof value !== 'number') reply.setBin(name, value);
 }
 
-/** True when the key is one of posix's own. */
-function answerVirtual(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, key: Bytes, xdata: Dict, reply: Dict): boolean {
+/** Answers one of posix's own keys, those in VIRTUAL. */
+function answerVirtual(brick: Brick, at: Target, stat: Iatt, inode: Inode | undefined, key: Bytes, xdata: Dict, reply: Dict): void {
   switch (key) {
     case Key.CONTENT:
       addContent(brick, at, stat, xdata, reply);
-      return true;
+      return;
     case Key.OPEN_FD_COUNT:
     case Key.OPEN_ACTIVE_FD_COUNT:
       reply.setUint(key, brick.openCount(stat.ia_gfid));
-      return true;
+      return;
     case Key.ANCESTRY_PATH: {
       const path = ancestryPath(brick, at, stat.ia_gfid, stat.ia_type);
       if (path !== undefined) reply.setStr(key, path);
-      return true;
+      return;
     }
     case Key.REQUEST_LINK_COUNT: {
       const asked = xdata.get(key);
       if (asked) reply.set(key, asked);
-      return true;
+      return;
     }
     case Key.GET_SIZE:
       if (stat.ia_type === IaType.REG) reply.setUint(key, stat.ia_size);
-      return true;
+      return;
     case Key.ACL_TEXT:
     case Key.ACL_DEFAULT_TEXT: {
       const text = aclText(brick, at, stat, key);
       if (text !== undefined) reply.setStr(key, text);
-      return true;
+      return;
     }
     case 'trusted.glusterfs.cs.status' as Bytes:
     case 'trusted.glusterfs.cs.repair' as Bytes:
       if (stat.ia_type === IaType.REG) reply.setUint(key, 1);
-      return true;
-    default:
-      return false;
+      return;
   }
 }
 
