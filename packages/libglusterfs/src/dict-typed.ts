@@ -2,6 +2,7 @@ import type { Bytes } from './bytes.js';
 import { Dict, DictType, type DictValue } from './dict.js';
 import type { Gfid } from './gfid.js';
 import { IATTX_SIZE, MDATA_SIZE, putBig, putGfid, putIattx, putMdata, readIattx, readMdata } from './iatt-wire.js';
+import { wireKey } from './wire-texts.js';
 import { WireFormatError, type WireSource, type WireTarget, padded, take } from './wire-cursor.js';
 
 const HEAD_SIZE = 12;
@@ -120,7 +121,7 @@ export function readTypedDict(r: WireSource): Dict | undefined {
   const keys: Bytes[] = [];
   const values: DictValue[] = [];
   for (let i = 0; i < npairs; i++) {
-    keys.push(readText(r));
+    keys.push(readKey(r));
     values.push(readValue(r));
   }
   return count < 0 ? undefined : fromNewestFirst(keys, values);
@@ -144,11 +145,21 @@ function readOpaque(r: WireSource): { start: number; size: number } {
   return { start: take(r, padded(size)), size };
 }
 
+/** The end of a text that begins at `start`: at its NUL. */
+function textEnd({ bytes }: WireSource, start: number, size: number): number {
+  let end = start;
+  while (end < start + size && bytes[end] !== 0) end++;
+  return end;
+}
+
+function readKey(r: WireSource): Bytes {
+  const { start, size } = readOpaque(r);
+  return wireKey(r.bytes, start, textEnd(r, start, size));
+}
+
 function readText(r: WireSource): Bytes {
   const { start, size } = readOpaque(r);
-  let end = start;
-  while (end < start + size && r.bytes[end] !== 0) end++;
-  return r.bytes.toString('latin1', start, end) as Bytes;
+  return r.bytes.toString('latin1', start, textEnd(r, start, size)) as Bytes;
 }
 
 function readValue(r: WireSource): DictValue {

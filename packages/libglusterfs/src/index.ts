@@ -36,6 +36,7 @@ export * from './mem-pool.js';
 export * from './option-spec.js';
 export * from './options.js';
 export * from './wire-cursor.js';
+export { wireText } from './wire-texts.js';
 export * from './xlator.js';
 export * from './graph.js';
 export * from './graph-binding.js';

@@ -136,7 +136,7 @@ function readGroups(body: XdrReader): readonly number[] {
 
 function withRoom(head: Omit<RpcCredential, 'groups' | 'lk_owner'>, body: XdrReader, room: number): RpcCredential | undefined {
   const groups = readGroups(body);
-  const lk_owner = body.str();
+  const lk_owner = body.word();
   if (lk_owner.length > room - groups.length) return undefined;
   return {
     flavor: head.flavor,

@@ -1,6 +1,6 @@
 import { type AuthForm, CREDENTIAL_SIZE_MAX, type Caller, type RpcCredential, readCredential, writeCredential } from './rpc-auth.js';
 import type { RpcProgram } from './rpc-program.js';
-import { XdrError, XdrReader } from './xdr-reader.js';
+import { XdrError, type XdrReader } from './xdr-reader.js';
 import type { XdrWriter } from './xdr-writer.js';
 
 export const RPC_VERSION = 2;
@@ -70,7 +70,7 @@ export function readCallHeader(r: XdrReader): CallHeader {
   let credential: RpcCredential | undefined;
   if (size <= CREDENTIAL_SIZE_MAX && rpcVersion === RPC_VERSION) {
     try {
-      credential = readCredential(flavor, new XdrReader(r.bytes, start, start + size));
+      credential = r.within(size, (body) => readCredential(flavor, body));
     } catch (error) {
       // Deny what doesn't decode: the record itself is sound.
       if (!(error instanceof XdrError)) throw error;

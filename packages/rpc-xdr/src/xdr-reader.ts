@@ -1,4 +1,4 @@
-import { type Bytes, type Gfid, type WireSource, WireFormatError as XdrError, getInt53, getUint53, padded, take } from '@glusterts/libglusterfs';
+import { type Bytes, type Gfid, type WireSource, WireFormatError as XdrError, getInt53, getUint53, padded, take, wireText } from '@glusterts/libglusterfs';
 
 export { XdrError };
 
@@ -10,19 +10,35 @@ export class XdrReader implements WireSource {
   readonly bytes: Buffer;
   readonly view: DataView;
   position: number;
-  readonly end: number;
+  #end: number;
 
   /** @param start offset of the first byte @param end offset after the last one */
   constructor(data: Uint8Array, start = 0, end: number = data.length) {
     this.bytes = Buffer.isBuffer(data) ? data : Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
     this.position = start;
-    this.end = Math.min(end, data.length);
+    this.#end = Math.min(end, data.length);
+  }
+
+  /** Offset after the last byte that may be read. */
+  get end(): number {
+    return this.#end;
   }
 
   /** Bytes that are left. */
   get remaining(): number {
-    return this.end - this.position;
+    return this.#end - this.position;
+  }
+
+  /** Runs a read that must find what it wants in the next `size` bytes, which must be there. */
+  within<T>(size: number, read: (r: this) => T): T {
+    const end = this.#end;
+    this.#end = this.position + size;
+    try {
+      return read(this);
+    } finally {
+      this.#end = end;
+    }
   }
 
   u32(): number {
@@ -89,7 +105,14 @@ export class XdrReader implements WireSource {
 
   gfid(): Gfid {
     const start = take(this, 16);
-    return this.bytes.toString('latin1', start, start + 16) as Gfid;
+    return wireText(this.bytes, start, start + 16) as string as Gfid;
+  }
+
+  /** A string that is likely to have come before. */
+  word(sizeMax = Infinity): Bytes {
+    const size = this.u32();
+    const start = this.#take(size, sizeMax);
+    return wireText(this.bytes, start, start + size);
   }
 
   /** glusterd's uuid: 16 chars, each a 4-byte integer (spec/glusterd.md, §4). */
@@ -108,7 +131,7 @@ export class XdrReader implements WireSource {
   }
 
   #take(size: number, sizeMax: number): number {
-    if (size > sizeMax || size > this.end - this.position) throw new XdrError(`${size} bytes announced, ${this.end - this.position} left`);
+    if (size > sizeMax || size > this.remaining) throw new XdrError(`${size} bytes announced, ${this.remaining} left`);
     return take(this, padded(size));
   }
 }
