@@ -81,9 +81,12 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
   request.undo = () => {
     for (const id of told) bridge.nodes.forget(id, 1);
   };
+  const { table } = request.graph;
+  // The kernel's references hold what it is told of, but for a table so full that it would let go of entries before the kernel has them.
+  const hold = table.lruLimit > 0 && table.lruSize + count > table.lruLimit;
   for (let i = 0; i < count; i++) {
     const entry = entries[i] as Direntp;
-    const inode = entryInode(request, fd.inode, entry);
+    const inode = entryInode(request, fd.inode, entry, hold);
     // The kernel knows `.` and `..` already, and doesn't count them (spec/client.md, §6.4).
     const node = inode ? bridge.nodes.lookup(inode) : knownNode(bridge, entry);
     if (inode && node) told.push(node.id);
@@ -98,14 +101,15 @@ function knownNode(bridge: FuseBridge, { name, stat }: Direntp): Node | undefine
 }
 
 /** The inode of an entry, linked; undefined for those that the kernel must look up itself. */
-function entryInode(request: Request, parent: Inode, entry: Direntp): Inode | undefined {
+function entryInode(request: Request, parent: Inode, entry: Direntp, hold: boolean): Inode | undefined {
   if (entry.name === '.' || entry.name === '..' || entry.stat.ia_type === 0) return undefined;
   const { table } = request.graph;
   // One that has left the table since the listing was read has lost what the layers below knew of it.
-  if (entry.inode && entry.inode.gfid !== NULL_GFID && table.find(entry.inode.gfid) !== entry.inode) return undefined;
+  if (entry.inode && entry.inode.gfid !== NULL_GFID && !entry.inode.listed && table.find(entry.inode.gfid) !== entry.inode) return undefined;
   const inode = entry.inode ?? table.find(entry.stat.ia_gfid) ?? table.create();
   try {
-    return request.hold(table.link(inode, parent, entry.name, entry.stat));
+    const linked = table.link(inode, parent, entry.name, entry.stat);
+    return hold ? request.hold(linked) : linked;
   } catch {
     return undefined;
   }

@@ -8,6 +8,9 @@ import type { Xlator } from './xlator.js';
 const END = (1n << 64n) - 1n;
 const MOST = (1n << 63n) - 1n;
 const HUGE_BIT = 1n << 62n;
+/** Below these, an offset and its leaf fit into a number that is exact, and into the bits that are there. */
+const SMALL = 1n << 40n;
+const SMALL_LEAVES = 4096;
 
 /** Bits that hold a leaf number below `leaves`. */
 function leafBits(leaves: number): bigint {
@@ -19,6 +22,7 @@ function leafBits(leaves: number): bigint {
 /** The offset that the leaf numbered `leaf` of `leaves` answers for a brick's own offset. Huge ones lose their low bits. */
 export function encodeDOff(offset: bigint, leaf: number, leaves: number): bigint {
   if (offset === END || offset === 0n || leaves <= 1) return offset;
+  if (offset < SMALL && leaves <= SMALL_LEAVES) return BigInt(Number(offset) * leaves + leaf);
   const bits = leafBits(leaves);
   if ((offset & ~(MOST >> (bits + 1n))) !== 0n) return HUGE_BIT | ((offset >> 1n) & (END + 1n - (1n << bits))) | BigInt(leaf);
   return offset * BigInt(leaves) + BigInt(leaf);

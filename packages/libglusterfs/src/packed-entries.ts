@@ -55,13 +55,17 @@ export function packedEntries(reply: ReaddirReply<Direntp>): PackedEntries | und
 
 function unpackEntries({ chunks }: PackedEntries): Direntp[] {
   const entries: Direntp[] = [];
-  for (const chunk of chunks) for (const source = wireSource(chunk); source.position < source.end; ) entries.push(readEntry(source));
+  for (const chunk of chunks) for (const source = wireSource(chunk); source.position < source.end; ) {
+    take(source, 4);
+    entries.push(readDirentp(source));
+  }
   return entries;
 }
 
-function readEntry(source: WireSource): Direntp {
+/** Reads a gfx_dirplist. It has no inode. Throws WireFormatError. */
+export function readDirentp(source: WireSource): Direntp {
   const { view } = source;
-  const at = take(source, 4 + HEAD_SIZE + 4) + 4;
+  const at = take(source, HEAD_SIZE + 4);
   const size = view.getUint32(at + HEAD_SIZE);
   if (size > source.end - source.position) throw new WireFormatError(`a name of ${size} bytes in ${source.end - source.position}`);
   const start = take(source, padded(size));

@@ -1,9 +1,9 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type CtxSlot, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, Frame, type GetactivelkReply, type GetxattrReply,
   GfEvent, type Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
-  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, decodeDOff, encodeDOff, graphLeaves,
+  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, decodeDOff, encodeDOff, graphLeaves, readDirentp, readTypedDict,
 } from '@glusterts/libglusterfs';
-import { Glusterfs4, type RpcProcedure, type RpcReply, decodeGfxReadRsp } from '@glusterts/rpc-xdr';
+import { type GfxReaddirpReq, Glusterfs4, type RpcProcedure, type RpcReply, type XdrReader, decodeGfxReadRsp } from '@glusterts/rpc-xdr';
 import { callbacksOf } from './callbacks.js';
 import { BrickConnection } from './connection.js';
 import { NO_FD, RemoteFds, type RemoteFd } from './fd-context.js';
@@ -50,6 +50,29 @@ function readReply(reply: RpcReply): ReadReply | FopError {
  * there is to ask from here, so it is true of all; the clusters above take it back from what their other bricks could contradict.
  */
 const AGREED = 'glusterts.agreed' as Bytes;
+
+/** READDIRP, its answer read as what goes up. */
+const LISTING: RpcProcedure<GfxReaddirpReq, Listing> = {
+  ...Glusterfs4.READDIRP,
+  decodeReply: decodeListing,
+  encodeReply: () => {
+    throw new Error('a client answers no READDIRP');
+  },
+};
+
+interface Listing extends Answer {
+  readonly xdata: Xdata;
+  readonly entries: Direntp[];
+}
+
+function decodeListing(r: XdrReader): Listing {
+  const op_ret = r.i32();
+  const op_errno = r.i32();
+  const xdata = readTypedDict(r);
+  const entries: Direntp[] = [];
+  while (r.bool()) entries.push(readDirentp(r));
+  return { op_ret, op_errno, xdata, entries };
+}
 
 /** protocol/client: a brick at the other end of a connection. Every fop is one call (spec/rpc-wire.md, §5.4). */
 export class ClientXlator extends Xlator {
@@ -425,9 +448,15 @@ export class ClientXlator extends Xlator {
     const agreed = xdata?.has(AGREED) === true;
     const wanted = agreed ? xdata.clone() : xdata;
     if (agreed) wanted?.delete(AGREED);
-    const reply = await this.#call(Glusterfs4.READDIRP, { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata: wanted }, frame);
-    const entries = reply.reply.map(({ d_ino, d_off, d_type, name, stat, dict }): Direntp => ({ d_ino, d_off: encodeDOff(d_off, this.#leaf, this.#leaves), d_type, name, stat, dict, inode: this.#entryInode(stat) }));
-    if (agreed) for (const entry of entries) entry.dict = (entry.dict ?? new Dict()).setUint(AGREED, 1);
+    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, false), offset: decodeDOff(offset, this.#leaves), size, xdata: wanted };
+    const reply = await this.#call(LISTING, request, frame);
+    const { entries } = reply;
+    for (let i = 0; i < entries.length; i++) {
+      const entry = entries[i] as Direntp;
+      entry.d_off = encodeDOff(entry.d_off, this.#leaf, this.#leaves);
+      entry.inode = this.#entryInode(entry.stat);
+      if (agreed) entry.dict = (entry.dict ?? new Dict()).setUint(AGREED, 1);
+    }
     return { entries, eof: reply.op_ret === 0 || reply.op_errno === Errno.ENOENT, xdata: reply.xdata };
   }
 

@@ -98,27 +98,19 @@ export class Dht {
     return linked && linked !== inode ? this.#states.get(linked) : undefined;
   }
 
-  /** Remembers what a lookup or creation found, also for the inode that the table has for the gfid already. */
-  remember(inode: Inode, gfid: Gfid, change: (state: InodeState) => void): void {
-    change(this.state(inode));
-    const linked = inode.table.find(gfid);
-    if (linked && linked !== inode) change(this.state(linked));
-  }
-
+  /** Remembers where a lookup, a creation or a listing has found a file, also for the inode that the table has for the gfid already. */
   setCached(inode: Inode, gfid: Gfid, subvol: Subvol): void {
-    this.remember(inode, gfid, (state) => {
-      state.cached = subvol;
-      state.layout = undefined;
-    });
+    placeFile(this.state(inode), subvol);
+    const linked = inode.table.find(gfid);
+    if (linked && linked !== inode) placeFile(this.state(linked), subvol);
   }
 
+  /** The same of a directory's layout. */
   setLayout(inode: Inode, gfid: Gfid, layout: Layout, mds: Subvol | undefined): void {
     layout.generation = this.generation;
-    this.remember(inode, gfid, (state) => {
-      state.layout = layout;
-      state.cached = undefined;
-      if (mds) state.mds = mds;
-    });
+    placeDirectory(this.state(inode), layout, mds);
+    const linked = inode.table.find(gfid);
+    if (linked && linked !== inode) placeDirectory(this.state(linked), layout, mds);
   }
 
   /** Where the data of a non-directory is. Throws EINVAL when no lookup has found it. */
@@ -323,4 +315,15 @@ export async function outcome<T>(subvol: Subvol, wind: (subvol: Subvol) => Promi
   } catch (error) {
     return { subvol, errno: errnoOf(error), error };
   }
+}
+
+function placeFile(state: InodeState, subvol: Subvol): void {
+  state.cached = subvol;
+  state.layout = undefined;
+}
+
+function placeDirectory(state: InodeState, layout: Layout, mds: Subvol | undefined): void {
+  state.layout = layout;
+  state.cached = undefined;
+  if (mds) state.mds = mds;
 }

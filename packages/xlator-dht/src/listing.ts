@@ -99,12 +99,14 @@ function keep(dht: Dht, fd: Fd, subvol: Subvol, entry: Direntp): boolean {
     return false;
   }
   if (type !== IaType.DIR) {
-    if (entry.inode && entry.stat.ia_type !== IaType.INVAL) dht.setCached(entry.inode, entry.stat.ia_gfid, subvol);
     if (dht.linktoName(entry.dict) !== undefined) {
       stripPhase1(entry.stat);
       entry.dict?.delete(AGREED);
     }
-    if (entry.stat.ia_type !== IaType.INVAL) rememberFile(dht, entry, subvol);
+    if (entry.stat.ia_type !== IaType.INVAL) {
+      if (entry.inode) dht.setCached(entry.inode, entry.stat.ia_gfid, subvol);
+      else rememberFile(dht, entry, subvol);
+    }
     return true;
   }
   if (dht.subvols.length > 1) {

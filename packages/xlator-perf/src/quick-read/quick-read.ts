@@ -152,19 +152,24 @@ export class QuickRead extends Xlator {
     const vouched = this.#fetches && this.#fileSizeMax > 0 && xdata?.has(AGREED) === true;
     const request = vouched ? xdata.clone().setUint(CONTENT, this.#fileSizeMax) : xdata;
     const reply = await this.child.readdirp(frame, fd, size, offset, request);
-    for (const { inode, stat, dict } of reply.entries) {
-      const known = inode && this.#known(inode, stat);
-      const data = vouched ? dict?.getBin(CONTENT) : undefined;
-      if (data) dict?.delete(CONTENT);
-      if (!known) continue;
-      if (data && dict?.has(AGREED) && stat.ia_ctime !== 0 && data.length === stat.ia_size && this.graph.inodeTable.find(stat.ia_gfid) === known) {
-        this.#cache.put(this.#record(known), data, stat, generation, this.#nowMs);
-        continue;
-      }
-      this.#confirm(known, stat, generation);
-      if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !this.#contents.get(known)?.data) this.#listed.set(known, true);
-    }
+    for (let i = 0; i < reply.entries.length; i++) this.#see(reply.entries[i] as Direntp, vouched, generation);
     return reply;
+  }
+
+  /** An entry of a listing. @param vouched contents were asked for */
+  #see({ inode, stat, dict }: Direntp, vouched: boolean, generation: number): void {
+    const known = inode && this.#known(inode, stat);
+    if (vouched) {
+      const data = dict?.getBin(CONTENT);
+      if (data) dict?.delete(CONTENT);
+      if (known && data && dict?.has(AGREED) && stat.ia_ctime !== 0 && data.length === stat.ia_size && this.graph.inodeTable.find(stat.ia_gfid) === known) {
+        return this.#cache.put(this.#record(known), data, stat, generation, this.#nowMs);
+      }
+    }
+    if (!known) return;
+    const content = this.#contents.get(known);
+    if (content) this.#cache.confirm(content, stat, generation, (kept) => this.#sameFile(kept, stat), this.#nowMs);
+    if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !content?.data) this.#listed.set(known, true);
   }
 
   // ------------------------------------------------------------------------------------------------ serving
