@@ -125,7 +125,9 @@ export class RpcClient {
   readonly #saved = new CallTable<SavedFrame>();
   readonly #bailed = new Set<number>();
   readonly #callbacks = new Map<number, RpcCallbacks>();
-  readonly #ping: PingCycle | undefined;
+  readonly #ping: PingCycle;
+  #pingTimeoutS: number;
+  #frameTimeoutS: number;
   /** What statedumps count, over all connections. */
   readonly counts = { messages: 0, pings: 0, bytesRead: 0, bytesWritten: 0 };
   #transport: Transport | undefined;
@@ -142,17 +144,24 @@ export class RpcClient {
     this.options = options;
     this.auth = options.auth ?? 'v2';
     for (const callbacks of options.callbacks ?? []) this.#callbacks.set(callbacks.program.number, callbacks);
-    const timeoutS = options.pingTimeoutS ?? 0;
-    if (timeoutS > 0) {
-      this.#ping = new PingCycle(options.platform, timeoutS * 1000, {
-        outstanding: () => this.#saved.size,
-        send: () => this.#sendPing(),
-        expired: () => {
-          options.log.error(0, `server ${this.peer} has not responded in the last ${timeoutS} seconds, disconnecting.`);
-          this.#transport?.destroy(new FopError(Errno.ETIMEDOUT));
-        },
-      });
-    }
+    this.#frameTimeoutS = options.frameTimeoutS ?? FRAME_TIMEOUT_S;
+    this.#pingTimeoutS = options.pingTimeoutS ?? 0;
+    this.#ping = new PingCycle(options.platform, this.#pingTimeoutS * 1000, {
+      outstanding: () => this.#saved.size,
+      send: () => this.#sendPing(),
+      expired: () => {
+        options.log.error(0, `server ${this.peer} has not responded in the last ${this.#pingTimeoutS} seconds, disconnecting.`);
+        this.#transport?.destroy(new FopError(Errno.ETIMEDOUT));
+      },
+    });
+  }
+
+  /** New timeouts for calls to come and for the next ping, on the connection that stands (spec/client.md, §8.4). Seconds. */
+  setTimeouts(timeouts: { readonly frameTimeoutS: number; readonly pingTimeoutS: number }): void {
+    this.#frameTimeoutS = timeouts.frameTimeoutS;
+    if (timeouts.pingTimeoutS === this.#pingTimeoutS) return;
+    this.#pingTimeoutS = timeouts.pingTimeoutS;
+    this.#ping.timeoutMs = timeouts.pingTimeoutS * 1000;
   }
 
   get connected(): boolean {
@@ -288,7 +297,7 @@ export class RpcClient {
   }
 
   get #timeoutMs(): number {
-    return (this.options.frameTimeoutS ?? FRAME_TIMEOUT_S) * 1000;
+    return this.#frameTimeoutS * 1000;
   }
 
   /** The writer, with a call's header written; undefined when that has failed and was told. */
@@ -325,7 +334,7 @@ export class RpcClient {
     this.#saved.set(this.#nextXid(), { what, sentAt, timeoutMs, decode, then, resolve, reject });
     this.#transmit(transport, this.#writer.finish(), payload);
     if (timeoutMs > 0) this.#watch(sentAt, timeoutMs);
-    this.#ping?.onSend();
+    this.#ping.onSend();
   }
 
   #transmit(transport: Transport, message: Buffer, payload: IoVec | undefined): void {
@@ -343,7 +352,7 @@ export class RpcClient {
   #sendPing(): void {
     this.counts.pings++;
     this.invokePing().then(
-      () => this.#ping?.onReply(),
+      () => this.#ping.onReply(),
       () => {},
     );
   }
@@ -396,7 +405,7 @@ export class RpcClient {
     this.#connected = false;
     this.#planned = false;
     this.#transport = undefined;
-    this.#ping?.stop();
+    this.#ping.stop();
     this.#bailTimer?.cancel();
     this.#bailTimer = undefined;
     this.#bailed.clear();
@@ -417,7 +426,7 @@ export class RpcClient {
   }
 
   #onRecord(record: IoVec, transport: Transport): void {
-    this.#ping?.onReceive();
+    this.#ping.onReceive();
     this.counts.bytesRead += RECORD_MARK_BYTES + record.size;
     const [first] = record.chunks;
     const reader = new XdrReader(first ?? new Uint8Array(0));

@@ -13,7 +13,7 @@ type State = 'idle' | 'waiting for the reply' | 'waiting to send the next';
 /** The ping cycle of one connection (spec/rpc-wire.md, §14.1). */
 export class PingCycle {
   readonly #platform: Pick<Platform, 'timers' | 'clock'>;
-  readonly #timeoutMs: number;
+  #timeoutMs: number;
   readonly #hooks: PingHooks;
   #state: State = 'idle';
   #timer: Timer | undefined;
@@ -25,10 +25,17 @@ export class PingCycle {
     this.#hooks = hooks;
   }
 
+  /** A new T; 0: no more pings. Who waits for a reply goes on to wait as long as before. */
+  set timeoutMs(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+    if (timeoutMs === 0) this.stop();
+    else if (this.#state === 'waiting to send the next') this.#arm();
+  }
+
   /** A call was sent. The first on an idle connection starts the cycle. */
   onSend(): void {
     this.#lastTraffic = this.#platform.clock.monotonic();
-    if (this.#state === 'idle') this.#send();
+    if (this.#state === 'idle' && this.#timeoutMs > 0) this.#send();
   }
 
   onReceive(): void {

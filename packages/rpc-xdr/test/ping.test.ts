@@ -111,6 +111,36 @@ describe('the ping cycle', () => {
     expect(log.lines.some((line) => line.includes('has not responded in the last 42 seconds'))).toBe(true);
   });
 
+  it('takes a new timeout on the connection that stands', async () => {
+    const { time, client, pings, call, ends } = await start('answered');
+    void call();
+    await time.settle();
+    client.setTimeouts({ frameTimeoutS: 1800, pingTimeoutS: 4 });
+    await time.pass(9000);
+    expect(pings).toEqual([0, 4000, 8000]);
+    client.setTimeouts({ frameTimeoutS: 1800, pingTimeoutS: 0 });
+    await time.pass(100_000);
+    expect(pings).toEqual([0, 4000, 8000]);
+    client.setTimeouts({ frameTimeoutS: 5, pingTimeoutS: 10 });
+    const answer = call();
+    await time.settle();
+    expect(pings).toEqual([0, 4000, 8000, 109_000]);
+    await time.pass(10_000);
+    // Calls are looked through every ten seconds.
+    await time.pass(10_000);
+    expect(await answer).toMatchObject({ code: 'ENOTCONN' });
+    expect(ends).toEqual([]);
+  });
+
+  it('disconnects after the new timeout where no ping waits for its answer', async () => {
+    const { time, client, call, ends } = await start('ignored');
+    client.setTimeouts({ frameTimeoutS: 1800, pingTimeoutS: 4 });
+    void call();
+    await time.settle();
+    await time.pass(4000);
+    expect(ends).toEqual([4000]);
+  });
+
   it('takes bytes in either direction for life', async () => {
     const { time, call, ends } = await start('ignored');
     void call();

@@ -133,6 +133,7 @@ export class ClientXlator extends Xlator {
     const moved = ['remote-host', 'remote-subvolume', 'remote-port'].some((key) => options.get(key) !== this.options.get(key));
     if (moved) return 'new-graph';
     this.options = options;
+    this.#connection?.setTimeouts(options.number('frame-timeout'), options.number('ping-timeout'));
     return undefined;
   }
 

@@ -68,6 +68,10 @@ export class BrickConnection {
     return this.#rpc;
   }
 
+  setTimeouts(frameTimeoutS: number, pingTimeoutS: number): void {
+    this.#rpc.setTimeouts({ frameTimeoutS, pingTimeoutS });
+  }
+
   start(): void {
     this.#rpc.connect();
   }
