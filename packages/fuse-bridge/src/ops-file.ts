@@ -34,7 +34,8 @@ export async function open(bridge: FuseBridge, request: Request, flags: number):
   const { frame, graph, header } = request;
   let fd: Fd | undefined;
   try {
-    const inode = await resolveInode(bridge, request, header.nodeid);
+    const found = resolveInode(bridge, request, header.nodeid);
+    const inode = found instanceof Promise ? await found : found;
     fd = new Fd(inode, { flags, pid: header.pid });
     const reply = await graph.top.open(frame, inodeLoc(request, inode), flags, fd, undefined);
     fd.bind();

@@ -32,7 +32,7 @@ export async function setlk(bridge: FuseBridge, request: Request, body: BodyOf<'
   const waits = body.op === 'setlkw' && flock.type !== LkType.UNLCK;
   if (waits) await interruptible(bridge, request, fd, flock);
   else await request.graph.top.lk(request.frame, fd, body.op === 'setlkw' ? LkCmd.SETLKW : LkCmd.SETLK, flock, undefined);
-  if (flock.type !== LkType.UNLCK) bridge.files.get(body.fh).lockOwners.add(body.owner);
+  if (flock.type !== LkType.UNLCK) bridge.files.get(body.fh).lockedBy(body.owner);
   return undefined;
 }
 

@@ -22,13 +22,11 @@ export abstract class AttributeChanges extends Xlator {
   }
 
   /** An answer that tells nothing new, but for ENOENT and ESTALE. */
-  protected async unlessGone<T>(inode: Inode, below: Promise<T>): Promise<T> {
-    try {
-      return await below;
-    } catch (error) {
+  protected unlessGone<T>(inode: Inode, below: Promise<T>): Promise<T> {
+    return below.catch((error: unknown) => {
       if (isGone(error)) this.store.invalidate(inode);
       throw error;
-    }
+    });
   }
 
   // ---- changes of a file ----
@@ -100,9 +98,14 @@ export abstract class AttributeChanges extends Xlator {
     }
   }
 
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    const reply = await this.unlessGone(fd.inode, this.child.open(frame, loc, flags, fd, xdata));
-    if (flags & O_TRUNC) this.store.invalidate(fd.inode);
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    const reply = this.unlessGone(fd.inode, this.child.open(frame, loc, flags, fd, xdata));
+    return flags & O_TRUNC ? this.#truncating(fd.inode, reply) : reply;
+  }
+
+  async #truncating(inode: Inode, below: Promise<OpenReply>): Promise<OpenReply> {
+    const reply = await below;
+    this.store.invalidate(inode);
     return reply;
   }
 

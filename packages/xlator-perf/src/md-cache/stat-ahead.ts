@@ -5,14 +5,14 @@ const MISSES_MIN = 8;
 /** Bytes of listing in one readdirp, and entries in one scan. */
 const CHUNK_BYTES = 131072;
 const ENTRIES_MAX = 16384;
-/** A scan is worth it when one in so many of its entries is asked for. */
-const USEFUL_SHARE = 8;
+/** A scan is worth it when one in so many of its entries is asked for: what it costs for each is about a fifteenth of a lookup. */
+const USEFUL_SHARE = 15;
 /**
  * Asks the volume to say of which entries it is sure: as sure as of a lookup's answer, that is, by as many bricks. Only those are
  * learned from; a volume that doesn't know the word says it of none.
  */
 const AGREED = 'glusterts.agreed' as Bytes;
-/** After a scan that wasn't: milliseconds without another, doubled each time. */
+/** After two scans in a row that weren't (one may have come when the walk was nearly over): milliseconds without another, doubled each time. */
 const PAUSE_MIN_MS = 2000;
 const PAUSE_MAX_MS = 120_000;
 
@@ -26,9 +26,12 @@ interface Walk {
   /** The mount's opens when the first of the misses went down. */
   opens: number;
   scanning: boolean;
-  /** Entries of the last scan, and how many lookups in this directory the cache has answered since. */
+  /** Entries of the last scan, how many of them it has learnt from, and how many lookups in this directory the cache has answered since. */
   entries: number;
+  learnt: number;
   hits: number;
+  /** Scans in a row that were of no use; one that learnt nothing counts for two. */
+  useless: number;
   notBefore: number;
   pause: number;
 }
@@ -79,7 +82,7 @@ export class StatAhead {
   missed(parent: Inode): void {
     const now = this.#host.clock.monotonic();
     let walk = this.#walks.get(parent);
-    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, opens: this.#opens, scanning: false, entries: 0, hits: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
+    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, opens: this.#opens, scanning: false, entries: 0, learnt: 0, hits: 0, useless: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
     if (now - walk.last > this.#host.life()) walk.misses = 0;
     walk.last = now;
     if (walk.misses++ === 0) walk.opens = this.#opens;
@@ -89,8 +92,9 @@ export class StatAhead {
     if (walk.entries > 0) {
       const useful = walk.hits * USEFUL_SHARE >= walk.entries;
       walk.entries = 0;
+      walk.useless = useful ? 0 : walk.useless + (walk.learnt > 0 ? 1 : 2);
       if (useful) walk.pause = PAUSE_MIN_MS;
-      else {
+      else if (walk.useless > 1) {
         walk.notBefore = now + walk.pause;
         walk.pause = Math.min(walk.pause * 2, PAUSE_MAX_MS);
       }
@@ -103,7 +107,7 @@ export class StatAhead {
   async #scan(parent: Inode, walk: Walk): Promise<void> {
     const host = this.#host;
     const fd = new Fd(parent);
-    walk.hits = 0;
+    walk.hits = walk.learnt = 0;
     let seen = 0;
     try {
       const frame = new Frame();
@@ -121,7 +125,9 @@ export class StatAhead {
           // Entries without attributes must be looked up; that is no news of the file. Nor is a file that nobody has asked for.
           const sure = entry.stat.ia_ctime !== 0 && entry.dict?.has(AGREED) === true;
           const inode = sure ? parent.table.find(entry.stat.ia_gfid) : undefined;
-          if (inode) host.learn(inode, entry, start, request !== undefined);
+          if (!inode) continue;
+          walk.learnt++;
+          host.learn(inode, entry, start, request !== undefined);
         }
       }
     } catch {

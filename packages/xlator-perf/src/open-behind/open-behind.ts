@@ -62,23 +62,27 @@ export class OpenBehind extends Xlator {
 
   // ------------------------------------------------------------------------------------------------ opening
 
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     const state = this.#state(fd.inode);
     this.#count(state, fd);
-    try {
-      while (state.first) await state.first.start();
-      // What is no regular file may be refused, and that must be told now.
-      if (flags & OpenFlag.TRUNC || state.opens > 1 || fd.inode.ia_type !== IaType.REG || this.#passThrough) return await this.child.open(frame, loc, flags, fd, xdata);
-    } catch (error) {
-      this.#uncount(state, fd);
-      throw error;
-    }
+    // What is no regular file may be refused, and that must be told now.
+    if (flags & OpenFlag.TRUNC || state.opens > 1 || fd.inode.ia_type !== IaType.REG || this.#passThrough) return this.#openNow(state, frame, loc, flags, fd, xdata);
     // The request is over before the open is sent: its interrupt no longer counts, and its loc may be used again.
     const later = loc.clone();
     const first = new FirstOpen(state, fd, () => this.child.open(frame.derive({ signal: undefined }), later, flags, fd, xdata), (errno) => this.#fds.set(fd, errno));
     state.first = first;
     if (!this.#lazy) void first.start();
-    return { fd, xdata: undefined };
+    return Promise.resolve({ fd, xdata: undefined });
+  }
+
+  async #openNow(state: OpenState, frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    try {
+      while (state.first) await state.first.start();
+      return await this.child.open(frame, loc, flags, fd, xdata);
+    } catch (error) {
+      this.#uncount(state, fd);
+      throw error;
+    }
   }
 
   /** Never delayed. */
