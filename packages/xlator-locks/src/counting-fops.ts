@@ -249,7 +249,7 @@ export abstract class CountingFops extends Xlator {
     const locks = this.locksOf(gfid);
     if (!locks) return remove();
     locks.removals++;
-    locks.removers.add(frame.client);
+    if (!locks.removers.includes(frame.client)) locks.removers.push(frame.client);
     try {
       while (this.#othersHold(frame, locks)) {
         await locks.changed(frame.signal);
@@ -257,7 +257,7 @@ export abstract class CountingFops extends Xlator {
       }
       return await remove();
     } finally {
-      if (--locks.removals === 0) locks.removers.clear();
+      if (--locks.removals === 0) locks.removers.length = 0;
       this.lockTable.settle(locks);
     }
   }

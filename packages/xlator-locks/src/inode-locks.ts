@@ -29,7 +29,7 @@ export class InodeLocks {
   /** Removals of the inode that wait for others' inodelks, or run (spec/brick.md, §13.7). */
   removals = 0;
   /** The clients whose removals those are. */
-  readonly removers = new Set<Client | undefined>();
+  readonly removers: (Client | undefined)[] = [];
   /** Called, once each, when a lock of any kind goes or a removal ends. */
   #watchers: (() => void)[] = [];
 

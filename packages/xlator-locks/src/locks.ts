@@ -94,7 +94,7 @@ export class Locks extends CountingFops {
   /** Strangers' new inodelks wait while the inode is being removed (spec/brick.md, §13.7). */
   #isBeingRemoved(frame: Frame, gfid: Gfid): boolean {
     const locks = this.table.find(gfid);
-    if (!locks || locks.removals === 0 || frame.pid < 0 || locks.removers.has(frame.client)) return false;
+    if (!locks || locks.removals === 0 || frame.pid < 0 || locks.removers.includes(frame.client)) return false;
     // Who holds something already must get on, or nobody would.
     for (const domain of locks.inodelks.values()) if (domain.granted.some((lock) => lock.client === frame.client)) return false;
     return true;

@@ -109,6 +109,9 @@ describe.skipIf(reason)('storage/posix', () => {
     fd.unref();
     const stat = lstatSync(brick.backend('/setgid/file'));
     expect([stat.uid, stat.gid, (stat.mode & 0o7777).toString(8)]).toEqual([1001, 77, '777']);
+    // Those who own it already lose what a chown takes all the same.
+    (await brick.create('/suid', 0o6777)).fd.unref();
+    expect((lstatSync(brick.backend('/suid')).mode & 0o7777).toString(8)).toBe('777');
     await brick.mkdir('/setgid/dir', 0o755, frame);
     expect((lstatSync(brick.backend('/setgid/dir')).mode & 0o7777).toString(8)).toBe('2755');
   });
@@ -141,7 +144,40 @@ describe.skipIf(reason)('storage/posix', () => {
     expect((refused as FopError).xdata?.getNumber('glusterfs.preop.check.failed')).toBe(1);
     await expect(brick.create('/pre', 0o644, brick.frame(), xdata('other!'))).rejects.toMatchObject({ errno: Errno.EIO });
     await brick.mkdir('/pre', 0o755, brick.frame(), xdata('layout'));
+    // A name that is taken counts for more.
+    (await brick.create('/taken', 0o644, brick.frame(), xdata('layout'))).fd.unref();
+    await expect(brick.create('/taken', 0o644, brick.frame(), xdata('other!'))).rejects.toMatchObject({ errno: Errno.EEXIST });
     expect(brick.names('/pre')).not.toContain('trusted.glusterfs.dht');
+  });
+
+  it('finds directories by gfid after they were made, moved and removed', async () => {
+    const outer = await brick.mkdir('/moving');
+    const inner = await brick.mkdir('/moving/inner');
+    const touch = (loc: Loc) => brick.fops.setxattr(brick.frame(), new Loc({ inode: loc.inode, gfid: loc.inode.gfid }), new Dict().setBin('user.at', bytes('here')), 0, undefined);
+    await touch(inner);
+    await brick.rename('/moving', '/moved');
+    await touch(inner);
+    expect(brick.onDisk('/moved/inner', 'user.at')).toBe(hex(bytes('here')));
+    await brick.fops.rmdir(brick.frame(), new Loc({ inode: inner.inode, parent: outer.inode, name: utf8('inner') }), 0, undefined);
+    await expect(touch(inner)).rejects.toBeInstanceOf(FopError);
+    run('mkdir', brick.backend('/moved/inner'));
+    await expect(touch(inner)).rejects.toBeInstanceOf(FopError);
+    expect(brick.names('/moved/inner')).toEqual([]);
+  });
+
+  it('keeps of a new file in memory the times that are on disk, and writes those that don’t move once', async () => {
+    const frame = brick.frame({ flags: 31, ctime: 1700000000, ctime_nsec: 5 });
+    const { fd, loc } = await brick.create('/first-times', 0o644, frame);
+    const mdata = brick.onDisk('/first-times', 'trusted.glusterfs.mdata');
+    expect(mdata).toBe('01' + '0'.repeat(16) + '000000006553f1000000000000000005'.repeat(3));
+    // Another brick’s clock may be ahead: nothing goes back.
+    const { poststat } = await write(fd, 'x', 0, undefined, brick.frame({ flags: 3, ctime: 1600000000, ctime_nsec: 0 }));
+    expect([poststat.ia_mtime, poststat.ia_mtime_nsec]).toEqual([1700000000, 5]);
+    expect(brick.onDisk('/first-times', 'trusted.glusterfs.mdata')).toBe(mdata);
+    await write(fd, 'y', 0, undefined, brick.frame({ flags: 3, ctime: 1700000001, ctime_nsec: 0 }));
+    expect((await brick.fops.stat(brick.frame(), loc, undefined)).stat.ia_mtime).toBe(1700000001);
+    expect(brick.onDisk('/first-times', 'trusted.glusterfs.mdata')).toBe('01' + '0'.repeat(16) + '000000006553f1010000000000000000'.repeat(2) + '000000006553f1000000000000000005');
+    fd.unref();
   });
 
   it('answers dont-unlink-for-open-fd with EBUSY, and get-link-count with the count before', async () => {

@@ -80,7 +80,15 @@ export function fop<Req, Rsp extends ServedReply, Answer>(
     request.done();
     call.reply((w) => procedure.encodeReply(w, reply));
   };
-  const fail = (call: RpcCall, request: Request, error: unknown): void => send(call, request, { ...zero, ...failureOf(error, state, procedure.name) } as Rsp);
+  // One for all errors: a reply is encoded before it is left.
+  const failure = { ...zero, op_ret: -1, op_errno: 0, xdata: undefined } as { -readonly [Field in keyof Rsp]: Rsp[Field] };
+  const fail = (call: RpcCall, request: Request, error: unknown): void => {
+    const { op_errno, xdata } = failureOf(error, state, procedure.name);
+    failure.op_errno = op_errno;
+    failure.xdata = xdata;
+    send(call, request, failure);
+    failure.xdata = undefined;
+  };
   return {
     ...options,
     // No async function: most errors are answers, and each frame that one is thrown through costs as much as the rest of a fop.
