@@ -25,6 +25,17 @@ function writeU64(out: Buffer, value: number, at: number): void {
   out.writeInt32LE(Math.floor(value / TWO_32) | 0, at + 4);
 }
 
+const wide = new BigUint64Array(1);
+/** Low word first: all machines that this runs on are little-endian. */
+const words = new Uint32Array(wide.buffer);
+
+/** Buffer's own takes a BigInt apart with BigInts. */
+function writeBig(out: Buffer, value: bigint, at: number): void {
+  wide[0] = value;
+  out.writeUInt32LE(words[0] ?? 0, at);
+  out.writeUInt32LE(words[1] ?? 0, at + 4);
+}
+
 function writeTime(out: Buffer, sec: number, at: number): void {
   writeU64(out, sec, at);
 }
@@ -36,7 +47,7 @@ export function squashIno(ino: bigint, ino32: boolean): bigint {
 
 /** fuse_attr, 88 bytes. */
 function writeAttr(out: Buffer, at: number, stat: Iatt, isRoot: boolean, ino32: boolean): void {
-  out.writeBigUInt64LE(isRoot ? 1n : squashIno(stat.ia_ino, ino32), at);
+  writeBig(out, isRoot ? 1n : squashIno(stat.ia_ino, ino32), at);
   writeU64(out, stat.ia_size, at + 8);
   writeU64(out, stat.ia_blocks, at + 16);
   writeTime(out, stat.ia_atime, at + 24);
@@ -49,7 +60,7 @@ function writeAttr(out: Buffer, at: number, stat: Iatt, isRoot: boolean, ino32: 
   out.writeUInt32LE(stat.ia_nlink >>> 0, at + 64);
   out.writeUInt32LE(stat.ia_uid >>> 0, at + 68);
   out.writeUInt32LE(stat.ia_gid >>> 0, at + 72);
-  out.writeUInt32LE(encodeRdev(stat.ia_rdev), at + 76);
+  out.writeUInt32LE(stat.ia_rdev === 0n ? 0 : encodeRdev(stat.ia_rdev), at + 76);
   out.writeUInt32LE(BLKSIZE, at + 80);
   out.writeUInt32LE(0, at + 84);
 }

@@ -12,17 +12,17 @@ export function entryOut(bridge: FuseBridge, request: Request, inode: Inode, sta
   return { nodeid: node.id, entry: bridge.entryValid, attr: bridge.attrValid, stat };
 }
 
-export async function lookup(bridge: FuseBridge, request: Request, name: Bytes): Promise<ReplyBody> {
-  try {
-    const found = resolveEntry(bridge, request, request.header.nodeid, name);
-    const entry = found instanceof Promise ? await found : found;
-    const { inode, stat } = await lookupEntry(bridge, request, entry);
-    return encodeEntry(entryOut(bridge, request, inode, stat), bridge.options['enable-ino32']);
-  } catch (error) {
-    const remember = bridge.options['negative-timeout'];
-    if (remember > 0 && error instanceof FopError && error.errno === Errno.ENOENT) return encodeNegativeEntry(validity(remember));
-    throw error;
-  }
+export function lookup(bridge: FuseBridge, request: Request, name: Bytes): Promise<ReplyBody> {
+  const found = resolveEntry(bridge, request, request.header.nodeid, name);
+  const looked = found instanceof Promise ? found.then((entry) => lookupEntry(bridge, request, entry)) : lookupEntry(bridge, request, found);
+  const reply = looked.then(({ inode, stat }) => encodeEntry(entryOut(bridge, request, inode, stat), bridge.options['enable-ino32']));
+  const remember = bridge.options['negative-timeout'];
+  return remember > 0 ? reply.catch((error: unknown) => negative(error, remember)) : reply;
+}
+
+function negative(error: unknown, remember: number): ReplyBody {
+  if (error instanceof FopError && error.errno === Errno.ENOENT) return encodeNegativeEntry(validity(remember));
+  throw error;
 }
 
 /** xdata of fops that make a name: with ACLs the brick applies the umask (spec/client.md, §6.5). */

@@ -117,21 +117,34 @@ function pathOf(request: Request, inode: Inode, name?: Bytes): Bytes {
  * LOOKUP: revalidates what is known under the name; when that fails, asks once more as for an unknown name
  * (spec/client.md, §6.5). The inode that it resolves with is linked and held.
  */
-export async function lookupEntry(bridge: FuseBridge, request: Request, entry: Entry): Promise<{ inode: Inode; stat: Iatt }> {
-  const { parent, name, child } = entry;
-  const { graph } = request;
-  if (child) {
-    try {
-      return finish(request, entry, await graph.top.lookup(request.frame, entryLoc(request, parent, name, child), undefined));
-    } catch (error) {
-      if (error instanceof FopError && error.errno === Errno.ENOENT) graph.table.unlink(child, parent, name);
-    }
-  }
-  const fresh = request.hold(graph.table.create());
-  return finish(request, entry, await graph.top.lookup(request.frame, entryLoc(request, parent, name, fresh), gfidRequest(bridge)));
+export function lookupEntry(bridge: FuseBridge, request: Request, entry: Entry): Promise<Found> {
+  return entry.child ? revalidate(bridge, request, entry, entry.child) : lookupUnknown(bridge, request, entry);
 }
 
-function finish(request: Request, entry: Entry, reply: LookupReply): { inode: Inode; stat: Iatt } {
+interface Found {
+  readonly inode: Inode;
+  readonly stat: Iatt;
+}
+
+async function revalidate(bridge: FuseBridge, request: Request, entry: Entry, child: Inode): Promise<Found> {
+  const { parent, name } = entry;
+  const { graph } = request;
+  try {
+    return finish(request, entry, await graph.top.lookup(request.frame, entryLoc(request, parent, name, child), undefined));
+  } catch (error) {
+    if (error instanceof FopError && error.errno === Errno.ENOENT) graph.table.unlink(child, parent, name);
+  }
+  return lookupUnknown(bridge, request, entry);
+}
+
+/** That a name is not there is the usual answer: it passes without being caught and thrown again. */
+function lookupUnknown(bridge: FuseBridge, request: Request, entry: Entry): Promise<Found> {
+  const { graph } = request;
+  const fresh = request.hold(graph.table.create());
+  return graph.top.lookup(request.frame, entryLoc(request, entry.parent, entry.name, fresh), gfidRequest(bridge)).then((reply) => finish(request, entry, reply));
+}
+
+function finish(request: Request, entry: Entry, reply: LookupReply): Found {
   return { inode: linkNew(request, entry.parent, entry.name, reply), stat: reply.stat };
 }
 

@@ -26,15 +26,21 @@ export class LateReleases {
   add(directory: boolean, gfid: Gfid, number: number): void {
     this.#waiting.push({ directory, gfid, number });
     if (this.#waiting.length >= WAITING_MAX) this.sendAlong();
-    else this.#timer ??= this.#timers.after(DELAY_MS, () => this.sendAlong(), { background: true });
+    else this.#timer ??= this.#timers.after(DELAY_MS, () => this.#overdue(), { background: true });
   }
 
   /** Before a call: they leave with it. */
   sendAlong(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
-    this.drop();
+    this.#waiting = [];
     for (const { directory, gfid, number } of waiting) this.#send(directory, gfid, number);
+  }
+
+  /** A timer for each of them would cost more than the message: it goes on when they have left, and finds those of later, or none. */
+  #overdue(): void {
+    this.#timer = undefined;
+    this.sendAlong();
   }
 
   /** There is nobody left to tell. */

@@ -3,7 +3,7 @@ import {
 } from '@glusterts/libglusterfs';
 import { type Times, asDirectory, keepLatestTimes } from './iatt-merge.js';
 import { Key, type XattrNames, xattrNames } from './keys.js';
-import { type Layout, encodeLayout } from './layout.js';
+import type { Layout } from './layout.js';
 import { NameHasher } from './name-munging.js';
 import type { Settings } from './settings.js';
 import { Subvol } from './subvol.js';
@@ -47,10 +47,11 @@ export class Dht {
   /** Grows with every subvolume that comes up: layouts read before are stale. */
   generation = 1;
   readonly #states: CtxSlot<InodeState>;
-  readonly opened: CtxSlot<Set<Subvol>>;
+  /** Where an fd is open: on one subvolume, but for files that move. */
+  readonly opened: CtxSlot<Subvol | Set<Subvol>>;
   #owners = 0;
 
-  constructor(init: { name: string; graph: GraphView; log: Logger; children: readonly Subvolume[]; settings: Settings; xattrName: string; states: CtxSlot<InodeState>; opened: CtxSlot<Set<Subvol>> }) {
+  constructor(init: { name: string; graph: GraphView; log: Logger; children: readonly Subvolume[]; settings: Settings; xattrName: string; states: CtxSlot<InodeState>; opened: CtxSlot<Subvol | Set<Subvol>> }) {
     this.name = init.name;
     this.graph = init.graph;
     this.log = init.log;
@@ -227,10 +228,9 @@ export class Dht {
 
   /** An owner for the locks of one transaction, unlike all others of this process. */
   newLockOwner(): Bytes {
-    const bytes = Buffer.alloc(8);
-    bytes.writeUInt32LE(++this.#owners >>> 0, 0);
-    bytes.writeUInt32LE((this.graph.id & 0xffff) + 0x10000, 4);
-    return bytes.toString('latin1') as Bytes;
+    const owner = ++this.#owners >>> 0;
+    const graph = (this.graph.id & 0xffff) + 0x10000;
+    return String.fromCharCode(owner & 0xff, (owner >>> 8) & 0xff, (owner >>> 16) & 0xff, owner >>> 24, graph & 0xff, (graph >>> 8) & 0xff, (graph >>> 16) & 0xff, graph >>> 24) as Bytes;
   }
 
   /** The xattrs that every lookup asks for (spec/dht.md, §8). */
@@ -262,7 +262,7 @@ export class Dht {
     const layout = parent && this.known(parent)?.layout;
     const entry = layout?.entryOf(hashed);
     if (!layout || !entry) return undefined;
-    const bytes = encodeLayout(entry, layout.type);
+    const bytes = hashed.diskLayout(entry, layout.type);
     xdata.setStr(Key.PREOP_PARENT_KEY, this.xattr.layout);
     xdata.setBin(this.xattr.layout, bytes);
     return bytes;

@@ -13,7 +13,7 @@ import { asDirectory, hasLinktoMode } from './iatt-merge.js';
 import { Key } from './keys.js';
 import { LeafMap, fsyncdir, opendir, readdir, readdirp } from './listing.js';
 import { lookup } from './lookup.js';
-import { type FileFop, cachedOf, fileFop, noteOpened } from './migration.js';
+import { type FileFop, cachedOf, fileFop, isOpened, noteOpened } from './migration.js';
 import { mkdir } from './mkdir.js';
 import { rename } from './rename.js';
 import { rmdir } from './rmdir.js';
@@ -38,7 +38,7 @@ export class Distribute extends Xlator {
     const commit = this.options.get('commit-hash');
     this.dht = new Dht({
       name: this.name, graph: this.graph, log: this.log, children: this.children, settings: readSettings(this.options), xattrName: this.options.text('xattr-name') ?? 'trusted.glusterfs.dht',
-      states: this.newCtxSlot<InodeState>(), opened: this.newCtxSlot<Set<Subvol>>(),
+      states: this.newCtxSlot<InodeState>(), opened: this.newCtxSlot<Subvol | Set<Subvol>>(),
     });
     if (typeof commit === 'number') {
       this.dht.commitHash = commit >>> 0;
@@ -222,18 +222,18 @@ export class Distribute extends Xlator {
 
   // ------------------------------------------------------------------------------------------------ files
 
-  #onLoc<T>(frame: Frame, loc: Loc, run: (subvol: Subvol) => Promise<T>, more: Partial<FileFop<T>> = {}): Promise<T> {
-    return fileFop(this.dht, frame, { inode: loc.inode, loc, run, ...more });
+  #onLoc<T>(frame: Frame, loc: Loc, run: (subvol: Subvol) => Promise<T>, more: Partial<FileFop<T>> = NOTHING): Promise<T> {
+    return fileFop(this.dht, frame, { inode: loc.inode, loc, fd: undefined, run, again: more.again, iatts: more.iatts, phase1: more.phase1, phase2: more.phase2, discard: more.discard });
   }
 
-  #onFd<T>(frame: Frame, fd: Fd, run: (subvol: Subvol) => Promise<T>, more: Partial<FileFop<T>> = {}): Promise<T> {
-    return fileFop(this.dht, frame, { inode: fd.inode, fd, run, ...more });
+  #onFd<T>(frame: Frame, fd: Fd, run: (subvol: Subvol) => Promise<T>, more: Partial<FileFop<T>> = NOTHING): Promise<T> {
+    return fileFop(this.dht, frame, { inode: fd.inode, loc: undefined, fd, run, again: more.again, iatts: more.iatts, phase1: more.phase1, phase2: more.phase2, discard: more.discard });
   }
 
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     return this.#onLoc(frame, loc, async (subvol) => {
       // Following a migration opened it already, while performance/open-behind held this open back.
-      if (this.dht.opened.get(fd)?.has(subvol)) return { fd, xdata: undefined };
+      if (isOpened(this.dht, fd, subvol)) return { fd, xdata: undefined };
       const reply = await subvol.fops.open(frame, loc, flags, fd, xdata);
       noteOpened(this.dht, fd, subvol);
       return reply;
@@ -246,7 +246,7 @@ export class Distribute extends Xlator {
 
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     return this.#onFd<WriteReply>(frame, fd, (subvol) => subvol.fops.writev(frame, fd, vector, offset, flags, xdata), {
-      ...CHANGE,
+      phase1: true, phase2: true, iatts: changeIatts,
       again: (subvol) => subvol.fops.writev(frame, fd, vector, offset, flags, (xdata?.clone() ?? new Dict()).setUint(Key.PROTECT_WRITES, 1)),
     });
   }
@@ -280,7 +280,7 @@ export class Distribute extends Xlator {
     const { dht } = this;
     const reply = await this.#onFd(frame, fd, (subvol) => subvol.fops.flush(frame, fd, xdata));
     const to = dht.known(fd.inode)?.migration?.to;
-    if (to && dht.opened.get(fd)?.has(to)) await to.fops.flush(frame, fd, xdata);
+    if (to && isOpened(dht, fd, to)) await to.fops.flush(frame, fd, xdata);
     return reply;
   }
 
@@ -375,6 +375,7 @@ export class Distribute extends Xlator {
   }
 }
 
+const NOTHING = {};
 const changeIatts = (reply: PrePostReply): readonly Iatt[] => [reply.prestat, reply.poststat];
 const CHANGE = { phase1: true, phase2: true, iatts: changeIatts };
 const readIatts = (reply: ReadReply): readonly Iatt[] => [reply.stat];

@@ -53,6 +53,14 @@ async function place(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Promise<{ 
   return { hashed, target, locks };
 }
 
+/** The subvolume of a new file in a directory that is known, when nothing is in its way there. */
+function usual(dht: Dht, frame: Frame, loc: Loc): Subvol | undefined {
+  if (!loc.parent || !dht.known(loc.parent)?.layout) return undefined;
+  refreshDisk(dht, frame);
+  const hashed = dht.hashed(loc);
+  return hashed === undefined || hashed.decommissioned || dht.isFilled(hashed) ? undefined : hashed;
+}
+
 export async function create(dht: Dht, frame: Frame, given: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
   const forced = dht.forced(given);
   const loc = forced?.loc ?? given;
@@ -62,12 +70,16 @@ export async function create(dht: Dht, frame: Frame, given: Loc, flags: number, 
     return entered(dht, loc, subvol, reply);
   };
   if (forced) return run(forced.subvol, xdata);
-  const { hashed, target, locks } = await place(dht, frame, loc, xdata);
-  if (locks || target !== hashed) {
-    try {
-      return await run(target, xdata);
-    } finally {
-      locks?.release();
+  let hashed = usual(dht, frame, loc);
+  if (hashed === undefined) {
+    const placed = await place(dht, frame, loc, xdata);
+    hashed = placed.hashed;
+    if (placed.locks || placed.target !== hashed) {
+      try {
+        return await run(placed.target, xdata);
+      } finally {
+        placed.locks?.release();
+      }
     }
   }
   const request = xdata?.clone() ?? new Dict();
@@ -139,9 +151,10 @@ async function lookupEntry(dht: Dht, frame: Frame, loc: Loc, subvol: Subvol): Pr
 }
 
 export async function unlink(dht: Dht, frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-  if (dht.known(loc.inode)?.layout) throw new FopError(Errno.EISDIR);
-  await ensureParent(dht, frame, loc);
-  const cached = await cachedOf(dht, frame, loc.inode);
+  const state = dht.known(loc.inode);
+  if (state?.layout) throw new FopError(Errno.EISDIR);
+  if (loc.parent && !dht.known(loc.parent)?.layout) await ensureParent(dht, frame, loc);
+  const cached = state?.cached ?? (await cachedOf(dht, frame, loc.inode));
   const hashed = dht.hashed(loc);
   let reply: UnlinkReply | undefined;
   try {

@@ -17,6 +17,8 @@ export async function isDirectory(dht: Dht, frame: Frame, inode: Inode): Promise
   return reply.stat.ia_type === IaType.DIR;
 }
 
+const statIatts = (reply: StatReply): readonly Iatt[] => [reply.stat];
+
 async function directoryStat(dht: Dht, inode: Inode, wind: (subvol: Subvol) => Promise<StatReply>): Promise<StatReply> {
   const successes = dht.anySuccess(await dht.all(dht.subvols, wind));
   let stat: Iatt | undefined;
@@ -26,13 +28,13 @@ async function directoryStat(dht: Dht, inode: Inode, wind: (subvol: Subvol) => P
 }
 
 export async function stat(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
-  if (await isDirectory(dht, frame, loc.inode)) return directoryStat(dht, loc.inode, (subvol) => subvol.fops.stat(frame, loc, xdata));
-  return fileFop(dht, frame, { inode: loc.inode, loc, run: (subvol) => subvol.fops.stat(frame, loc, xdata), iatts: (reply) => [reply.stat], phase1: false, phase2: true });
+  if (!dht.known(loc.inode)?.cached && (await isDirectory(dht, frame, loc.inode))) return directoryStat(dht, loc.inode, (subvol) => subvol.fops.stat(frame, loc, xdata));
+  return fileFop(dht, frame, { inode: loc.inode, loc, fd: undefined, run: (subvol) => subvol.fops.stat(frame, loc, xdata), again: undefined, iatts: statIatts, phase1: false, phase2: true, discard: undefined });
 }
 
 export async function fstat(dht: Dht, frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-  if (await isDirectory(dht, frame, fd.inode)) return directoryStat(dht, fd.inode, (subvol) => subvol.fops.fstat(frame, fd, xdata));
-  return fileFop(dht, frame, { inode: fd.inode, fd, run: (subvol) => subvol.fops.fstat(frame, fd, xdata), iatts: (reply) => [reply.stat], phase1: false, phase2: true });
+  if (!dht.known(fd.inode)?.cached && (await isDirectory(dht, frame, fd.inode))) return directoryStat(dht, fd.inode, (subvol) => subvol.fops.fstat(frame, fd, xdata));
+  return fileFop(dht, frame, { inode: fd.inode, loc: undefined, fd, run: (subvol) => subvol.fops.fstat(frame, fd, xdata), again: undefined, iatts: statIatts, phase1: false, phase2: true, discard: undefined });
 }
 
 function mergePrePost(replies: readonly { reply: PrePostReply }[]): PrePostReply {

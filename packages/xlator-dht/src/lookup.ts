@@ -24,7 +24,7 @@ interface Request {
 
 const SEARCHES_MAX = 3;
 
-export async function lookup(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+export function lookup(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
   const forced = dht.forced(loc);
   if (forced) return lookupForced(dht, frame, forced.loc, forced.subvol, xdata);
   const isRoot = loc.targetGfid === ROOT_GFID;
@@ -55,7 +55,7 @@ function found({ dht, loc }: Request, subvol: Subvol, reply: LookupReply): Looku
   dht.setCached(loc.inode, reply.stat.ia_gfid, subvol);
   if (isPhase1(reply.stat) && dht.linktoName(reply.xdata) !== undefined) stripPhase1(reply.stat);
   dht.parentTimes(loc.parent, reply.postparent);
-  return { ...reply, inode: loc.inode, xdata: withoutOwnXattrs(dht, reply.xdata) };
+  return { inode: loc.inode, stat: reply.stat, postparent: reply.postparent, xdata: withoutOwnXattrs(dht, reply.xdata) };
 }
 
 async function directory(request: Request, gfid: Gfid): Promise<LookupReply> {

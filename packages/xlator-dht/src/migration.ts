@@ -2,41 +2,46 @@ import { Dict, Errno, type Fd, FopError, type Frame, type Gfid, type Iatt, type 
 import { type Dht, isMissing } from './dht.js';
 import { hasLinktoMode, isPhase1, stripPhase1 } from './iatt-merge.js';
 import { lookup } from './lookup.js';
-import type { Subvol } from './subvol.js';
+import { Subvol } from './subvol.js';
 
 /** Files that a rebalance moves while they are in use (spec/dht.md, §19). */
 
 /** What a fop on a file is about, and how it behaves during a migration. */
 export interface FileFop<T> {
   readonly inode: Inode;
-  readonly loc?: Loc;
-  readonly fd?: Fd;
-  run(subvol: Subvol): Promise<T>;
+  readonly loc?: Loc | undefined;
+  readonly fd?: Fd | undefined;
+  readonly run: (subvol: Subvol) => Promise<T>;
   /** On the destination; default: the same again. */
-  again?(subvol: Subvol): Promise<T>;
+  readonly again?: ((subvol: Subvol) => Promise<T>) | undefined;
   /** The attributes by which a migration is seen, and from which its marks are hidden. */
-  iatts?(reply: T): readonly (Iatt | undefined)[];
+  readonly iatts?: ((reply: T) => readonly (Iatt | undefined)[]) | undefined;
   /** Phase 1: done again on the destination. */
-  readonly phase1?: boolean;
+  readonly phase1?: boolean | undefined;
   /** Phase 2 is looked for in the reply's attributes, not only in errors. */
-  readonly phase2?: boolean;
+  readonly phase2?: boolean | undefined;
   /** What the second reply replaces is thrown away by this. */
-  discard?(reply: T): void;
+  readonly discard?: ((reply: T) => void) | undefined;
 }
 
 const REOPEN_MASK = ~(OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.TRUNC);
 
 /** Runs a fop on the cached subvolume, and where the file is going or has gone if it is being migrated. */
 export async function fileFop<T>(dht: Dht, frame: Frame, fop: FileFop<T>): Promise<T> {
-  const cached = await cachedOf(dht, frame, fop.inode);
+  // Every read and write comes here: what nearly always goes well waits for nothing but its answer.
+  const cached = dht.known(fop.inode)?.cached ?? (await cachedOf(dht, frame, fop.inode));
   let reply: T;
   try {
-    reply = await runOpened(dht, frame, fop, cached);
-  } catch (error) {
-    if (!isMissing(errnoOf(error)) || fop.phase1 === undefined) throw error;
-    const moved = await completed(dht, frame, fop, cached);
-    if (!moved || moved === cached) throw error;
-    return (fop.again ?? fop.run)(moved);
+    reply = await fop.run(cached);
+  } catch (first) {
+    try {
+      reply = await runOpened(dht, frame, fop, cached, first);
+    } catch (error) {
+      if (!isMissing(errnoOf(error)) || fop.phase1 === undefined) throw error;
+      const moved = await completed(dht, frame, fop, cached);
+      if (!moved || moved === cached) throw error;
+      return (fop.again ?? fop.run)(moved);
+    }
   }
   const iatts = fop.iatts?.(reply);
   const post = iatts?.at(-1);
@@ -67,16 +72,12 @@ export async function cachedOf(dht: Dht, frame: Frame, inode: Inode): Promise<Su
   return dht.cachedOf(inode);
 }
 
-/** An fd that the brick doesn't know is opened there, once, if we never did. */
-async function runOpened<T>(dht: Dht, frame: Frame, fop: FileFop<T>, subvol: Subvol): Promise<T> {
-  try {
-    return await fop.run(subvol);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if ((errno !== Errno.EBADF && errno !== Errno.EBADFD) || !fop.fd || fop.fd.anonymous || dht.opened.get(fop.fd)?.has(subvol)) throw error;
-    await openOn(dht, frame, fop.fd, subvol);
-    return fop.run(subvol);
-  }
+/** An fd that the brick doesn't know is opened there, once, if we never did; else the error is thrown again. */
+async function runOpened<T>(dht: Dht, frame: Frame, fop: FileFop<T>, subvol: Subvol, error: unknown): Promise<T> {
+  const errno = errnoOf(error);
+  if ((errno !== Errno.EBADF && errno !== Errno.EBADFD) || !fop.fd || fop.fd.anonymous || isOpened(dht, fop.fd, subvol)) throw error;
+  await openOn(dht, frame, fop.fd, subvol);
+  return fop.run(subvol);
 }
 
 /** Opens an fd where it isn't yet, as root and without what would change the file. */
@@ -87,12 +88,19 @@ async function openOn(dht: Dht, frame: Frame, fd: Fd, subvol: Subvol): Promise<v
 
 export function noteOpened(dht: Dht, fd: Fd, subvol: Subvol): void {
   const opened = dht.opened.get(fd);
-  if (opened) opened.add(subvol);
-  else dht.opened.set(fd, new Set([subvol]));
+  if (opened === undefined) dht.opened.set(fd, subvol);
+  else if (opened instanceof Subvol) dht.opened.set(fd, new Set([opened, subvol]));
+  else opened.add(subvol);
+}
+
+/** Whether we have opened an fd on a subvolume. */
+export function isOpened(dht: Dht, fd: Fd, subvol: Subvol): boolean {
+  const opened = dht.opened.get(fd);
+  return opened instanceof Subvol ? opened === subvol : opened?.has(subvol) === true;
 }
 
 async function openAll(dht: Dht, frame: Frame, inode: Inode, extra: Fd | undefined, subvol: Subvol): Promise<void> {
-  for (const fd of new Set(extra ? [...inode.fds, extra] : inode.fds)) if (!fd.anonymous && !dht.opened.get(fd)?.has(subvol)) await openOn(dht, frame, fd, subvol);
+  for (const fd of new Set(extra ? [...inode.fds, extra] : inode.fds)) if (!fd.anonymous && !isOpened(dht, fd, subvol)) await openOn(dht, frame, fd, subvol);
 }
 
 /** The check of phase 1: the destination, or undefined when this is no migration of ours. */

@@ -16,8 +16,8 @@ const RENAME_OP_FIXED = 44;
 const RENAME_OP_NAMES_AT = 40;
 
 export async function rename(dht: Dht, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-  await ensureParent(dht, frame, oldloc);
-  await ensureParent(dht, frame, newloc);
+  if (oldloc.parent && !dht.known(oldloc.parent)?.layout) await ensureParent(dht, frame, oldloc);
+  if (newloc.parent && !dht.known(newloc.parent)?.layout) await ensureParent(dht, frame, newloc);
   if (oldloc.inode.ia_type === IaType.DIR || dht.known(oldloc.inode)?.layout) return renameDirectory(dht, frame, oldloc, newloc, xdata);
   return renameFile(dht, frame, oldloc, newloc, xdata);
 }
@@ -185,15 +185,18 @@ async function renameLocked(job: FileRename): Promise<RenameReply> {
     }
   } else if (srcCached !== dstHashed) {
     try {
-      if (dstHashed !== srcHashed) {
-        await makeLinkto(dht, frame, oldloc, dstHashed, srcCached, oldGfid, { replace: true });
-        tempLinkto = true;
-      }
       const target = newloc.clone();
       target.inode = oldloc.inode;
       target.gfid = oldGfid;
-      await srcCached.fops.link(root, oldloc, target, internal().setStr(Key.FORCE_REPLACE, 'yes').setStr(Key.DONT_ACCOUNT, 'yes'));
-      linked = true;
+      // Neither needs the other: the linkto bears the old name, and of the new one there is nothing on its hashed subvolume before the rename.
+      const [linkto, link] = await Promise.all([
+        dstHashed === srcHashed ? undefined : outcome(dstHashed, () => makeLinkto(dht, frame, oldloc, dstHashed, srcCached, oldGfid, { replace: true })),
+        outcome(srcCached, (subvol) => subvol.fops.link(root, oldloc, target, internal().setStr(Key.FORCE_REPLACE, 'yes').setStr(Key.DONT_ACCOUNT, 'yes'))),
+      ]);
+      tempLinkto = linkto !== undefined && succeeded(linkto);
+      linked = succeeded(link);
+      if (linkto && !succeeded(linkto)) throw linkto.error;
+      if (!succeeded(link)) throw link.error;
     } catch (error) {
       await undo();
       throw error;

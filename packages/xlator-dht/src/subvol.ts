@@ -1,4 +1,5 @@
 import type { Statvfs, Subvolume } from '@glusterts/libglusterfs';
+import { type LayoutEntry, encodeLayout } from './layout.js';
 
 const MIB = 2 ** 20;
 
@@ -26,10 +27,22 @@ export class Subvol {
   decommissioned = false;
   disk: DiskUsage = { chunks: 0, availPercent: 100, availBytes: Number.MAX_SAFE_INTEGER, inodePercent: 100, known: false };
 
+  #lastLayout: { readonly start: number; readonly stop: number; readonly commit: number; readonly type: number; readonly bytes: Uint8Array } | undefined;
+
   constructor(index: number, fops: Subvolume) {
     this.index = index;
     this.name = fops.name;
     this.fops = fops;
+  }
+
+  /** The xattr that an entry of a layout is on disk. Files are created in one directory after the other: the last one is remembered. */
+  diskLayout(entry: LayoutEntry, type: number): Uint8Array {
+    const { start, stop, commit } = entry;
+    const last = this.#lastLayout;
+    if (last?.start === start && last.stop === stop && last.commit === commit && last.type === type) return last.bytes;
+    const bytes = encodeLayout(entry, type);
+    this.#lastLayout = { start, stop, commit, type, bytes };
+    return bytes;
   }
 
   setDisk(statfs: Statvfs): void {

@@ -33,11 +33,13 @@ export class Utime extends Xlator {
   }
 
   /** A file from before ctime was on gets its record of times from what the bricks' disks say. */
-  override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const request = xdata?.clone() ?? new Dict();
     request.setInt(MDATA, 1);
-    const reply = await this.child.lookup(frame, loc, request);
-    if (reply.xdata?.has(MDATA)) return reply;
+    return this.child.lookup(frame, loc, request).then((reply) => (reply.xdata?.has(MDATA) ? reply : this.#record(frame, loc, reply)));
+  }
+
+  async #record(frame: Frame, loc: Loc, reply: LookupReply): Promise<LookupReply> {
     const { stat } = reply;
     const mdata = { atime: stat.ia_atime, atime_nsec: stat.ia_atime_nsec, mtime: stat.ia_mtime, mtime_nsec: stat.ia_mtime_nsec, ctime: stat.ia_ctime, ctime_nsec: stat.ia_ctime_nsec };
     const heal = loc.clone();
