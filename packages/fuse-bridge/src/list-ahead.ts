@@ -6,10 +6,7 @@ import type { FuseBody } from './decode.js';
 /** Pieces of a directory that are read before the kernel asks for them, at most; and directories of which there are any. */
 const PIECES_MAX = 2;
 const DIRECTORIES_MAX = 32;
-/**
- * A piece that is older when the kernel asks for it is read again, milliseconds. The caches below have learnt from it when it came, and are no
- * older than they say; what is added to the life of attributes is what a slow brick would add.
- */
+/** A piece that is older when the kernel asks for it is read again, milliseconds. */
 const AGE_MAX_MS = 200;
 
 /** What changes no file and no directory, so that what was listed before it is true after it. */
@@ -29,6 +26,12 @@ interface Piece {
   readonly reply: Promise<ReaddirReply<Direntp> | undefined>;
 }
 
+/** Entries, and how long ago they were asked for, milliseconds; 0: now. */
+export interface Listed {
+  readonly entries: Direntp[];
+  readonly ageMs: number;
+}
+
 /** Who reads, and how. */
 interface Reader {
   readonly graph: ActiveGraph;
@@ -42,7 +45,8 @@ interface Reader {
  * Reads an open directory on while the kernel and the program are busy with what they have: bricks and mount then work at the same time.
  *
  * Names: what follows the first answer after opendir or rewinddir may be of any later moment (POSIX). Attributes: nothing is told that was read before
- * this mount changed anything, or heard that others have, whatever it was; and nothing that has lain here for longer than {@link AGE_MAX_MS}.
+ * this mount changed anything, or heard that others have, whatever it was; and the kernel trusts it for no longer than if it had asked at once: the caches
+ * below have learnt from a piece when it came, and its age is taken off the kernel's timeouts.
  */
 export class ListAhead {
   readonly #bridge: FuseBridge;
@@ -60,7 +64,7 @@ export class ListAhead {
   }
 
   /** As the graph's. */
-  async readdirp(graph: ActiveGraph, frame: Frame, size: number, offset: bigint): Promise<ReaddirReply<Direntp>> {
+  async readdirp(graph: ActiveGraph, frame: Frame, size: number, offset: bigint): Promise<Listed> {
     const bridge = this.#bridge;
     if (offset === 0n) {
       this.drop();
@@ -73,7 +77,7 @@ export class ListAhead {
       const reply = sure && bridge.changes === reader.changes ? await piece.reply : undefined;
       if (reply && bridge.changes === reader.changes) {
         this.#readOn();
-        return reply;
+        return { entries: reply.entries, ageMs: this.#now - piece.since };
       }
       this.#off = true;
       this.drop();
@@ -85,7 +89,7 @@ export class ListAhead {
       this.#next = endOf(reply);
       this.#readOn();
     }
-    return reply;
+    return { entries: reply.entries, ageMs: 0 };
   }
 
   /** Nobody will ask for what has been read. */

@@ -3,7 +3,7 @@ import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
 import type { Node } from './node-table.js';
 import { DirentplusWriter } from './direntplus.js';
-import { direntSize, encodeOpen, writeDirent } from './encode.js';
+import { type Validity, direntSize, encodeOpen, validity, writeDirent } from './encode.js';
 import { ListAhead } from './list-ahead.js';
 import { fileOf } from './ops-file.js';
 import { ENTRY_OUT_SIZE } from './protocol.js';
@@ -73,10 +73,12 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
     file.listing?.drop();
     file.listing = new ListAhead(bridge, fd);
   }
-  const { entries } = await file.listing.readdirp(request.graph, request.frame, body.size, body.offset);
+  const { entries, ageMs } = await file.listing.readdirp(request.graph, request.frame, body.size, body.offset);
   const { count, bytes } = fitting(entries, body.size, ENTRY_OUT_SIZE);
   if (count === 0) return EMPTY;
-  const writer = new DirentplusWriter(bytes, bridge.entryValid, bridge.attrValid, bridge.options['enable-ino32']);
+  const { options } = bridge;
+  const [entryValid, attrValid] = ageMs === 0 ? [bridge.entryValid, bridge.attrValid] : [validFor(options['entry-timeout'], ageMs), validFor(options['attribute-timeout'], ageMs)];
+  const writer = new DirentplusWriter(bytes, entryValid, attrValid, options['enable-ino32']);
   const told: number[] = [];
   request.undo = () => {
     for (const id of told) bridge.nodes.forget(id, 1);
@@ -93,6 +95,11 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
     writer.add(entry, node?.id ?? 0);
   }
   return writer.bytes;
+}
+
+/** What is left of a timeout, which is in seconds. */
+function validFor(timeout: number, ageMs: number): Validity {
+  return validity(Math.max(0, timeout - ageMs / 1000));
 }
 
 /** The node of `.` and of `..`; undefined for what is none of them, and for what lies above the root. */
