@@ -2,9 +2,9 @@ import { type Bytes, type Gfid, ROOT_GFID, gfidParse, gfidToString } from '@glus
 
 /** Where the handle of a gfid lies below `.glusterfs`: `xx/yy/<G>` (spec/brick.md, §2.3). */
 export function handleName(gfid: Gfid): Bytes {
-  const text = gfidToString(gfid);
-  return `${text.slice(0, 2)}/${text.slice(2, 4)}/${text}` as Bytes;
+  return `${HEX[gfid.charCodeAt(0)] ?? ''}/${HEX[gfid.charCodeAt(1)] ?? ''}/${gfidToString(gfid)}` as Bytes;
 }
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** The target of a directory's handle. */
 export function directoryHandleTarget(parent: Gfid, name: Bytes): Bytes {

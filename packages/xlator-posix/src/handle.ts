@@ -17,7 +17,7 @@ export function makeFileHandle(brick: Brick, path: Bytes, gfid: Gfid): number {
   const { storage } = brick;
   const name = handleName(gfid);
   const handle = `${brick.hidden}/${name}` as Bytes;
-  const result = brick.hashDirectories.within(name, () => storage.link(path, handle));
+  const result = brick.hashDirectories.within(gfid, name, () => storage.link(path, handle));
   if (result < 0 && result !== -Errno.EEXIST) return result;
   if (result === 0) return 0;
   const ours = storage.lstat(path, 4);
@@ -31,7 +31,7 @@ export function makeFileHandle(brick: Brick, path: Bytes, gfid: Gfid): number {
 export function makeDirectoryHandle(brick: Brick, gfid: Gfid, parent: Gfid, name: Bytes): number {
   const handle = handleName(gfid);
   const target = directoryHandleTarget(parent, name);
-  const result = brick.hashDirectories.within(handle, () => brick.storage.symlink(target, `${brick.hidden}/${handle}` as Bytes));
+  const result = brick.hashDirectories.within(gfid, handle, () => brick.storage.symlink(target, `${brick.hidden}/${handle}` as Bytes));
   return result === -Errno.EEXIST ? 0 : result;
 }
 

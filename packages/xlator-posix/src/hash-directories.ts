@@ -1,4 +1,4 @@
-import { type Bytes, Errno, type Storage } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, type Gfid, type Storage } from '@glusterts/libglusterfs';
 
 const HASHES = 65536;
 
@@ -16,9 +16,9 @@ export class HashDirectories {
     this.#hidden = hidden;
   }
 
-  /** Runs a call that makes the handle `name` (`xx/yy/<G>`), with its directory there. Answers its result. */
-  within(name: Bytes, make: () => number): number {
-    const hash = Number.parseInt(name.slice(0, 2), 16) * 256 + Number.parseInt(name.slice(3, 5), 16);
+  /** Runs a call that makes the handle of a gfid, `name` (`xx/yy/<G>`), with its directory there. Answers its result. */
+  within(gfid: Gfid, name: Bytes, make: () => number): number {
+    const hash = gfid.charCodeAt(0) * 256 + gfid.charCodeAt(1);
     if (this.#seen[hash] === 0 && this.#usuallyMissing) this.#make(name);
     let result = make();
     if (result === -Errno.ENOENT) {
