@@ -97,7 +97,10 @@ static int refused(int failure) { return failure == ENOSYS || failure == EPERM; 
 
 static const char *path_of(const struct entry *entry, char *path) {
   size_t prefix = strlen(entry->request->directory);
-  if (prefix + 1 + entry->name_length >= PATH_MAX) return NULL;
+  if (prefix + 1 + entry->name_length >= PATH_MAX) {
+    errno = ENAMETOOLONG;
+    return NULL;
+  }
   memcpy(path, entry->request->directory, prefix);
   path[prefix] = '/';
   memcpy(path + prefix + 1, entry->name, entry->name_length + 1);
