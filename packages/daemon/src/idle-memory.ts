@@ -19,8 +19,8 @@ export class IdleMemory {
   #seen = 0;
   #collected = 0;
 
-  /** @param collect default: V8's full collection */
-  constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, collect: () => void = fullCollection()) {
+  /** @param collect default: V8's, a gentle one */
+  constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, collect: () => void = gentleCollection()) {
     this.#platform = platform;
     this.#calls = calls;
     this.#collect = collect;
@@ -34,25 +34,39 @@ export class IdleMemory {
     this.#timer?.cancel();
   }
 
+  /** Something big is over: at once if nothing goes on, else at the next quiet period. */
+  giveBack(): void {
+    this.#collected = -1;
+    if (this.#calls.cnt === 0) this.#clear();
+  }
+
+  #clear(): void {
+    this.#collected = this.#calls.total;
+    this.#platform.iobufs.trim();
+    this.#collect();
+  }
+
   #check(): void {
     const { total, cnt } = this.#calls;
-    if (total === this.#seen && cnt === 0 && total !== this.#collected) {
-      this.#collected = total;
-      this.#platform.iobufs.trim();
-      this.#collect();
-    }
+    if (total === this.#seen && cnt === 0 && total !== this.#collected) this.#clear();
     this.#seen = total;
     this.start();
   }
 }
 
-function fullCollection(): () => void {
+/**
+ * Has V8 mark incrementally, as it does by itself when the heap has grown. A collection that is forced (`gc()`) throws away hidden classes of
+ * which there is no object at this moment, and with them all optimised code that knows them: the daemon would be cold again, as after its start
+ * (docs/rehearsal.md).
+ */
+function gentleCollection(): () => void {
   setFlagsFromString('--expose-gc');
   const gc: unknown = runInNewContext('gc');
-  // Twice: weak things, such as buffers with memory outside the heap, go with the second.
   return () => {
     if (typeof gc !== 'function' || process.memoryUsage().heapUsed > HEAP_BYTES_MAX) return;
-    gc();
-    gc();
+    // A scavenge looks whether marking is due: with this trigger it is, from 1 % of the limit on.
+    setFlagsFromString('--incremental-marking-hard-trigger=1');
+    gc({ type: 'minor' });
+    setFlagsFromString('--incremental-marking-hard-trigger=0');
   };
 }
