@@ -1,7 +1,7 @@
 /** glusterfs: a mount. */
 import path from 'node:path';
 import { type Arguments, type Mount, type ProcessHooks, runGlusterfs } from '@glusterts/daemon';
-import { type DirectIoMode, FuseMount, type FuseMountInit } from '@glusterts/fuse-bridge';
+import { type DirectIoMode, FuseMount, type FuseMountInit, rehearseMount } from '@glusterts/fuse-bridge';
 import { type Logger, type Platform, utf8 } from '@glusterts/libglusterfs';
 
 function directIoMode(args: Arguments): DirectIoMode {
@@ -53,6 +53,7 @@ const hooks: ProcessHooks = {
       done: mount.done.then(({ reason, detail }) => (detail === '' ? reason : `${reason}: ${detail}`)),
       unmount: () => mount.unmount(),
       root: mount.root,
+      rehearse: (graph, world, pace, cast) => rehearseMount(graph, { platform: world.platform, options: mount.options, log: world.log, pace, cast }),
     };
   },
 };

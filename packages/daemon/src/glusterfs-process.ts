@@ -11,6 +11,7 @@ import { IdleMemory } from './idle-memory.js';
 import { LogFile } from './log-file.js';
 import { writeMetrics } from './metrics.js';
 import { PidFile } from './pid-file.js';
+import { type PlayMount, Rehearsal, type RehearsalInit, rehearsalWanted } from './rehearsal/rehearsal.js';
 import { writeStatedump } from './statedump.js';
 import { VolfileServer } from './volfile-server.js';
 import { defaultVolfile, LOG_DIRECTORY, RUN_DIRECTORY, VERSION } from './paths.js';
@@ -29,6 +30,8 @@ export interface Mount {
   unmount(): void | Promise<void>;
   /** As statedumps and `.meta` show it. */
   readonly root: GraphRootView;
+  /** Plays what the kernel will ask for, in another graph. Undefined: this mount doesn't rehearse. */
+  readonly rehearse?: PlayMount;
 }
 
 export interface ProcessHooks {
@@ -68,6 +71,7 @@ export class GlusterfsProcess {
   #server: VolfileServer | undefined;
   #graph: Graph | undefined;
   #mount: Mount | undefined;
+  #rehearsal: Rehearsal | undefined;
   #ending = false;
 
   /** Throws ArgumentError for bad values, and whatever keeps the log file from being opened. */
@@ -107,8 +111,11 @@ export class GlusterfsProcess {
       fetching = volfilePath === undefined;
       const text = volfilePath === undefined ? await this.#fetchVolfile() : fromBuffer(readFileSync(volfilePath));
       fetching = false;
+      this.#rehearseMount(text);
       await this.#startGraph(text);
       await this.#signIn();
+      await this.#rehearsal?.ahead;
+      this.#rehearseBrick(text);
     } catch (error) {
       this.#log.error(error instanceof VolfileError ? error.msgid : 0, error instanceof Error ? error.message : String(error));
       if (error instanceof VolfileError) this.#log.error(100026, 'failed to construct the graph', {});
@@ -123,6 +130,34 @@ export class GlusterfsProcess {
     const reason = this.#mount ? await this.#mount.done : await new Promise<string>(() => undefined);
     this.#log.info(0, `unmounting ${this.#args.mountpoint ?? ''}: ${reason}`);
     return this.#end(0);
+  }
+
+  #rehearseMount(text: string): void {
+    const play = this.#mount?.rehearse;
+    if (play && rehearsalWanted(this.#platform)) this.#rehearsing(Rehearsal.ofMount(this.#rehearsalInit(text), play));
+  }
+
+  /** After it has signed in: it is started no later for it. */
+  #rehearseBrick(text: string): void {
+    if (this.#isServer && this.#args.has('brick-name') && rehearsalWanted(this.#platform)) this.#rehearsing(Rehearsal.ofBrick(this.#rehearsalInit(text)));
+  }
+
+  #rehearsing(rehearsal: Rehearsal): void {
+    this.#rehearsal = rehearsal;
+    void rehearsal.over.then(() => this.#idleMemory.giveBack());
+  }
+
+  #rehearsalInit(text: string): RehearsalInit {
+    return {
+      platform: this.#platform,
+      loader: this.#loader,
+      log: this.#log,
+      calls: this.#callPool,
+      text,
+      xlatorOptions: this.#args.all('xlator-option'),
+      autoload: this.#autoload,
+      ...(this.#mount ? { inodeTable: this.#mount.inodeTable } : {}),
+    };
   }
 
   get #isServer(): boolean {
@@ -172,12 +207,16 @@ export class GlusterfsProcess {
     return this.#server.fetchFirst();
   }
 
+  get #autoload(): string[] {
+    const autoload: string[] = [];
+    if (this.#args.has('worm')) autoload.push('features/worm');
+    if (this.#args.has('acl')) autoload.push('system/posix-acl');
+    if (this.#mount) autoload.push('meta');
+    return autoload;
+  }
+
   #graphOptions(): GraphOptions {
     const args = this.#args;
-    const autoload: string[] = [];
-    if (args.has('worm')) autoload.push('features/worm');
-    if (args.has('acl')) autoload.push('system/posix-acl');
-    if (this.#mount) autoload.push('meta');
     const cmdArgs = new Map(args.entries());
     cmdArgs.set('program', args.program);
     cmdArgs.set('cmdline', args.commandLine);
@@ -195,7 +234,7 @@ export class GlusterfsProcess {
       root: this.#mount?.root,
       cmdArgs,
       xlatorOptions: args.all('xlator-option'),
-      autoload,
+      autoload: this.#autoload,
       file: args.get('volfile') ?? args.get('volfile-id') ?? 'volfile',
       ...(volumeName === undefined ? {} : { volumeName }),
       ...(this.#mount ? { inodeTable: this.#mount.inodeTable } : {}),
@@ -316,6 +355,7 @@ export class GlusterfsProcess {
     if (this.#ending) return new Promise<never>(() => undefined);
     this.#ending = true;
     void this.#tasks.destroy();
+    this.#rehearsal?.stop();
     // Whatever hangs must not keep the process: GlusterFS doesn't wait either.
     const limit = setTimeout(() => process.exit(status), 5000);
     try {
@@ -323,6 +363,8 @@ export class GlusterfsProcess {
       const port = this.#brickPort;
       if (brick !== undefined && port !== undefined && this.#graph) await this.#server?.signOut(brick, port).catch(() => undefined);
       await this.#mount?.unmount();
+      // What it has put somewhere goes with it.
+      await this.#rehearsal?.over;
       await this.#graph?.fini();
       this.#server?.stop();
     } catch (error) {

@@ -8,4 +8,5 @@ export { type FuseBody, type FuseHeader, FuseProtocolError, type FuseRequest, de
 export { fuzzRequest } from './fuzz.js';
 export { type FuseMountInit, FuseMount, type MountEnd } from './fuse-mount.js';
 export { type DirectIoMode, type FuseOptions, type FuseOptionsInit, fuseOptions } from './options.js';
+export { rehearseMount, type MountRehearsal } from './rehearsal/rehearse-mount.js';
 export { mountCall, mountData } from './mount-point.js';

@@ -1,0 +1,125 @@
+import { type Inode, OpenFlag } from '@glusterts/libglusterfs';
+import type { BrickCaller } from './brick-caller.js';
+
+/** Called between fops: resolves when the next may be sent, and says whether there is time for it. */
+export type Next = () => boolean | Promise<boolean>;
+
+const SMALL_BYTES = 4096;
+const LARGE_BYTES = 1 << 20;
+const LARGE_PIECES = 2;
+const FILES = 24;
+const RANDOM_IOS = 32;
+
+/** What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round. */
+export async function playBrick(caller: BrickCaller, dispersed: boolean, pace: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+  await caller.statfs();
+  await caller.setLayout(caller.root);
+  for (let round = 0; ; round++) {
+    const left = (await smallFiles(caller, dispersed, pace, round, say)) && (await largeFile(caller, dispersed, pace, round, say));
+    if (!left) return round;
+  }
+}
+
+async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+  const folder = `small-${round}`;
+  await caller.lookup(caller.root, folder);
+  const directory = await caller.mkdir(caller.root, folder);
+  await caller.setLayout(directory);
+  const names = Array.from({ length: FILES }, (_, i) => `f${String(i).padStart(3 + (round % 4) * 2, '0')}`);
+  const inodes = new Map<string, Inode>();
+  const data = Buffer.alloc(dispersed ? SMALL_BYTES / 4 : SMALL_BYTES, 'x');
+  for (const name of names) {
+    if (!(await pace())) return false;
+    await caller.lookup(directory, name);
+    const file = await caller.create(directory, name);
+    inodes.set(name, file.inode);
+    if (dispersed) await caller.lock(file.inode, 'rehearsal');
+    await caller.write(file, 0, data);
+    if (dispersed) {
+      await caller.xattrop(file);
+      await caller.unlock(file.inode, 'rehearsal');
+    }
+    caller.close(file);
+  }
+  say?.('create', FILES);
+  for (const name of names) {
+    if (!(await pace())) return false;
+    await caller.lookup(directory, name);
+  }
+  say?.('lookup', FILES);
+  for (const inode of inodes.values()) {
+    if (!(await pace())) return false;
+    const file = await caller.open(inode, OpenFlag.RDONLY);
+    await caller.read(file, 0, data.length);
+    await caller.fstat(file);
+    caller.close(file);
+  }
+  say?.('read', FILES);
+  for (let i = 0; i < 3; i++) {
+    if (!(await pace())) return false;
+    await caller.list(directory);
+  }
+  say?.('list', FILES);
+  for (const [name, inode] of inodes) {
+    if (!(await pace())) return false;
+    const newname = `g${name.slice(1)}`;
+    await caller.lookup(directory, newname);
+    if (!dispersed) {
+      await caller.lock(inode, 'dht.file.migrate');
+      await caller.lock(directory, 'dht.layout.heal');
+      await caller.lockEntry(directory, name, true);
+    }
+    await caller.rename(directory, inode, name, newname);
+    if (!dispersed) {
+      await caller.lockEntry(directory, name, false);
+      await caller.unlock(directory, 'dht.layout.heal');
+      await caller.unlock(inode, 'dht.file.migrate');
+    }
+    await caller.stat(directory);
+  }
+  say?.('rename', FILES);
+  for (const [name, inode] of inodes) {
+    if (!(await pace())) return false;
+    await caller.unlink(directory, `g${name.slice(1)}`, inode);
+  }
+  say?.('unlink', FILES);
+  await caller.rmdir(caller.root, folder, directory);
+  return true;
+}
+
+async function largeFile(caller: BrickCaller, dispersed: boolean, pace: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+  const name = `large-${round}.dat`;
+  await caller.lookup(caller.root, name);
+  const made = await caller.create(caller.root, name);
+  const block = dispersed ? SMALL_BYTES / 4 : SMALL_BYTES;
+  const piece = Buffer.alloc(dispersed ? LARGE_BYTES / 4 : LARGE_BYTES, 'y');
+  for (let i = 0; i < LARGE_PIECES; i++) {
+    if (!(await pace())) return false;
+    await caller.write(made, i * piece.length, piece);
+  }
+  await caller.fsync(made);
+  caller.close(made);
+  say?.('write 1M', LARGE_PIECES);
+  const file = await caller.open(made.inode, OpenFlag.RDWR);
+  for (let i = 0; i < LARGE_PIECES; i++) {
+    if (!(await pace())) return false;
+    await caller.read(file, i * piece.length, piece.length);
+  }
+  say?.('read 1M', LARGE_PIECES);
+  const blocks = (LARGE_PIECES * piece.length) / block;
+  const somewhere = (i: number): number => ((i * 397 + 11) % blocks) * block;
+  for (let i = 0; i < RANDOM_IOS; i++) {
+    if (!(await pace())) return false;
+    await caller.read(file, somewhere(i), block);
+  }
+  say?.('randread', RANDOM_IOS);
+  for (let i = 0; i < RANDOM_IOS; i++) {
+    if (!(await pace())) return false;
+    await caller.write(file, somewhere(i), piece.subarray(0, block));
+  }
+  await caller.fsync(file);
+  caller.close(file);
+  say?.('randwrite', RANDOM_IOS);
+  await caller.unlink(caller.root, name, made.inode);
+  return true;
+}

@@ -1,0 +1,111 @@
+import { type CallPool, type Graph, type InodeTableOptions, type Logger, type Platform, type XlatorLoader } from '@glusterts/libglusterfs';
+import { playBrick } from './brick-play.js';
+import { withBrickStage } from './brick-stage.js';
+import { withClientStage } from './client-stage.js';
+import { Pace } from './pace.js';
+import type { PrivateWorld } from './private-world.js';
+
+/** Before the mount is reported ready. */
+const MOUNT_AHEAD_MS = 1000;
+/** In all: from then on as far as real requests leave time. */
+const MOUNT_WORK_MS = Number(process.env['RW'] ?? 3000);
+const BRICK_WORK_MS = Number(process.env['RW'] ?? 2000);
+
+/**
+ * Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were.
+ * @param cast which of the two that play at once
+ */
+export type PlayMount = (graph: Graph, world: PrivateWorld, next: () => boolean | Promise<boolean>, cast: number) => Promise<number>;
+
+/**
+ * Two graphs are played in turn. Of one alone V8 would learn that a layer always calls this very function of this very object below it, and make
+ * code that is thrown away when the real graph calls another.
+ */
+const CASTS = [0, 1];
+
+export interface RehearsalInit {
+  readonly platform: Platform;
+  readonly loader: XlatorLoader;
+  readonly log: Logger;
+  /** The process's real requests. */
+  readonly calls: CallPool;
+  /** The volfile that it serves. */
+  readonly text: string;
+  readonly xlatorOptions: readonly string[];
+  readonly autoload: readonly string[];
+  readonly inodeTable?: InodeTableOptions;
+}
+
+/**
+ * Whether processes rehearse (docs/rehearsal.md): GLUSTERTS_REHEARSAL=0 says no. Portable ones don't: they are for machines where nobody
+ * waits for speed.
+ */
+export function rehearsalWanted(platform: Platform): boolean {
+  return process.env['GLUSTERTS_REHEARSAL'] !== '0' && !platform.portable;
+}
+
+/**
+ * V8 makes a function fast when it has run often. A process that rehearses runs what it will be asked for, in graphs of its own that
+ * nobody sees, before it is asked (docs/rehearsal.md).
+ */
+export class Rehearsal {
+  /** Resolves when the process may say that it is ready. */
+  readonly ahead: Promise<void>;
+  /** Resolves when everything of it is gone. Never rejects. */
+  readonly over: Promise<void>;
+  readonly #pace: Pace;
+  readonly #log: Logger;
+
+  private constructor(init: RehearsalInit, pace: Pace, what: string, perform: () => Promise<number | undefined>) {
+    this.#log = init.log;
+    this.#pace = pace;
+    this.ahead = pace.ahead;
+    this.over = this.#run(init, what, perform);
+  }
+
+  /** Of a mount: for a second at once, and then as far as it is idle. */
+  static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
+    const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS });
+    return new Rehearsal(init, pace, 'mount', () =>
+      together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world }) => play(graph, world, () => pace.next(), cast))),
+    );
+  }
+
+  /** Of a brick: as far as it is idle. */
+  static ofBrick(init: RehearsalInit): Rehearsal {
+    const { platform, loader, text, xlatorOptions } = init;
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS });
+    return new Rehearsal(init, pace, 'brick', () =>
+      together(() => withBrickStage(text, platform, loader, { xlatorOptions }, ({ caller, dispersed }) => playBrick(caller, dispersed, () => pace.next()))),
+    );
+  }
+
+  /** Ends it soon. */
+  stop(): void {
+    this.#pace.end();
+  }
+
+  async #run({ platform }: RehearsalInit, what: string, perform: () => Promise<number | undefined>): Promise<void> {
+    const begin = platform.clock.monotonic();
+    try {
+      const count = await perform();
+      this.#log.debug(0, count === undefined ? `no rehearsal of this ${what}` : `rehearsed as a ${what}`, { count: count ?? 0, ms: Math.round(platform.clock.monotonic() - begin) });
+    } catch (error) {
+      this.#log.debug(0, `the rehearsal as a ${what} failed: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.#pace.end();
+    }
+  }
+}
+
+/** All casts at once; throws the first failure when all have ended. */
+async function together(perform: (cast: number) => Promise<number | undefined>): Promise<number | undefined> {
+  const ends = await Promise.allSettled(CASTS.map(perform));
+  let sum: number | undefined;
+  for (const end of ends) {
+    if (end.status === 'rejected') throw end.reason;
+    if (end.value !== undefined) sum = (sum ?? 0) + end.value;
+  }
+  return sum;
+}
