@@ -12,6 +12,8 @@ export const base: ViteUserConfig = {
     expect: { poll: { timeout: 20_000 } },
     pool: 'forks',
     maxWorkers: 2,
+    // Daemons that tests start shall be ready soon; what tests rehearsals turns them on.
+    env: { GLUSTERTS_REHEARSAL: '0' },
     passWithNoTests: true,
     server: { deps: { inline: [/@glusterts\//] } },
   },

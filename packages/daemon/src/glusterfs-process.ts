@@ -144,7 +144,7 @@ export class GlusterfsProcess {
 
   #rehearsing(rehearsal: Rehearsal): void {
     this.#rehearsal = rehearsal;
-    void rehearsal.over.then(() => this.#idleMemory.giveBack());
+    void rehearsal.over.then(() => this.#idleMemory.due());
   }
 
   #rehearsalInit(text: string): RehearsalInit {

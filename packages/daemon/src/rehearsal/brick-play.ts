@@ -11,16 +11,16 @@ const FILES = 24;
 const RANDOM_IOS = 32;
 
 /** What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round. */
-export async function playBrick(caller: BrickCaller, dispersed: boolean, pace: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+export async function playBrick(caller: BrickCaller, dispersed: boolean, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
   await caller.statfs();
   await caller.setLayout(caller.root);
   for (let round = 0; ; round++) {
-    const left = (await smallFiles(caller, dispersed, pace, round, say)) && (await largeFile(caller, dispersed, pace, round, say));
+    const left = (await smallFiles(caller, dispersed, next, round, say)) && (await largeFile(caller, dispersed, next, round, say));
     if (!left) return round;
   }
 }
 
-async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
   const folder = `small-${round}`;
   await caller.lookup(caller.root, folder);
   const directory = await caller.mkdir(caller.root, folder);
@@ -29,7 +29,7 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, r
   const inodes = new Map<string, Inode>();
   const data = Buffer.alloc(dispersed ? SMALL_BYTES / 4 : SMALL_BYTES, 'x');
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.lookup(directory, name);
     const file = await caller.create(directory, name);
     inodes.set(name, file.inode);
@@ -43,12 +43,12 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, r
   }
   say?.('create', FILES);
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.lookup(directory, name);
   }
   say?.('lookup', FILES);
   for (const inode of inodes.values()) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     const file = await caller.open(inode, OpenFlag.RDONLY);
     await caller.read(file, 0, data.length);
     await caller.fstat(file);
@@ -56,12 +56,12 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, r
   }
   say?.('read', FILES);
   for (let i = 0; i < 3; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.list(directory);
   }
   say?.('list', FILES);
   for (const [name, inode] of inodes) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     const newname = `g${name.slice(1)}`;
     await caller.lookup(directory, newname);
     if (!dispersed) {
@@ -79,7 +79,7 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, r
   }
   say?.('rename', FILES);
   for (const [name, inode] of inodes) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.unlink(directory, `g${name.slice(1)}`, inode);
   }
   say?.('unlink', FILES);
@@ -87,14 +87,14 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, pace: Next, r
   return true;
 }
 
-async function largeFile(caller: BrickCaller, dispersed: boolean, pace: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+async function largeFile(caller: BrickCaller, dispersed: boolean, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
   const name = `large-${round}.dat`;
   await caller.lookup(caller.root, name);
   const made = await caller.create(caller.root, name);
   const block = dispersed ? SMALL_BYTES / 4 : SMALL_BYTES;
   const piece = Buffer.alloc(dispersed ? LARGE_BYTES / 4 : LARGE_BYTES, 'y');
   for (let i = 0; i < LARGE_PIECES; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.write(made, i * piece.length, piece);
   }
   await caller.fsync(made);
@@ -102,19 +102,19 @@ async function largeFile(caller: BrickCaller, dispersed: boolean, pace: Next, ro
   say?.('write 1M', LARGE_PIECES);
   const file = await caller.open(made.inode, OpenFlag.RDWR);
   for (let i = 0; i < LARGE_PIECES; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.read(file, i * piece.length, piece.length);
   }
   say?.('read 1M', LARGE_PIECES);
   const blocks = (LARGE_PIECES * piece.length) / block;
   const somewhere = (i: number): number => ((i * 397 + 11) % blocks) * block;
   for (let i = 0; i < RANDOM_IOS; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.read(file, somewhere(i), block);
   }
   say?.('randread', RANDOM_IOS);
   for (let i = 0; i < RANDOM_IOS; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await caller.write(file, somewhere(i), piece.subarray(0, block));
   }
   await caller.fsync(file);

@@ -3,12 +3,12 @@ import { ROOT_NODEID } from '../protocol.js';
 import type { PlayedKernel } from './played-kernel.js';
 
 /** Called between requests: resolves when the next may be sent, and says whether there is time for it. */
-export type Pace = () => boolean | Promise<boolean>;
+export type Next = () => boolean | Promise<boolean>;
 
 const SMALL_BYTES = 4096;
 const LARGE_BYTES = 1 << 20;
 /** Pieces of 1 MiB of the large file: what the brick in memory keeps of it. */
-const LARGE_PIECES = 4;
+const LARGE_PIECES = 2;
 /** READs of the kernel's readahead that are under way at once. */
 const READAHEAD = 2;
 const FILES = 24;
@@ -16,21 +16,21 @@ const RANDOM_IOS = 48;
 
 /**
  * What programs do, as requests of the kernel: small files made, looked at, read, listed, renamed and removed, and a large one written and read,
- * in order and at random. Round after round until the pace says that it is enough.
+ * in order and at random. Round after round until `next` says that it is enough.
  * @param say hears of each scene that has ended: its name, its operations
  */
-export async function play(kernel: PlayedKernel, pace: Pace, say?: (scene: string, operations: number) => void): Promise<number> {
+export async function play(kernel: PlayedKernel, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
   let rounds = 0;
   await kernel.getattr(ROOT_NODEID);
   await kernel.statfs();
   for (; ; rounds++) {
-    const left = await smallFiles(kernel, pace, rounds, say) && (await largeFile(kernel, pace, rounds, say));
+    const left = await smallFiles(kernel, next, rounds, say) && (await largeFile(kernel, next, rounds, say));
     if (!left) return rounds;
   }
 }
 
 /** False when the time was up: whatever there was then is left behind. */
-async function smallFiles(kernel: PlayedKernel, pace: Pace, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+async function smallFiles(kernel: PlayedKernel, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
   const folder = `small-${round}`;
   if ((await kernel.lookup(ROOT_NODEID, folder)) !== undefined) return false;
   const directory = await kernel.mkdir(ROOT_NODEID, folder);
@@ -39,43 +39,43 @@ async function smallFiles(kernel: PlayedKernel, pace: Pace, round: number, say?:
   const nodes = new Map<string, number>();
   const data = Buffer.alloc(SMALL_BYTES, 'x');
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.getattr(directory);
     await kernel.lookup(directory, name);
     const flags = OpenFlag.WRONLY | OpenFlag.EXCL;
     const { node, fh } = await kernel.create(directory, name, flags);
     await kernel.mayDropPrivileges(node);
     await kernel.write(node, fh, 0, data, OpenFlag.WRONLY);
-    await kernel.close1(node, fh, OpenFlag.WRONLY);
+    await kernel.closeFile(node, fh, OpenFlag.WRONLY);
   }
   say?.('create', FILES);
   kernel.forgetAll(directory);
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     const node = await kernel.lookup(directory, name);
     if (node !== undefined) nodes.set(name, node);
   }
   say?.('stat', FILES);
   for (const node of nodes.values()) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     const fh = await kernel.open(node, OpenFlag.RDONLY);
     await kernel.read(node, fh, 0, SMALL_BYTES, OpenFlag.RDONLY);
-    await kernel.close1(node, fh, OpenFlag.RDONLY);
+    await kernel.closeFile(node, fh, OpenFlag.RDONLY);
   }
   say?.('read', FILES);
   kernel.forgetAll(directory);
-  if (!(await pace())) return false;
+  if (!(await next())) return false;
   for (const { name, nodeid } of await kernel.list(directory)) nodes.set(name, nodeid);
   say?.('list', FILES);
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.lookup(directory, `g${name.slice(1)}`);
     await kernel.rename(directory, name, `g${name.slice(1)}`);
     await kernel.getattr(directory);
   }
   say?.('rename', FILES);
   for (const name of names) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.unlink(directory, `g${name.slice(1)}`);
     await kernel.getattr(directory);
     const node = nodes.get(name);
@@ -87,44 +87,44 @@ async function smallFiles(kernel: PlayedKernel, pace: Pace, round: number, say?:
   return true;
 }
 
-async function largeFile(kernel: PlayedKernel, pace: Pace, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+async function largeFile(kernel: PlayedKernel, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
   const name = `large-${round}.dat`;
   await kernel.lookup(ROOT_NODEID, name);
   const made = await kernel.create(ROOT_NODEID, name, OpenFlag.WRONLY);
-  await kernel.close1(made.node, made.fh, OpenFlag.WRONLY);
+  await kernel.closeFile(made.node, made.fh, OpenFlag.WRONLY);
   const piece = Buffer.alloc(LARGE_BYTES, 'y');
   let fh = await kernel.open(made.node, OpenFlag.RDWR);
   await kernel.mayDropPrivileges(made.node);
   for (let i = 0; i < LARGE_PIECES; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.write(made.node, fh, i * LARGE_BYTES, piece, OpenFlag.RDWR);
   }
   await kernel.fsync(made.node, fh);
-  await kernel.close1(made.node, fh, OpenFlag.RDWR);
+  await kernel.closeFile(made.node, fh, OpenFlag.RDWR);
   say?.('write 1M', LARGE_PIECES);
   kernel.forgetAll();
   const node = await kernel.lookup(ROOT_NODEID, name);
   if (node === undefined) return false;
   fh = await kernel.open(node, OpenFlag.RDONLY);
   for (let i = 0; i < LARGE_PIECES; i += READAHEAD) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await Promise.all(Array.from({ length: READAHEAD }, (_, j) => kernel.read(node, fh, (i + j) * LARGE_BYTES, LARGE_BYTES, OpenFlag.RDONLY)));
   }
   say?.('read 1M', LARGE_PIECES);
   for (let i = 0; i < RANDOM_IOS; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.read(node, fh, somewhere(i), SMALL_BYTES, OpenFlag.RDONLY);
   }
-  await kernel.close1(node, fh, OpenFlag.RDONLY);
+  await kernel.closeFile(node, fh, OpenFlag.RDONLY);
   say?.('randread', RANDOM_IOS);
   fh = await kernel.open(node, OpenFlag.RDWR);
   const block = piece.subarray(0, SMALL_BYTES);
   for (let i = 0; i < RANDOM_IOS; i++) {
-    if (!(await pace())) return false;
+    if (!(await next())) return false;
     await kernel.write(node, fh, somewhere(i), block, OpenFlag.RDWR);
   }
   await kernel.fsync(node, fh);
-  await kernel.close1(node, fh, OpenFlag.RDWR);
+  await kernel.closeFile(node, fh, OpenFlag.RDWR);
   say?.('randwrite', RANDOM_IOS);
   await kernel.unlink(ROOT_NODEID, name);
   kernel.forget(node);

@@ -132,7 +132,7 @@ export class PlayedKernel {
   }
 
   /** close(2): FLUSH, and RELEASE by nobody. */
-  async close1(node: number, fh: number, flags: number): Promise<void> {
+  async closeFile(node: number, fh: number, flags: number): Promise<void> {
     await this.#ask(Opcode.FLUSH, node, new Arguments(24).u64(fh, 0).big(this.#owner).bytes);
     await this.#ask(Opcode.RELEASE, node, new Arguments(24).u64(fh).u32(OPEN_LARGEFILE | flags).bytes);
   }

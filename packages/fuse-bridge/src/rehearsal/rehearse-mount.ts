@@ -2,7 +2,7 @@ import type { FuseDevice, Logger, Platform } from '@glusterts/libglusterfs';
 import { ActiveGraph, type MountGraph } from '../active-graph.js';
 import { FuseBridge } from '../bridge.js';
 import type { FuseOptions } from '../options.js';
-import { type Pace, play } from './play.js';
+import { type Next, play } from './play.js';
 import { PlayedKernel } from './played-kernel.js';
 
 export interface MountRehearsal {
@@ -10,7 +10,7 @@ export interface MountRehearsal {
   /** As the real mount's. */
   readonly options: FuseOptions;
   readonly log: Logger;
-  readonly pace: Pace;
+  readonly next: Next;
   /** Of several that play at once, which: their devices differ, as the real one differs from both. */
   readonly cast?: number;
   readonly say?: (scene: string, operations: number) => void;
@@ -30,7 +30,7 @@ export async function rehearseMount(graph: MountGraph, rehearsal: MountRehearsal
   bridge.activate(active);
   try {
     await kernel.init();
-    await play(kernel, () => fatal === undefined && rehearsal.pace(), rehearsal.say);
+    await play(kernel, () => fatal === undefined && rehearsal.next(), rehearsal.say);
   } finally {
     kernel.forgetAll();
     await active.drained();

@@ -1,0 +1,115 @@
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Bytes, CallPool, Frame, GlusterLogger, Loc, MemPools, XlatorLoader, createPlatform, parseVolfile } from '@glusterts/libglusterfs';
+import { describe, expect, it } from 'vitest';
+import { Pace, Rehearsal, playBrick, rehearsalWanted, withBrickStage, withClientStage } from '../src/index.js';
+import { moveBrick } from '../src/rehearsal/volfiles.js';
+
+const vectors = path.join(path.dirname(fileURLToPath(import.meta.url)), 'vectors');
+const volfile = (name: string): string => readFileSync(path.join(vectors, name), 'latin1');
+const platform = createPlatform();
+const loader = new XlatorLoader({});
+const noBrick = platform.portable ? 'the native addon is not built' : process.getuid?.() !== 0 ? 'trusted xattrs need root' : undefined;
+if (noBrick !== undefined) console.warn(`rehearsal: ${noBrick}`);
+
+const folders = (): string[] => ['/var/run/gluster', '/dev/shm', '/tmp'].flatMap((parent) => (existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith(`glusterts-rehearsal-${process.pid}-`)) : []));
+
+describe('the twin of a brick', () => {
+  it('lies in another folder with all that it has', () => {
+    const moved = moveBrick(parseVolfile(volfile('brick-distribute.vol')).volumes, '/scratch/brick', '/scratch/socket');
+    expect(moved?.name).toBe('/scratch/brick');
+    expect(moved?.dispersed).toBe(false);
+    expect(moved?.text).not.toContain('/dd/b1');
+    expect(moved?.text).not.toContain('/var/lib/glusterd');
+    expect(moved?.text).toContain('listen-path "/scratch/socket"');
+  });
+
+  it('is refused for what is no brick', () => {
+    expect(moveBrick(parseVolfile(volfile('client-distribute-2.vol')).volumes, '/scratch/brick', '/scratch/socket')).toBeUndefined();
+  });
+});
+
+describe.skipIf(noBrick)('a rehearsal', () => {
+  it('of a brick leaves nothing behind', async () => {
+    let left = 60;
+    const scenes: string[] = [];
+    const world = await withBrickStage(volfile('brick-distribute.vol'), platform, loader, {}, async (stage) => {
+      await playBrick(stage.caller, stage.dispersed, () => left-- > 0 || scenes.length < 10, (scene) => scenes.push(scene));
+      return stage.world;
+    });
+    expect(scenes.slice(0, 10)).toEqual(['create', 'lookup', 'read', 'list', 'rename', 'unlink', 'write 1M', 'read 1M', 'randread', 'randwrite']);
+    expect(world?.timers).toBe(0);
+    expect(world?.calls).toBe(0);
+    expect(platform.iobufs.active).toBe(0);
+    expect(folders()).toEqual([]);
+  });
+
+  it.each(['client-distribute-2.vol', 'client-disperse-4+2.vol'])('has the whole graph of a client, up, on bricks in memory, and leaves nothing behind: %s', async (name) => {
+    const world = await withClientStage(volfile(name), platform, loader, { autoload: ['meta'] }, async (stage) => {
+      expect(stage.graph.xlators.filter(({ type }) => type === 'protocol/client')).toHaveLength(name.includes('disperse') ? 6 : 2);
+      const { root } = stage.graph.inodeTable;
+      const { statfs } = await stage.graph.topSubvolume.statfs(new Frame(), new Loc({ inode: root, path: '/' as Bytes }), undefined);
+      expect(statfs.f_bsize).toBeGreaterThan(0);
+      return stage.world;
+    });
+    expect(world?.timers).toBe(0);
+    expect(world?.calls).toBe(0);
+    expect(platform.iobufs.active).toBe(0);
+    expect(folders()).toEqual([]);
+  });
+
+  it('that fails is told at debug level, and harms nobody', async () => {
+    const lines: string[] = [];
+    const log = GlusterLogger.create('test', { sink: (line) => lines.push(line), clock: platform.clock, level: 8 });
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    const init = { platform, loader, log, calls, text: volfile('client-distribute-2.vol'), xlatorOptions: [], autoload: [] };
+    const rehearsal = Rehearsal.ofMount(init, () => Promise.reject(new Error('forgot the words')));
+    await rehearsal.ahead;
+    await rehearsal.over;
+    expect(lines.join('')).toMatch(/ D .*forgot the words/);
+    expect(calls.total).toBe(0);
+    expect(folders()).toEqual([]);
+  });
+});
+
+describe('the pace', () => {
+  it('gives way to real requests once its time ahead is over, and goes on when it is quiet', async () => {
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    const pace = new Pace({ clock: platform.clock, calls, workMs: 10_000, ahead: 0 });
+    const stack = calls.enter('lookup', new Frame(), 1);
+    let resumed = false;
+    const next = pace.next().then((more) => {
+      resumed = true;
+      return more;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(resumed).toBe(false);
+    calls.leave(stack);
+    expect(await next).toBe(true);
+    pace.end();
+    expect(await pace.next()).toBe(false);
+  });
+
+  it('ends when the work is done', async () => {
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    const pace = new Pace({ clock: platform.clock, calls, workMs: 5 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await pace.next()).toBe(false);
+  });
+});
+
+describe('the switch', () => {
+  it('turns it off, and portable processes never rehearse', () => {
+    const before = process.env['GLUSTERTS_REHEARSAL'];
+    try {
+      process.env['GLUSTERTS_REHEARSAL'] = '0';
+      expect(rehearsalWanted(platform)).toBe(false);
+      delete process.env['GLUSTERTS_REHEARSAL'];
+      expect(rehearsalWanted({ ...platform, portable: true })).toBe(false);
+      expect(rehearsalWanted({ ...platform, portable: false })).toBe(true);
+    } finally {
+      if (before !== undefined) process.env['GLUSTERTS_REHEARSAL'] = before;
+    }
+  });
+});
