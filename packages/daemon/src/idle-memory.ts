@@ -3,6 +3,8 @@ import { runInNewContext } from 'node:vm';
 import type { CallPool, Platform, Timer } from '@glusterts/libglusterfs';
 
 const CHECK_MS = 15_000;
+/** Weak things, such as buffers with memory outside the heap, go with the second. */
+const DUE = 2;
 /** A larger heap is left alone: to collect it takes long enough for somebody to notice. About 1 ms a MiB. */
 const HEAP_BYTES_MAX = 128 * 2 ** 20;
 
@@ -18,6 +20,7 @@ export class IdleMemory {
   #timer: Timer | undefined;
   #seen = 0;
   #collected = 0;
+  #due = 0;
 
   /** @param collect default: V8's, a gentle one */
   constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, collect: () => void = gentleCollection()) {
@@ -34,15 +37,16 @@ export class IdleMemory {
     this.#timer?.cancel();
   }
 
-  /** Something big is over that the calls don't tell of: collects at the next quiet period. While objects are made in haste V8 keeps its young generation large. */
+  /** Something big is over that the calls don't tell of: collects at the next two quiet checks. While objects are made in haste V8 keeps its young generation large. */
   due(): void {
-    this.#collected = -1;
+    this.#due = DUE;
   }
 
   #check(): void {
     const { total, cnt } = this.#calls;
-    if (total === this.#seen && cnt === 0 && total !== this.#collected) {
+    if (total === this.#seen && cnt === 0 && (total !== this.#collected || this.#due > 0)) {
       this.#collected = total;
+      if (this.#due > 0) this.#due--;
       this.#platform.iobufs.trim();
       this.#collect();
     }
