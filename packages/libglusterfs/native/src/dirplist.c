@@ -143,6 +143,17 @@ static int listed(const char *list, ssize_t size, const char *name, size_t lengt
   return 0;
 }
 
+/* Whether a read of an fd may wait for a disk. Asked once for a file system, since all entries of a brick lie on the same. */
+static int may_wait(int fd, dev_t device) {
+  static dev_t asked;
+  static int never = -1;
+  if (never < 0 || asked != device) {
+    never = gts_never_waits(fd);
+    asked = device;
+  }
+  return !never;
+}
+
 /* A file's content, if it is in memory: what a lookup would bring along (quick-read). -1: none. */
 static ssize_t get_content(const struct entry *entry, char *at, const char *end) {
   uint64_t size = (uint64_t)entry->st.st_size;
@@ -151,7 +162,7 @@ static ssize_t get_content(const struct entry *entry, char *at, const char *end)
   int fd = openat(entry->request->fd, entry->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -1;
   struct iovec iov = {at, size};
-  long count = size == 0 ? 0 : gts_preadv(fd, &iov, 1, 0, 1);
+  long count = size == 0 ? 0 : gts_preadv(fd, &iov, 1, 0, may_wait(fd, entry->st.st_dev));
   close(fd);
   return count < 0 ? -1 : count;
 }

@@ -90,7 +90,7 @@ static int advance(struct iovec *iov, int count, size_t done) {
 static int is_in_memory(const struct statfs *fs) { return fs->f_type == TMPFS_MAGIC || fs->f_type == RAMFS_MAGIC; }
 
 /* Memory file systems don't know RWF_NOWAIT, and never need it. */
-static int never_waits(int fd) {
+int gts_never_waits(int fd) {
   struct statfs fs;
   return fstatfs(fd, &fs) == 0 && is_in_memory(&fs);
 }
@@ -105,7 +105,7 @@ long gts_preadv(int fd, struct iovec *iov, int count, int64_t offset, int nowait
   while (count > 0) {
     ssize_t n = nowait ? preadv2(fd, iov, count, offset + total, RWF_NOWAIT) : preadv(fd, iov, count, offset + total);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && nowait && errno == EOPNOTSUPP && never_waits(fd)) {
+    if (n < 0 && nowait && errno == EOPNOTSUPP && gts_never_waits(fd)) {
       nowait = 0;
       continue;
     }

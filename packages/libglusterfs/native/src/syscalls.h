@@ -25,6 +25,8 @@ long gts_statvfs(const char *path, union gts_cell *out);
 
 /* 1 when the path lies on a file system that is in memory only, 0 when not. */
 long gts_in_memory(const char *path);
+/* As gts_in_memory, of an fd; 0 also when that can't be found out. */
+int gts_never_waits(int fd);
 
 /* All bytes or an error, but for the end of the file (read) and for a full disk after a part (write). */
 long gts_preadv(int fd, struct iovec *iov, int count, int64_t offset, int nowait);
