@@ -164,7 +164,7 @@ export class InodeTable {
     return linked;
   }
 
-  /** Forgets a name. The inode stays. */
+  /** Forgets a name. The inode stays as long as it has another, or is in use. */
   unlink(inode: Inode, parent: Inode, name: Bytes): void {
     const siblings = parent.entries;
     if (siblings?.get(name) !== inode) return;
@@ -184,6 +184,14 @@ export class InodeTable {
       if (at >= 0) older.splice(at, 1);
     }
     if (older?.length === 0) this.#olderNames.delete(inode);
+    if (inode.parent) return;
+    inode.unlinked = true;
+    if (this.#isDone(inode) && this.#byGfid.get(inode.gfid) === inode) this.#retire(inode);
+  }
+
+  /** A file that was removed, which nobody has open or knows: nothing will ask for it again. */
+  #isDone(inode: Inode): boolean {
+    return inode.unlinked && inode.refs === 0 && inode.nlookup === 0;
   }
 
   /** A rename has succeeded. */
@@ -202,7 +210,8 @@ export class InodeTable {
   /** The kernel forgets `count` of its lookups. */
   forget(inode: Inode, count: number): void {
     inode.nlookup = Math.max(0, inode.nlookup - count);
-    if (inode.nlookup === 0 && this.#invalidated.delete(inode) && inode.refs === 0) this.#retire(inode);
+    const asked = inode.nlookup === 0 && this.#invalidated.delete(inode);
+    if ((asked && inode.refs === 0) || this.#isDone(inode)) this.#retire(inode);
     else this.#prune();
   }
 
@@ -244,8 +253,11 @@ export class InodeTable {
       this.#listener.forget(inode);
       return;
     }
-    this.#list(inode);
-    this.#prune();
+    if (this.#isDone(inode)) this.#retire(inode);
+    else {
+      this.#list(inode);
+      this.#prune();
+    }
   }
 
   /** Into the lru list, unless names in it are known: as in GlusterFS those hold a directory (vectors/client/process-exit-and-unmount.txt). */
@@ -279,6 +291,7 @@ export class InodeTable {
     }
     inode.parent = parent;
     inode.basename = name;
+    inode.unlinked = false;
   }
 
   #isBelow(inode: Inode, ancestor: Inode): boolean {

@@ -12,7 +12,8 @@ const NO_FDS: ReadonlySet<Fd> = new Set();
  *
  * References: the tops of graphs (mount/fuse, protocol/server, gfapi) hold one for the length of a request, fds hold one,
  * and xlators take one when they keep an inode beyond their fop. With none left, the inode stays in the table as a
- * cache entry until the LRU limit, or, if the kernel knows it (nlookup > 0), until it is forgotten.
+ * cache entry until the LRU limit, or, if the kernel knows it (nlookup > 0), until it is forgotten. Once its last name was removed it goes as soon as
+ * nobody refers to it and the kernel doesn't know it.
  */
 export class Inode implements CtxHolder {
   readonly table: InodeTable;
@@ -29,6 +30,8 @@ export class Inode implements CtxHolder {
   parent: Inode | undefined = undefined;
   basename: Bytes | undefined = undefined;
   entries: Map<Bytes, Inode> | undefined = undefined;
+  /** The table's own: it had names, and none is left. */
+  unlinked = false;
   /** Only while there is one: a set of its own for every file that was looked at would be the largest part of it. */
   #fds: Set<Fd> | undefined = undefined;
   #refs = 0;

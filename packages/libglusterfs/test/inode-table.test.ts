@@ -44,6 +44,45 @@ describe('the names of an inode', () => {
     expect(table.parentOf(first)).toBeUndefined();
   });
 
+  it('hold it, though nobody refers to it; without any it leaves once it is in no use and the kernel forgets it', () => {
+    const { table, file, forgotten } = setup();
+    const known = file(table.root, 'known').ref();
+    const open = file(table.root, 'open').ref();
+    const unused = file(table.root, 'unused');
+    const renamed = file(table.root, 'renamed');
+    const replaced = file(table.root, 'replaced');
+    table.lookup(known);
+    known.unref();
+    for (const [inode, name] of [[known, 'known'], [open, 'open'], [unused, 'unused']] as const) table.unlink(inode, table.root, utf8(name));
+    table.rename(table.root, utf8('renamed'), table.root, utf8('replaced'), renamed, new Iatt().setGfid(renamed.gfid));
+    expect(forgotten).toEqual([unused, replaced]);
+    table.forget(known, 1);
+    expect(forgotten).toEqual([unused, replaced, known]);
+    open.unref();
+    expect(forgotten).toEqual([unused, replaced, known, open]);
+    expect(table.size).toBe(2);
+    expect(table.find(renamed.gfid)).toBe(renamed);
+    expect(table.lruSize).toBe(1);
+  });
+
+  it('are gone only for a while when a file is linked again before it was let go of', () => {
+    const { table, file, forgotten } = setup();
+    const inode = file(table.root, 'one').ref();
+    table.unlink(inode, table.root, utf8('one'));
+    table.link(inode, table.root, utf8('two'), new Iatt().setGfid(inode.gfid));
+    inode.unref();
+    expect(forgotten).toEqual([]);
+    expect(table.lruSize).toBe(1);
+  });
+
+  it('never held one that is known by its gfid alone, which stays as a cache entry', () => {
+    const { table, forgotten } = setup();
+    const inode = table.link(table.create().ref(), undefined, utf8(''), iattOf(IaType.REG));
+    inode.unref();
+    expect(forgotten).toEqual([]);
+    expect(table.lruSize).toBe(1);
+  });
+
   it('follow a rename, also to another directory', () => {
     const { table, file, folder } = setup();
     const directory = folder(table.root, 'directory');
