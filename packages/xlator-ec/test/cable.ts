@@ -1,11 +1,19 @@
-import { Errno, FOP_NAMES, FopError, GfEvent, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
+import { type Client, Errno, FOP_NAMES, FopError, type Frame, GfEvent, Xlator, type XlatorContext, type XlatorDefinition } from '@glusterts/libglusterfs';
 
-type AnyFop = (...args: readonly unknown[]) => Promise<unknown>;
+type AnyFop = (frame: Frame, ...args: readonly unknown[]) => Promise<unknown>;
 
-/** A cable between disperse and a brick, which a test can unplug: fops fail with ENOTCONN, and the parents hear of it. */
+function newClient(): Client {
+  return { uid: 'cable', ctx: new Map(), callback: () => undefined };
+}
+
+/**
+ * A cable between disperse and a brick, which a test can unplug: fops fail with ENOTCONN, the parents hear of it, and the brick lets go of the locks that
+ * came through it.
+ */
 export class Cable extends Xlator {
   static readonly all = new Map<string, Cable>();
   plugged = true;
+  #client = newClient();
   /** Unplugs itself after this many more fops of the given name. */
   cutAt: { readonly fop: string; left: number } | undefined;
 
@@ -13,14 +21,16 @@ export class Cable extends Xlator {
     super(context);
     Cable.all.set(context.name, this);
     for (const fop of FOP_NAMES) {
-      const carry: AnyFop = async (...args) => {
+      const carry: AnyFop = async (frame, ...args) => {
         if (this.cutAt?.fop === fop && this.cutAt.left-- <= 0) {
           this.cutAt = undefined;
           this.unplug();
         }
         if (!this.plugged) throw new FopError(Errno.ENOTCONN);
         const wind = this.child[fop] as AnyFop;
-        const reply = await wind(...args);
+        const sent = frame.copy();
+        sent.client = this.#client;
+        const reply = await wind(sent, ...args);
         // What the brick did stays done; the answer is lost.
         if (!this.plugged) throw new FopError(Errno.ENOTCONN);
         return reply;
@@ -32,6 +42,8 @@ export class Cable extends Xlator {
   unplug(): void {
     if (!this.plugged) return;
     this.plugged = false;
+    this.child.xlator.client_disconnect?.(this.#client);
+    this.#client = newClient();
     super.notify(GfEvent.CHILD_DOWN, this);
   }
 
