@@ -1,13 +1,10 @@
-import { createRequire } from 'node:module';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Bytes, toBuffer } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
 import type { NativeNetwork } from './native-network.js';
 import type { NativeEventPool } from './native-transport.js';
+import { loadNative } from './native.js';
 
 /** What the device hands to mount/fuse. Called from the event loop, never from inside a call to the device. */
 export interface FuseDeviceHandlers {
@@ -41,7 +38,7 @@ interface NativeFuseChannel {
 }
 
 interface FuseAddon {
-  FuseChannel?: new (
+  FuseChannel: new (
     fd: number,
     payloadMax: number,
     onBatch: (buffer: ArrayBuffer, offset: number, requests: number, errno: number, unusedPage: number) => void,
@@ -49,10 +46,10 @@ interface FuseAddon {
     pageIndex: Int32Array,
     eventPool: NativeEventPool,
   ) => NativeFuseChannel;
-  fuseFusermount?: (argv: readonly Uint8Array[], stay: boolean) => number;
-  fuseUmount?: (target: Uint8Array, flags: number) => Promise<number>;
-  fuseWatch?: (target: Uint8Array) => number | [number, number];
-  fuseUnwatch?: (fd: number, pid: number) => void;
+  fuseFusermount: (argv: readonly Uint8Array[], stay: boolean) => number;
+  fuseUmount: (target: Uint8Array, flags: number) => Promise<number>;
+  fuseWatch: (target: Uint8Array) => number | [number, number];
+  fuseUnwatch: (fd: number, pid: number) => void;
 }
 
 const REQUEST_INTS = 4;
@@ -62,27 +59,19 @@ export const NO_ADDON = 'mounting needs the native addon: install cmake, g++ and
 
 let loaded: FuseAddon | undefined;
 
-function addon(): Required<FuseAddon> {
-  loaded ??= load();
-  const { FuseChannel, fuseFusermount, fuseUmount, fuseWatch, fuseUnwatch } = loaded;
-  if (!FuseChannel || !fuseFusermount || !fuseUmount || !fuseWatch || !fuseUnwatch) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
-  return { FuseChannel, fuseFusermount, fuseUmount, fuseWatch, fuseUnwatch };
+function load(): FuseAddon | undefined {
+  return (loaded ??= loadNative<FuseAddon>('FuseChannel'));
 }
 
-function load(): FuseAddon {
-  if (process.env.GLUSTERTS_PORTABLE === '1') return {};
-  const here = path.dirname(fileURLToPath(import.meta.url));
-  for (const up of ['../..', '..']) {
-    const file = path.join(here, up, 'native/build/Release/glusterts_native.node');
-    if (existsSync(file)) return createRequire(import.meta.url)(file);
-  }
-  return {};
+function addon(): FuseAddon {
+  const found = load();
+  if (!found) throw new FopError(Errno.EOPNOTSUPP, undefined, NO_ADDON);
+  return found;
 }
 
 /** Whether a device can be opened: the addon has been built and GLUSTERTS_PORTABLE isn't 1. */
 export function fuseDeviceAvailable(): boolean {
-  loaded ??= load();
-  return loaded.FuseChannel !== undefined;
+  return load() !== undefined;
 }
 
 /**
