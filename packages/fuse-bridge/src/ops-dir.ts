@@ -65,15 +65,17 @@ export async function readdir(bridge: FuseBridge, request: Request, body: BodyOf
 }
 
 export async function readdirplus(bridge: FuseBridge, request: Request, body: BodyOf<'readdirplus'>): Promise<ReplyBody> {
-  const fd = await fileOf(bridge, request, body.fh);
-  // An entry counts for more below than it takes here (spec/brick.md, §8): all that comes fits.
+  // Before anything is waited for: the kernel may close it meanwhile.
   const file = bridge.files.get(body.fh);
+  const fd = await fileOf(bridge, request, body.fh);
   if (file.listing?.fd !== fd) {
     // Another graph's.
     file.listing?.drop();
     file.listing = new ListAhead(bridge, fd);
   }
+  // An entry counts for more below than it takes here (spec/brick.md, §8): all that comes fits.
   const { entries, ageMs } = await file.listing.readdirp(request.graph, request.frame, body.size, body.offset);
+  if (bridge.files.find(body.fh) !== file) file.listing.drop();
   const { count, bytes } = fitting(entries, body.size, ENTRY_OUT_SIZE);
   if (count === 0) return EMPTY;
   const { options } = bridge;
