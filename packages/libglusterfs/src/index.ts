@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export * from './address-network.js';
+export * from './backend-attributes.js';
 export * from './bytes.js';
 export * from './call-pool.js';
 export * from './ctx-slot.js';
@@ -29,6 +30,7 @@ export * from './graph-text.js';
 export * from './latency.js';
 export * from './memory-usage.js';
 export * from './loc.js';
+export * from './local-file.js';
 export * from './lock.js';
 export * from './log-repeats.js';
 export * from './logging.js';

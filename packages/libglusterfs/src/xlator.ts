@@ -2,11 +2,13 @@ import type { CallPool } from './call-pool.js';
 import type { CtxSlot } from './ctx-slot.js';
 import type { Dict } from './dict.js';
 import type { GfEvent } from './events.js';
+import type { Fd } from './fd.js';
 import type { Cbks, FopHandlers, Fops } from './fops.js';
 import type { Inode } from './inode.js';
 import type { InodeTable } from './inode-table.js';
 import type { IobufPool } from './iobuf.js';
 import type { LatencyTable } from './latency.js';
+import type { LocalFile } from './local-file.js';
 import type { Logger } from './logging.js';
 import type { MemPools } from './mem-pool.js';
 import type { OptionSpec } from './option-spec.js';
@@ -181,6 +183,15 @@ export abstract class Xlator {
 
   /** Who has files open through it, for statedumps. */
   dumpFds(_writer: StatedumpWriter): void {}
+
+  /**
+   * The file that READs of `fd` come from, if each of them passes this layer and those below unchanged and unobserved, so that a client on the same
+   * machine may read it without asking; undefined if not. A layer that has a say in READs has to say so here, or it stands in the way. It is asked
+   * again after each reconfiguration.
+   */
+  localFile(fd: Fd): LocalFile | undefined {
+    return this.readv === undefined ? this.children[0]?.xlator.localFile(fd) : undefined;
+  }
 
   /** Answers TRANSLATOR_INFO, e.g. `profile`; undefined when it isn't meant. */
   translatorInfo(_input: Dict): Dict | undefined {

@@ -23,4 +23,5 @@ export * from './generated/glusterd.js';
 export * from './generated/glusterfs33.js';
 export * from './generated/glusterfs4.js';
 export * from './generated/handshake.js';
+export * from './generated/local.js';
 export * from './generated/portmap.js';

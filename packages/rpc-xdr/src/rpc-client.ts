@@ -178,6 +178,16 @@ export class RpcClient {
     return this.#transport?.local ?? '';
   }
 
+  /** Whether the server can pass descriptors of files. */
+  get passesDescriptors(): boolean {
+    return this.#transport?.passesDescriptors === true;
+  }
+
+  /** The descriptor that the server has passed under this number, the caller's from now on. */
+  takeDescriptor(number: number): number | undefined {
+    return this.#transport?.takeDescriptor?.(number);
+  }
+
   /** Calls that wait for their replies. */
   get outstanding(): number {
     return this.#saved.size;

@@ -7,6 +7,8 @@ import { XdrWriter } from './xdr-writer.js';
 
 /** A program and who answers its procedures, by number. */
 export interface RpcService extends RpcProgram {
+  /** DUMP doesn't tell of it: it is nothing that GlusterFS has. */
+  readonly unlisted?: boolean;
   readonly handlers: Readonly<Record<number, RpcHandler>>;
 }
 
@@ -94,7 +96,7 @@ export class RpcServer {
   }
 
   #dump(): GfDumpRsp {
-    return { gfs_id: 0, op_ret: 0, op_errno: 0, prog: this.#services.map(({ name, number, version }) => ({ progname: name as GfDumpRsp['prog'][number]['progname'], prognum: number, progver: version })) };
+    return { gfs_id: 0, op_ret: 0, op_errno: 0, prog: this.#services.filter((service) => service.unlisted !== true).map(({ name, number, version }) => ({ progname: name as GfDumpRsp['prog'][number]['progname'], prognum: number, progver: version })) };
   }
 
   /** Listens; resolves with the listener, whose address has the port that was found. Rejects with the errno of bind. */

@@ -8,8 +8,11 @@ import { callbacksOf } from './callbacks.js';
 import { BrickConnection } from './connection.js';
 import { NO_FD, RemoteFds, type RemoteFd } from './fd-context.js';
 import { LateReleases } from './late-releases.js';
+import { LocalFiles } from './local-files.js';
 
 const O_DIRECT = 0o40000;
+/** Of frame.flags: the fop moves times of its object (features/utime). */
+const MOVES_TIMES = 7;
 const O_CREAT_EXCL_TRUNC = 0o100 | 0o200 | 0o1000;
 const EMPTY = '' as Bytes;
 /** Clients see the gfid's number, whatever the brick's own is. */
@@ -80,6 +83,7 @@ export class ClientXlator extends Xlator {
   /** Files on which a posix lock was ever asked for. */
   readonly #posixLocks: CtxSlot<true>;
   readonly #releases: LateReleases;
+  readonly #files: LocalFiles;
   #connection: BrickConnection | undefined;
   /** Place among the graph's leaves, and how many there are: folded into directory offsets (spec/dht.md, §15.3). */
   #leaf = 0;
@@ -89,6 +93,7 @@ export class ClientXlator extends Xlator {
     super(context);
     this.#fds = new RemoteFds(this.newCtxSlot<RemoteFd>());
     this.#posixLocks = this.newCtxSlot<true>();
+    this.#files = new LocalFiles(this.graph, () => this.#connection?.rpc, () => this.#fds.saved);
     this.#releases = new LateReleases(this.graph.platform.timers, (directory, gfid, number) => this.#sendRelease(directory, gfid, number));
   }
 
@@ -106,10 +111,11 @@ export class ClientXlator extends Xlator {
       log: this.log,
       options: this.options,
       volfileOptions: () => this.volfileOptions,
-      callbacks: callbacksOf(this, (up) => this.#connection?.setChildUp(up)),
+      callbacks: [callbacksOf(this, (up) => this.#connection?.setChildUp(up)), this.#files.callbacks],
       reopen: () => this.#reopen(),
       lost: () => {
         this.#fds.lost();
+        this.#files.drop();
         // With the connection the brick has closed them all.
         this.#releases.drop();
       },
@@ -138,6 +144,7 @@ export class ClientXlator extends Xlator {
   }
 
   override fini(): void {
+    this.#files.drop();
     this.#releases.drop();
     this.#connection?.stop();
   }
@@ -318,6 +325,13 @@ export class ClientXlator extends Xlator {
 
   override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     try {
+      const remote = this.#fds.get(fd);
+      // What moves the time of access, and what is asked for beside the data, is the brick's; so is what GlusterFS's own clients do.
+      if (remote !== undefined && xdata === undefined && (frame.flags & MOVES_TIMES) === 0 && frame.pid >= 0 && !remote.directory) {
+        const reply = remote.local && this.#connection?.ready === true ? this.#files.read(remote.local, fd, size, offset) : undefined;
+        if (reply !== undefined) return Promise.resolve(reply);
+        this.#files.readElsewhere(remote);
+      }
       const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
       this.#releases.sendAlong();
       return this.#link.invokeWhole(Glusterfs4.READ, request, this.#caller(frame), readReply);
@@ -556,6 +570,7 @@ export class ClientXlator extends Xlator {
   /** Nobody waits for the answer. What still has locks goes at once; the rest keeps the next call company. */
   #release(fd: Fd): void {
     const remote = this.#fds.forget(fd);
+    if (remote?.local) this.#files.forget(remote);
     if (!remote || remote.number === NO_FD || this.#connection?.ready !== true) return;
     if (remote.locks > 0) this.#sendRelease(remote.directory, fd.inode.gfid, remote.number);
     else this.#releases.add(remote.directory, fd.inode.gfid, remote.number);

@@ -12,7 +12,7 @@ export interface ConnectionOwner {
   readonly log: Logger;
   readonly options: OptionValues;
   volfileOptions(): ReadonlyMap<string, string>;
-  readonly callbacks: RpcCallbacks;
+  readonly callbacks: readonly RpcCallbacks[];
   /** The brick took us in: open the fds again; resolves when they are. */
   reopen(): Promise<void>;
   /** The connection is gone: nothing that the brick knew of us is good any more. */
@@ -49,7 +49,7 @@ export class BrickConnection {
       socket: this.#socketOptions(),
       frameTimeoutS: options.number('frame-timeout'),
       pingTimeoutS: options.number('ping-timeout'),
-      callbacks: [owner.callbacks],
+      callbacks: owner.callbacks,
       onConnect: () => this.#onConnect(),
       onDisconnect: (_client, reason) => this.#onDisconnect(reason),
     });

@@ -1,4 +1,5 @@
 import { type CtxSlot, Errno, type Fd, FopError } from '@glusterts/libglusterfs';
+import type { OpenLocalFile } from './local-files.js';
 
 /** The brick opens the gfid for itself (spec/rpc-wire.md, §6). */
 export const ANON_FD = -2;
@@ -16,6 +17,10 @@ export interface RemoteFd {
   reopening: boolean;
   /** The local fd died while its reopening was under way. */
   released: boolean;
+  /** READs that the brick has answered; counted while its file may still be asked for. */
+  reads: number;
+  /** The file itself, where this process may read it. */
+  local: OpenLocalFile | undefined;
 }
 
 /** The fds that this client has open on its brick. */
@@ -32,7 +37,7 @@ export class RemoteFds {
   }
 
   opened(fd: Fd, number: number, flags: number, directory: boolean): void {
-    const remote: RemoteFd = { fd, number, flags, directory, locks: 0, reopening: false, released: false };
+    const remote: RemoteFd = { fd, number, flags, directory, locks: 0, reopening: false, released: false, reads: 0, local: undefined };
     this.#slot.set(fd, remote);
     this.saved.add(remote);
   }

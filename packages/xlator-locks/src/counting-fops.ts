@@ -1,5 +1,5 @@
 import {
-  type Bytes, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, type Iatt, type Inode, type IoVec, type Loc, type LookupReply, NULL_GFID, type OptionValues,
+  type Bytes, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, type Fd, FopError, type Frame, type GetxattrReply, type Gfid, type Iatt, type Inode, type IoVec, type LocalFile, type Loc, type LookupReply, NULL_GFID, type OptionValues,
   type OpenReply, type PlainReply, type PrePostReply, type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, type StatReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XattropOp,
   type XattropReply,
 } from '@glusterts/libglusterfs';
@@ -144,6 +144,11 @@ export abstract class CountingFops extends Xlator {
   }
 
   // ---- I/O: mandatory locks (spec/brick.md, §13.9)
+
+  /** Counts are asked for by xdata, and who reads by himself sends none. */
+  override localFile(fd: Fd): LocalFile | undefined {
+    return this.#mandatory ? undefined : this.child.xlator.localFile(fd);
+  }
 
   override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
     const asked = countsAsked(xdata);

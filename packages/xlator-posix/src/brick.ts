@@ -1,11 +1,11 @@
 import {
-  type Bytes, type CtxSlot, type Dict, Errno, type Fd, FopError, type Frame, type Gfid, Iatt, IATT_FLAGS_DEFAULT, IaType, type Inode, type Loc, type Logger, type Mdata, NULL_GFID,
-  type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, gfidRead, gfidToIno, gfidToString,
+  type Bytes, type CtxSlot, type Dict, Errno, type Fd, FopError, type Frame, type Gfid, type Iatt, IaType, type Inode, type Loc, type Logger, type Mdata, NULL_GFID,
+  type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, applyMdata, backendIatt, decodeMdataXattr, gfidRead, gfidToString,
 } from '@glusterts/libglusterfs';
 import { HashDirectories } from './hash-directories.js';
 import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
-import { advancedMdata, applyMdata, decodeMdata, encodeMdata, mdataOfFrame } from './mdata.js';
+import { advancedMdata, encodeMdata, mdataOfFrame } from './mdata.js';
 import type { Settings } from './settings.js';
 import type { ColdContent } from './xdata-reply.js';
 
@@ -185,37 +185,7 @@ export class Brick {
 
   /** The iatt of what lies in a stat slot; times from the backend. */
   iatt(slot: StatSlot, gfid: Gfid): Iatt {
-    const { cells } = this.storage;
-    const iatt = new Iatt();
-    const mode = cells.mode(slot);
-    iatt.mode = mode;
-    iatt.ia_gfid = gfid;
-    iatt.ia_flags = IATT_FLAGS_DEFAULT;
-    if (gfid === NULL_GFID) {
-      iatt.ia_ino = 0xffffffffffffffffn;
-      iatt.ia_flags &= ~0x100;
-    } else {
-      iatt.ia_ino = gfidToIno(gfid);
-    }
-    const nlink = cells.nlink(slot);
-    iatt.ia_nlink = iatt.ia_type === IaType.DIR || nlink === 0 ? nlink : nlink - 1;
-    iatt.ia_uid = cells.uid(slot);
-    iatt.ia_gid = cells.gid(slot);
-    const size = cells.size(slot);
-    iatt.ia_size = size;
-    iatt.ia_blksize = cells.blksize(slot);
-    iatt.ia_blocks = Math.min(cells.blocks(slot), Math.floor((size + 511) / 512));
-    iatt.ia_dev = cells.dev(slot);
-    const major = cells.rdevMajor(slot);
-    const minor = cells.rdevMinor(slot);
-    if (major !== 0 || minor !== 0) iatt.ia_rdev = (BigInt(major) << 32n) | BigInt(minor);
-    iatt.ia_atime = cells.atime(slot);
-    iatt.ia_atime_nsec = cells.atimeNsec(slot);
-    iatt.ia_mtime = cells.mtime(slot);
-    iatt.ia_mtime_nsec = cells.mtimeNsec(slot);
-    iatt.ia_ctime = cells.ctime(slot);
-    iatt.ia_ctime_nsec = cells.ctimeNsec(slot);
-    return iatt;
+    return backendIatt(this.storage.cells, slot, gfid);
   }
 
   isHidden(slot: StatSlot): boolean {
@@ -295,7 +265,7 @@ export class Brick {
     const cached = owner && this.mdataSlot.get(owner);
     if (cached) return cached;
     const value = this.getx(at, Xattr.MDATA);
-    const times = typeof value === 'number' ? undefined : decodeMdata(value);
+    const times = typeof value === 'number' ? undefined : decodeMdataXattr(value);
     if (times && owner) this.mdataSlot.set(owner, times);
     return times;
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import {
-  type Bytes, type CopyFileRangeReply, Dict, Errno, FallocateMode, type Fd, FopError, type Frame, type Iatt, IaType, IoVec, type Loc, type OpenReply, OpenFlag, type PrePostReply, type RchecksumReply,
+  type Bytes, type CopyFileRangeReply, Dict, Errno, FallocateMode, type Fd, FopError, type Frame, type Iatt, IaType, IoVec, type LocalFile, type Loc, type OpenReply, OpenFlag, type PrePostReply, type RchecksumReply,
   type ReadReply, Seek, SeekWhence, type SeekReply, type WriteReply, type Xdata,
 } from '@glusterts/libglusterfs';
 import { type Brick, type OpenFile, check } from './brick.js';
@@ -69,6 +69,15 @@ async function readOnPool(brick: Brick, file: OpenFile, view: Uint8Array, offset
 function buffered(brick: Brick, file: OpenFile): number {
   file.buffered ??= check(brick.storage.open(`/proc/self/fd/${file.fd}` as Bytes, file.flags & ~(OpenFlag.DIRECT | OpenFlag.NOFOLLOW | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.TRUNC), 0));
   return file.buffered;
+}
+
+/** The file of an fd, for who reads it without asking; undefined for what READ does more with than to read. */
+export function localFile(brick: Brick, fd: Fd): LocalFile | undefined {
+  const file = brick.fdSlot.get(fd);
+  if (!file || fd.inode.ia_type !== IaType.REG || file.flags & OpenFlag.DIRECT || (file.flags & OpenFlag.ACCMODE) === OpenFlag.WRONLY) return undefined;
+  // Opened once more: for reading only, whatever the fd may do.
+  const descriptor = brick.storage.open(`/proc/self/fd/${file.fd}` as Bytes, OpenFlag.RDONLY, 0);
+  return descriptor < 0 ? undefined : { descriptor, inMemory: brick.inMemory, hasMdata: brick.settings.ctime };
 }
 
 /** Of a large request only what the file has now: nobody gets memory by asking for bytes that aren't there. At least 1. */

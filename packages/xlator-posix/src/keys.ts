@@ -1,4 +1,4 @@
-import type { Bytes } from '@glusterts/libglusterfs';
+import { type Bytes, MDATA_XATTR } from '@glusterts/libglusterfs';
 
 const key = (text: string): Bytes => text as Bytes;
 
@@ -6,7 +6,7 @@ const key = (text: string): Bytes => text as Bytes;
 export const Xattr = {
   GFID: key('trusted.gfid'),
   VOLUME_ID: key('trusted.glusterfs.volume-id'),
-  MDATA: key('trusted.glusterfs.mdata'),
+  MDATA: MDATA_XATTR,
   GFID2PATH: key('trusted.gfid2path.'),
   PGFID: key('trusted.pgfid.'),
   ACL_ACCESS: key('system.posix_acl_access'),

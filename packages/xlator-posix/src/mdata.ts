@@ -1,21 +1,8 @@
-import type { Frame, Iatt, Mdata } from '@glusterts/libglusterfs';
+import { type Frame, MDATA_XATTR_SIZE, MDATA_XATTR_VERSION, type Mdata } from '@glusterts/libglusterfs';
 
-/** Bytes of `trusted.glusterfs.mdata` (spec/brick.md, §2.5). */
-const SIZE = 57;
-const VERSION = 1;
-
-/** Reads `trusted.glusterfs.mdata`; undefined when it isn't one. */
-export function decodeMdata(value: Uint8Array): Mdata | undefined {
-  if (value.length < SIZE || value[0] !== VERSION) return undefined;
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  // Times may be before 1970: sign-extended 64-bit seconds.
-  const word = (offset: number): number => view.getInt32(offset) * 2 ** 32 + view.getUint32(offset + 4);
-  return { ctime: word(9), ctime_nsec: word(17), mtime: word(25), mtime_nsec: word(33), atime: word(41), atime_nsec: word(49) };
-}
-
-const encoded = new Uint8Array(SIZE);
+const encoded = new Uint8Array(MDATA_XATTR_SIZE);
 const encodedView = new DataView(encoded.buffer);
-encoded[0] = VERSION;
+encoded[0] = MDATA_XATTR_VERSION;
 
 function put(offset: number, number: number): void {
   encodedView.setInt32(offset, Math.floor(number / 2 ** 32));
@@ -71,14 +58,4 @@ export function mergeMdata(times: Mdata, other: Mdata): void {
   if (newer(other.ctime, other.ctime_nsec, times.ctime, times.ctime_nsec)) [times.ctime, times.ctime_nsec] = [other.ctime, other.ctime_nsec];
   if (newer(other.mtime, other.mtime_nsec, times.mtime, times.mtime_nsec)) [times.mtime, times.mtime_nsec] = [other.mtime, other.mtime_nsec];
   if (newer(other.atime, other.atime_nsec, times.atime, times.atime_nsec)) [times.atime, times.atime_nsec] = [other.atime, other.atime_nsec];
-}
-
-/** Puts the times into an iatt. */
-export function applyMdata(iatt: Iatt, times: Mdata): void {
-  iatt.ia_ctime = times.ctime;
-  iatt.ia_ctime_nsec = times.ctime_nsec;
-  iatt.ia_mtime = times.mtime;
-  iatt.ia_mtime_nsec = times.mtime_nsec;
-  iatt.ia_atime = times.atime;
-  iatt.ia_atime_nsec = times.atime_nsec;
 }

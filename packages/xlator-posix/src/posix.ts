@@ -1,6 +1,6 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt,
-  type Inode, type IoVec, type Loc, type LookupReply, type Mdata, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
+  type Inode, type IoVec, type LocalFile, type Loc, type LookupReply, type Mdata, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
   type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type Timer, type UnlinkReply, type WriteReply, type Xdata,
   Xlator, type XlatorContext, type XattropOp, type XattropReply, utf8,
 } from '@glusterts/libglusterfs';
@@ -214,6 +214,9 @@ export class Posix extends Xlator {
   }
   override async opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
     return io.opendir(this.brick, frame, loc, fd);
+  }
+  override localFile(fd: Fd): LocalFile | undefined {
+    return io.localFile(this.brick, fd);
   }
   override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
     return io.readv(this.brick, frame, fd, size, offset);

@@ -1,8 +1,8 @@
-import { type Bytes, Dict, Errno, FopError, type Frame, type Gfid, type GetxattrReply, type Iatt, type Inode, type Mdata, type PlainReply, valueBytes, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, FopError, type Frame, type Gfid, type GetxattrReply, type Iatt, type Inode, type Mdata, type PlainReply, decodeMdataXattr, valueBytes, type Xdata } from '@glusterts/libglusterfs';
 import { type Brick, type Target, check } from './brick.js';
 import { isLinkto, setOneXattr } from './creation.js';
 import { Key, Xattr } from './keys.js';
-import { copyMdata, decodeMdata, mergeMdata } from './mdata.js';
+import { copyMdata, mergeMdata } from './mdata.js';
 import { virtualXattr } from './virtual-xattr.js';
 import { isHiddenFromGet, isHiddenFromGetAll, isProtected } from './xattr-filter.js';
 import { addPrePost, replyXdata } from './xdata-reply.js';
@@ -38,7 +38,7 @@ export async function setxattr(brick: Brick, frame: Frame, subject: Subject, dic
     if (DROPPED.has(key)) continue;
     const value = valueBytes(entry) ?? new Uint8Array(0);
     if (key === Xattr.MDATA && typeof at === 'string') {
-      const given = decodeMdata(value);
+      const given = decodeMdataXattr(value);
       if (!given) throw new FopError(Errno.EINVAL);
       mergeTimes(brick, subject, given);
       continue;

@@ -5,6 +5,7 @@ import { BrickClient } from './brick-client.js';
 import { entryFops } from './entry-fops.js';
 import { type HandshakeOwner, handshakeService } from './handshake.js';
 import { inodeFops } from './inode-fops.js';
+import { localFileService, revokeLocalFiles } from './local-files.js';
 import { sendUpcall } from './upcalls.js';
 
 /** GlusterFS's own clients that root-squash lets through when they are trusted (spec/brick.md, §11.6). */
@@ -40,6 +41,7 @@ export class ServerXlator extends Xlator {
     rpc.register(handshakeService(state));
     rpc.register({ ...Glusterfs4.program, handlers: { ...entryFops(state), ...inodeFops(state) } });
     rpc.register(rpc.dumpProgram);
+    rpc.register(localFileService());
     const path = this.options.text('transport.socket.listen-path');
     const port = this.options.get('transport.socket.listen-port');
     const address = path === undefined ? { host: this.options.text('transport.socket.bind-address') ?? '0.0.0.0', port: typeof port === 'number' ? port : 24007 } : { path };
@@ -65,6 +67,7 @@ export class ServerXlator extends Xlator {
     this.options = options;
     this.graph.inodeTable.lruLimit = options.number('inode-lru-limit');
     if (this.#rpc) this.#rpc.allowInsecure = options.bool('rpc-auth-allow-insecure');
+    revokeLocalFiles(this.#clients.values());
   }
 
   override dump(writer: StatedumpWriter): void {

@@ -30,6 +30,8 @@
 #define HEAD_KEPT_MAX HEADER_MAX
 // How far into a socket's unread bytes pings are looked for.
 #define PEEK_MAX (8u << 20)
+// Descriptors of a connection that have come and that nobody has taken yet; with more it is closed.
+#define DESCRIPTORS_MAX 64
 
 enum kind { FREE = 0, CONNECTING, STREAM, LISTENER, WATCHED };
 
@@ -41,6 +43,12 @@ struct connection {
   struct iovec *rest;
   int rest_count, rest_at;
   uint32_t rest_sent;
+  // Goes along with the first byte of the rest; -1: none, or gone.
+  int rest_descriptor;
+  // A unix socket: what came along with its bytes, oldest first.
+  int local;
+  int *descriptors;
+  int descriptor_count;
   struct socket_options options;
   // Framing. `mark` collects 4 bytes; then `fragment_left` bytes belong to the record.
   uint8_t mark[4];
@@ -128,6 +136,10 @@ static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_o
   c->kind = kind;
   c->fd = fd;
   c->page_index = -1;
+  c->rest_descriptor = -1;
+  int domain = 0;
+  socklen_t length = sizeof domain;
+  c->local = kind != WATCHED && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
   c->options = *options;
   struct epoll_event event = {.events = interest(c), .data.u32 = (uint32_t)id};
   if (epoll_ctl(pool->epfd, EPOLL_CTL_ADD, fd, &event) < 0) {
@@ -151,6 +163,9 @@ static void release(event_pool *pool, int id) {
   else close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
   free(c->head);
   free(c->rest);
+  if (c->rest_descriptor >= 0) close(c->rest_descriptor);
+  for (int i = 0; i < c->descriptor_count; i++) close(c->descriptors[i]);
+  free(c->descriptors);
   read_calls_clear(&c->reads);
   answered_pings_clear(&c->answered);
   memset(c, 0, sizeof *c);
@@ -264,9 +279,33 @@ void event_pool_pause(event_pool *pool, int id, int paused) {
   if (c->kind != CONNECTING) rearm(pool, id);
 }
 
-// Bytes that the socket took, 0 when it is full, or -errno.
-static ssize_t send_vector(const struct connection *c, const struct iovec *vector, int count) {
+int event_pool_take_descriptor(event_pool *pool, int id) {
+  struct connection *c = at(pool, id);
+  if (!c || c->descriptor_count == 0) return -1;
+  int descriptor = c->descriptors[0];
+  memmove(c->descriptors, c->descriptors + 1, (size_t)--c->descriptor_count * sizeof *c->descriptors);
+  return descriptor;
+}
+
+union descriptor_control {
+  char bytes[CMSG_SPACE(sizeof(int))];
+  struct cmsghdr align;
+};
+
+// Bytes that the socket took, 0 when it is full, or -errno. `descriptor` goes along with the first of them, unless it is -1.
+static ssize_t send_vector(const struct connection *c, const struct iovec *vector, int count, int descriptor) {
   struct msghdr message = {.msg_iov = (struct iovec *)vector, .msg_iovlen = (size_t)count};
+  union descriptor_control control;
+  if (descriptor >= 0) {
+    memset(&control, 0, sizeof control);
+    message.msg_control = control.bytes;
+    message.msg_controllen = sizeof control.bytes;
+    struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+    item->cmsg_level = SOL_SOCKET;
+    item->cmsg_type = SCM_RIGHTS;
+    item->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(item), &descriptor, sizeof descriptor);
+  }
   for (;;) {
     ssize_t written = sendmsg(c->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (written >= 0) return written;
@@ -282,11 +321,12 @@ static int skip_sent(struct iovec *vector, int at, int count, size_t written) {
   return at;
 }
 
-ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count) {
+ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count, int descriptor) {
   struct connection *c = at(pool, id);
-  if (!c || c->kind != STREAM || c->rest) return -EBADF;
-  ssize_t written = send_vector(c, vector, count);
+  ssize_t written = !c || c->kind != STREAM || c->rest || (descriptor >= 0 && !c->local) ? -EBADF : send_vector(c, vector, count, descriptor);
+  if (descriptor >= 0 && written != 0) close(descriptor);
   if (written < 0) return written;
+  if (written == 0) c->rest_descriptor = descriptor;
   size_t left = (size_t)written;
   int done = 0;
   while (done < count && left >= vector[done].iov_len) left -= vector[done++].iov_len;
@@ -487,6 +527,36 @@ static void closed(event_pool *pool, int id, int error) {
   release(pool, id);
 }
 
+// Keeps the descriptors of a message. -1 when there are too many, or some were lost.
+static int keep_descriptors(struct connection *c, struct msghdr *message) {
+  int error = message->msg_flags & MSG_CTRUNC ? -1 : 0;
+  for (struct cmsghdr *item = CMSG_FIRSTHDR(message); item; item = CMSG_NXTHDR(message, item)) {
+    if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SCM_RIGHTS) continue;
+    size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; i++) {
+      int descriptor;
+      memcpy(&descriptor, CMSG_DATA(item) + i * sizeof descriptor, sizeof descriptor);
+      if (!c->descriptors) c->descriptors = malloc(DESCRIPTORS_MAX * sizeof *c->descriptors);
+      if (c->descriptors && c->descriptor_count < DESCRIPTORS_MAX) c->descriptors[c->descriptor_count++] = descriptor;
+      else {
+        close(descriptor);
+        error = -1;
+      }
+    }
+  }
+  return error;
+}
+
+static ssize_t read_stream(struct connection *c, struct iovec *vector, int count) {
+  if (!c->local) return readv(c->fd, vector, count);
+  union descriptor_control control;
+  struct msghdr message = {.msg_iov = vector, .msg_iovlen = (size_t)count, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+  ssize_t got = recvmsg(c->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (got < 0 || message.msg_controllen == 0 || keep_descriptors(c, &message) == 0) return got;
+  errno = EMFILE;
+  return -1;
+}
+
 static void receive(event_pool *pool, int id) {
   size_t budget = BYTES_MAX;
   while (budget > 0) {
@@ -499,7 +569,7 @@ static void receive(event_pool *pool, int id) {
       room = c->fragment_left;
     }
     vector[count++] = (struct iovec){.iov_base = pool->staging, .iov_len = STAGING_SIZE};
-    ssize_t got = readv(c->fd, vector, count);
+    ssize_t got = read_stream(c, vector, count);
     if (got == 0) return closed(pool, id, 0);
     if (got < 0) {
       if (errno == EINTR) continue;
@@ -520,7 +590,8 @@ static void receive(event_pool *pool, int id) {
       int error = consume(pool, id, pool->staging, (size_t)got - direct);
       if (error) return closed(pool, id, -error);
     }
-    if ((size_t)got < room + STAGING_SIZE) return;  // a short read: nothing more is there
+    // A short read: nothing more is there; or a descriptor came along, then the rest makes the socket ready again.
+    if ((size_t)got < room + STAGING_SIZE) return;
     budget -= (size_t)got < budget ? (size_t)got : budget;
   }
 }
@@ -558,12 +629,14 @@ static void connected(event_pool *pool, int id) {
 static int send_rest(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
   for (;;) {
-    ssize_t written = send_vector(c, c->rest + c->rest_at, c->rest_count - c->rest_at);
+    ssize_t written = send_vector(c, c->rest + c->rest_at, c->rest_count - c->rest_at, c->rest_descriptor);
     if (written < 0) {
       closed(pool, id, (int)-written);
       return -1;
     }
     if (written == 0) return 0;
+    if (c->rest_descriptor >= 0) close(c->rest_descriptor);
+    c->rest_descriptor = -1;
     c->rest_sent += (uint32_t)written;
     c->rest_at = skip_sent(c->rest, c->rest_at, c->rest_count, (size_t)written);
     if (c->rest_at == c->rest_count) break;

@@ -67,8 +67,10 @@ int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context)
 
 struct iovec;
 // Bytes written now, or -errno. What the socket didn't take is sent when it can be, and EVENT_WRITABLE follows when all is; until then the memory
-// has to stay, and no more may be written.
-ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count);
+// has to stay, and no more may be written. `descriptor` ≥ 0 goes along with the first byte (a unix socket's only); it is the pool's from now on.
+ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count, int descriptor);
+// The first of the descriptors that came along with the bytes of this connection, the caller's from now on; -1: none.
+int event_pool_take_descriptor(event_pool *pool, int id);
 // A record that is being sent begins with these bytes: READ calls are remembered, so that their answers' payload is found.
 void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length);
 void event_pool_pause(event_pool *pool, int id, int paused);

@@ -87,6 +87,8 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
                            InstanceMethod<&EventPool::Listen>("listen"),
                            InstanceMethod<&EventPool::Writev>("writev"),
                            InstanceMethod<&EventPool::NoteRead>("noteRead"),
+                           InstanceMethod<&EventPool::TakeDescriptor>("takeDescriptor"),
+                           InstanceMethod<&EventPool::PeerUid>("peerUid"),
                            InstanceMethod<&EventPool::Pause>("pause"),
                            InstanceMethod<&EventPool::Close>("close"),
                            InstanceMethod<&EventPool::LocalName>("localName"),
@@ -310,8 +312,8 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
     return Number(event_pool_listen(pool_, &address, length, info[2].As<Napi::Number>().Int32Value(), &options));
   }
 
-  // writev(id, buffers, skip): the buffers but for their first `skip` bytes → bytes written now, or -errno. What is left is sent later, from the same
-  // memory: the caller holds on to the buffers until EVENT_WRITABLE.
+  // writev(id, buffers, skip, descriptor): the buffers but for their first `skip` bytes → bytes written now, or -errno. What is left is sent later, from the
+  // same memory: the caller holds on to the buffers until EVENT_WRITABLE. `descriptor`, unless it is -1, goes along with the first byte, and is closed here then.
   Napi::Value Writev(const Napi::CallbackInfo& info) {
     auto buffers = info[1].As<Napi::Array>();
     size_t skip = static_cast<size_t>(info[2].As<Napi::Number>().Int64Value());
@@ -332,7 +334,19 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
       skip = 0;
     }
     if (used == 0) return Number(0);
-    return Napi::Number::New(env_, static_cast<double>(event_pool_writev(pool_, Id(info), vector, used)));
+    return Napi::Number::New(env_, static_cast<double>(event_pool_writev(pool_, Id(info), vector, used, info[3].As<Napi::Number>().Int32Value())));
+  }
+
+  // takeDescriptor(id) → the next of the descriptors that came along, or -1
+  Napi::Value TakeDescriptor(const Napi::CallbackInfo& info) { return Number(event_pool_take_descriptor(pool_, Id(info))); }
+
+  // peerUid(id) → whose process is at the other end of a unix socket, -1 when nobody says
+  Napi::Value PeerUid(const Napi::CallbackInfo& info) {
+    struct ucred credentials;
+    socklen_t length = sizeof credentials;
+    int fd = event_pool_socket(pool_, Id(info));
+    if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return Number(-1);
+    return Number(static_cast<int>(credentials.uid));
   }
 
   void NoteRead(const Napi::CallbackInfo& info) {

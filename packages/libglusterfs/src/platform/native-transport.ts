@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import { errnoName } from '../errno.js';
 import type { IoVec } from '../iobuf.js';
 import type { Transport, TransportHandlers } from './network.js';
@@ -6,7 +7,9 @@ import type { Transport, TransportHandlers } from './network.js';
 export interface NativeEventPool {
   connect(host: string | Buffer, port: number | undefined, options: Float64Array, bindHost: string | undefined, bindFrom: number, bindTo: number): number;
   listen(host: string | Buffer, port: number | undefined, backlog: number, options: Float64Array): number;
-  writev(id: number, buffers: readonly Uint8Array[], skip: number): number;
+  writev(id: number, buffers: readonly Uint8Array[], skip: number, descriptor: number): number;
+  takeDescriptor(id: number): number;
+  peerUid(id: number): number;
   noteRead(id: number, header: Uint8Array): void;
   pause(id: number, paused: boolean): void;
   close(id: number): number;
@@ -31,8 +34,14 @@ const HIGH_WATER_BYTES = 4 << 20;
 const GATHER_MAX = 1024;
 /** And bytes, or one buffer more. */
 const GATHER_BYTES_MAX = 4 << 20;
+/** No descriptor goes along. */
+const NONE = -1;
 const MARK_SLAB_BYTES = 16384;
 const MARK_LAST = 0x80000000;
+/** In place of an RPC message's type, in a record that is for the transport at the other end: its first four bytes are the number of a descriptor. */
+const DESCRIPTOR_RECORD = 0x474c4644;
+/** Descriptors that have come and that nobody has taken; the first of more are closed. */
+const DESCRIPTORS_MAX = 64;
 
 /** System errors, as Node makes them. */
 export function systemError(errno: number, syscall: string): Error {
@@ -56,6 +65,11 @@ function recordMark(length: number): Uint8Array {
 /** A call of READ, version 4 or 3.3, by its program and procedure words (spec/rpc-wire.md, §2). */
 function isReadCall(header: Uint8Array): boolean {
   return header.length >= 24 && header[23] === 12 && header[7] === 0 && header[15] === 0x05 && header[14] === 0xd0 && header[13] === 0x13;
+}
+
+/** Neither CALL nor REPLY. */
+function isDescriptor(record: Uint8Array | undefined): boolean {
+  return record?.length === 8 && record[4] === DESCRIPTOR_RECORD >>> 24;
 }
 
 /**
@@ -83,6 +97,12 @@ export class NativeTransport implements Transport {
   #buffersQueued = 0;
   /** Buffers at the head of the queue that the pool still sends from. */
   #sending = 0;
+  /** Descriptors that go along with the buffers at these positions, counted as in `#held`. */
+  #leaving: { at: number; descriptor: number }[] = [];
+  /** Those that have come, by number. */
+  readonly #arrived = new Map<number, number>();
+  #descriptorsPassed = 0;
+  #passesDescriptors = false;
   #dirty = false;
   #waiting = false;
   #drainOwed = false;
@@ -133,10 +153,51 @@ export class NativeTransport implements Transport {
     this.#route = side.id;
     side.id = side.#route = -1;
     side.#drop();
+    this.#passesDescriptors = this.#pool.peerUid(this.#route) === process.getuid?.();
     this.#adopted(this, this.#route);
   }
 
+  /** Records pass through a unix socket, and both ends are processes of one user. */
+  get passesDescriptors(): boolean {
+    return this.#passesDescriptors && !this.destroyed;
+  }
+
+  passDescriptor(descriptor: number): number {
+    const number = this.#descriptorsPassed++;
+    if (!this.passesDescriptors || !this.connected || this.#ending) {
+      closeSync(descriptor);
+      return number;
+    }
+    this.#leaving.push({ at: this.#buffersQueued, descriptor });
+    const record = Buffer.allocUnsafe(8);
+    record.writeUInt32BE(number, 0);
+    record.writeUInt32BE(DESCRIPTOR_RECORD, 4);
+    this.send(record);
+    return number;
+  }
+
+  takeDescriptor(number: number): number | undefined {
+    const descriptor = this.#arrived.get(number);
+    this.#arrived.delete(number);
+    return descriptor;
+  }
+
+  #descriptorArrived(record: IoVec): void {
+    const number = record.chunks[0] ? Buffer.from(record.chunks[0]).readUInt32BE() : 0;
+    record.unref();
+    const descriptor = this.#pool.takeDescriptor(this.#route);
+    if (descriptor < 0) return this.destroy(new Error('a descriptor was announced, and none came'));
+    this.#arrived.set(number, descriptor);
+    if (this.#arrived.size <= DESCRIPTORS_MAX) return;
+    for (const [oldest, unwanted] of this.#arrived) {
+      this.#arrived.delete(oldest);
+      closeSync(unwanted);
+      return;
+    }
+  }
+
   received(record: IoVec): void {
+    if (this.#passesDescriptors && isDescriptor(record.chunks[0])) return this.#descriptorArrived(record);
     if (this.claim) this.claim(record);
     else this.handlers.onRecord(record, this);
   }
@@ -164,7 +225,8 @@ export class NativeTransport implements Transport {
     this.#dirty = false;
     while (this.#queue.length > 0 && !this.destroyed && !this.#waiting) {
       const gather = this.#gather();
-      const written = this.#pool.writev(this.#route, gather, 0);
+      const along = this.#leaving[0]?.at === this.#buffersSent ? (this.#leaving.shift()?.descriptor ?? NONE) : NONE;
+      const written = this.#pool.writev(this.#route, gather, 0, along);
       if (written < 0) {
         this.#fail(systemError(-written, 'write'));
         return;
@@ -197,10 +259,13 @@ export class NativeTransport implements Transport {
 
   /** The first of the queue: so much that the pages are let go of in time. */
   #gather(): readonly Uint8Array[] {
-    if (this.queuedBytes <= GATHER_BYTES_MAX && this.#queue.length <= GATHER_MAX) return this.#queue;
+    const next = this.#leaving[0];
+    // A descriptor's record goes alone, and nothing before it goes along.
+    const end = next === undefined ? this.#queue.length : next.at === this.#buffersSent ? 2 : next.at - this.#buffersSent;
+    if (end === this.#queue.length && this.queuedBytes <= GATHER_BYTES_MAX && end <= GATHER_MAX) return this.#queue;
     let bytes = 0;
     let count = 0;
-    while (count < this.#queue.length && count < GATHER_MAX && bytes < GATHER_BYTES_MAX) bytes += this.#queue[count++]?.length ?? 0;
+    while (count < end && count < GATHER_MAX && bytes < GATHER_BYTES_MAX) bytes += this.#queue[count++]?.length ?? 0;
     return this.#queue.slice(0, count);
   }
 
@@ -250,6 +315,9 @@ export class NativeTransport implements Transport {
     this.#queue = [];
     this.queuedBytes = 0;
     for (const { payload } of this.#held.splice(0)) payload.unref();
+    for (const { descriptor } of this.#leaving.splice(0)) closeSync(descriptor);
+    for (const descriptor of this.#arrived.values()) closeSync(descriptor);
+    this.#arrived.clear();
     this.claim = undefined;
     if (this.ids.length > 0) this.#forget(this);
   }

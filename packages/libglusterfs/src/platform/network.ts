@@ -53,6 +53,15 @@ export interface Transport {
    * Sending on a closed transport does nothing: onClose tells.
    */
   send(header: Uint8Array, payload?: IoVec): void;
+  /**
+   * Whether descriptors of open files may be passed to the other end: a process of the same user on the same machine (docs/rpc.md, "The local path").
+   * False at first; true once `onConnect`, or the first record, has come.
+   */
+  readonly passesDescriptors?: boolean;
+  /** Passes a descriptor to the other end, before what is sent from now on; this one is the transport's, which closes it. Returns the number to take it by there. */
+  passDescriptor?(descriptor: number): number;
+  /** The descriptor that the other end has passed under this number, the caller's from now on; undefined when there is none. */
+  takeDescriptor?(number: number): number | undefined;
   /** Bytes accepted and not yet taken by the kernel. */
   readonly queuedBytes: number;
   /** Stops and restarts reading: back-pressure. */

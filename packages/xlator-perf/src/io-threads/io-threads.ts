@@ -1,5 +1,5 @@
 import {
-  type Bytes, type Client, Dict, Errno, FopError, type FopName, type Frame, type OptionValues, type StatedumpWriter, type StorageJobs, Xlator, type XlatorContext,
+  type Bytes, type Client, Dict, Errno, FopError, type Fd, type FopName, type Frame, type LocalFile, type OptionValues, type StatedumpWriter, type StorageJobs, Xlator, type XlatorContext,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { Priority, QUEUED_FOPS, isInternal } from './priorities.js';
@@ -44,6 +44,11 @@ export class IoThreads extends Xlator {
 
   override init(): void {
     requireOneChild(this);
+  }
+
+  /** Who reads by himself reads what is in memory, and takes no place here either. */
+  override localFile(fd: Fd): LocalFile | undefined {
+    return this.children[0]?.xlator.localFile(fd);
   }
 
   override reconfigure(values: OptionValues): void {

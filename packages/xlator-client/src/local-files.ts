@@ -1,0 +1,118 @@
+import { type Fd, type GraphView, type Iobuf, IoVec, MDATA_XATTR, type ReadReply, type Storage, applyMdata, backendIatt, decodeMdataXattr } from '@glusterts/libglusterfs';
+import { GlustertsLocal, GlustertsLocalCallback, type RpcCallbacks, type RpcClient } from '@glusterts/rpc-xdr';
+import type { RemoteFd } from './fd-context.js';
+
+/** READs of an fd that the brick answers before its file is asked for: a file that is read once isn't worth it. */
+const READS_BEFORE = 1;
+/** Files of one brick that are open here at once. */
+const FILES_MAX = 1024;
+/** A larger READ is the brick's: it knows how much of it there is before it takes memory. */
+const SIZE_MAX = 1 << 20;
+const IN_MEMORY = 1;
+const HAS_MDATA = 2;
+const SLOT = 0;
+
+/** A file of the brick, open in this process. */
+export interface OpenLocalFile {
+  readonly descriptor: number;
+  readonly inMemory: boolean;
+  readonly hasMdata: boolean;
+}
+
+/**
+ * Files of a brick on this machine, which this process reads itself: no message, no wake-up, and no copy on the way. The brick gives them where its layers
+ * let READs pass untouched, and takes them back when that changes; with the connection they are gone (docs/rpc.md, "The local path").
+ */
+export class LocalFiles {
+  readonly #storage: Storage;
+  readonly #graph: GraphView;
+  readonly #rpc: () => RpcClient | undefined;
+  readonly #open: () => Iterable<RemoteFd>;
+  readonly #holders = new Set<RemoteFd>();
+  /** Counts the times that all were taken back. */
+  #generation = 0;
+
+  /** @param open all fds that are open on the brick */
+  constructor(graph: GraphView, rpc: () => RpcClient | undefined, open: () => Iterable<RemoteFd>) {
+    this.#graph = graph;
+    this.#storage = graph.platform.storage;
+    this.#rpc = rpc;
+    this.#open = open;
+  }
+
+  /** The brick takes them back. */
+  get callbacks(): RpcCallbacks {
+    return {
+      program: GlustertsLocalCallback.program,
+      handle: (procedure) => {
+        if (procedure === GlustertsLocalCallback.REVOKE.number) this.drop();
+      },
+    };
+  }
+
+  /** A READ goes to the brick: perhaps the next ones needn't. */
+  readElsewhere(remote: RemoteFd): void {
+    if (remote.reads++ !== READS_BEFORE || this.#holders.size >= FILES_MAX) return;
+    const rpc = this.#rpc();
+    if (rpc?.passesDescriptors === true) void this.#ask(rpc, remote);
+  }
+
+  async #ask(rpc: RpcClient, remote: RemoteFd): Promise<void> {
+    const { number } = remote;
+    const generation = this.#generation;
+    try {
+      const reply = await rpc.invoke(GlustertsLocal.FILE, { fd: number });
+      if (reply.op_ret < 0) return;
+      const descriptor = rpc.takeDescriptor(reply.descriptor);
+      if (descriptor === undefined) return;
+      // Closed, lost or taken back while it was on its way.
+      if (remote.released || remote.number !== number || generation !== this.#generation) {
+        this.#storage.close(descriptor);
+        return;
+      }
+      this.forget(remote);
+      remote.local = { descriptor, inMemory: (reply.flags & IN_MEMORY) !== 0, hasMdata: (reply.flags & HAS_MDATA) !== 0 };
+      this.#holders.add(remote);
+    } catch {
+      // The brick goes on answering.
+    }
+  }
+
+  /** The reply of a READ, or undefined when the brick has to be asked: what isn't in memory would make everybody wait here. */
+  read(file: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {
+    if (size === 0 || size > SIZE_MAX) return undefined;
+    const page = this.#graph.iobufs.get(size);
+    const reply = this.#readInto(page, file, fd, size, offset);
+    if (reply === undefined || reply.vector.size === 0) page.unref();
+    return reply;
+  }
+
+  #readInto(page: Iobuf, { descriptor, inMemory, hasMdata }: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {
+    const storage = this.#storage;
+    const view = page.memory.subarray(0, size);
+    const count = storage.preadv(descriptor, [view], offset, !inMemory);
+    if (count < 0 || storage.fstat(descriptor, SLOT) < 0) return undefined;
+    const stat = backendIatt(storage.cells, SLOT, fd.inode.gfid);
+    if (hasMdata) {
+      const value = storage.fgetxattr(descriptor, MDATA_XATTR);
+      const times = typeof value === 'number' ? undefined : decodeMdataXattr(value);
+      if (times) applyMdata(stat, times);
+    }
+    const vector = count === 0 ? IoVec.empty : new IoVec([count === size ? view : view.subarray(0, count)], [page]);
+    return { vector, stat, eof: count === 0 || offset + count >= stat.ia_size, xdata: undefined };
+  }
+
+  /** Closes the file of an fd. */
+  forget(remote: RemoteFd): void {
+    if (!this.#holders.delete(remote) || !remote.local) return;
+    this.#storage.close(remote.local.descriptor);
+    remote.local = undefined;
+  }
+
+  /** Closes all: the next READs are the brick's, and it is asked again. */
+  drop(): void {
+    this.#generation++;
+    for (const remote of this.#holders) this.forget(remote);
+    for (const remote of this.#open()) remote.reads = 0;
+  }
+}
