@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ArenaIobufPool } from '../src/iobuf-pool.js';
@@ -177,4 +178,69 @@ describe.skipIf(missing !== undefined)('the local path', () => {
     socket.write(Buffer.concat([mark, claim]));
     await ended;
   });
+
+  it('passes descriptors of files in their place among the records, also while the socket is full', async () => {
+    const directory = mkdtempSync(path.join(os.tmpdir(), 'descriptors-'));
+    const address = await listen(true);
+    const seen: string[] = [];
+    const transport = await connect(address, true, {
+      onRecord: (record, from) => {
+        const bytes = Buffer.concat(record.chunks);
+        record.unref();
+        if (bytes.length !== 4) return void seen.push(`${bytes.length} bytes`);
+        const descriptor = from.takeDescriptor?.(bytes.readUInt32BE());
+        if (descriptor === undefined) return void seen.push('nothing');
+        seen.push(readFileSync(descriptor, 'utf8'));
+        closeSync(descriptor);
+      },
+    });
+    const [server] = accepted;
+    expect(transport.passesDescriptors).toBe(true);
+    expect(server?.passesDescriptors).toBe(true);
+    const expected: string[] = [];
+    const numbers: number[] = [];
+    transport.pause();
+    for (let i = 0; i < 40; i++) {
+      const file = path.join(directory, String(i));
+      writeFileSync(file, `file ${i}`);
+      const number = server?.passDescriptor?.(openSync(file, 'r')) ?? -1;
+      numbers.push(number);
+      // 8 MB in all: more than the socket takes at once.
+      server?.send(Buffer.alloc(200_000 + i));
+      const name = Buffer.alloc(4);
+      name.writeUInt32BE(number);
+      server?.send(name);
+      expected.push(`${200_000 + i} bytes`, `file ${i}`);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    transport.resume();
+    await expect.poll(() => seen.length, { timeout: 60_000 }).toBe(expected.length);
+    expect(seen).toEqual(expected);
+    expect(new Set(numbers).size).toBe(40);
+    // One that nobody takes is closed with the connection, and one that can't be sent any more as well.
+    server?.passDescriptor?.(openSync(path.join(directory, '0'), 'r'));
+    await expect.poll(() => openIn(directory)).toBe(1);
+    transport.destroy();
+    await expect.poll(() => server?.connected).toBe(false);
+    server?.passDescriptor?.(openSync(path.join(directory, '0'), 'r'));
+    expect(openIn(directory)).toBe(0);
+    rmSync(directory, { recursive: true });
+  });
+
+  it('passes none by TCP', async () => {
+    const transport = await connect(await listen(false), true);
+    expect(transport.passesDescriptors).toBe(false);
+    expect(transport.takeDescriptor?.(0)).toBeUndefined();
+  });
 });
+
+/** Descriptors of this process for files in a directory. */
+function openIn(directory: string): number {
+  return readdirSync('/proc/self/fd').filter((number) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${number}`).startsWith(directory);
+    } catch {
+      return false;
+    }
+  }).length;
+}
