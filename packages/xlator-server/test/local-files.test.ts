@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Dict, Errno, type Fd, Frame, type FrameInit, type Graph, IoVec, type LocalFile, type ReadReply, type Xdata, Xlator, type XlatorDefinition, errnoOf, localStorage } from '@glusterts/libglusterfs';
+import { Dict, Errno, type Fd, Frame, type FrameInit, type Graph, type LocalFile, type ReadReply, type Xdata, Xlator, type XlatorDefinition, errnoOf, localStorage } from '@glusterts/libglusterfs';
 import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as debug } from '@glusterts/xlator-debug';
 import { xlators as features } from '@glusterts/xlator-features';
