@@ -1,32 +1,41 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import type { CallPool, Platform, Timer } from '@glusterts/libglusterfs';
+import { type CallPool, type Platform, type Timer, loadNative } from '@glusterts/libglusterfs';
 
-const CHECK_MS = 15_000;
-/** Weak things, such as buffers with memory outside the heap, go with the second. */
-const DUE = 2;
+const CHECK_MS = 4000;
+/** Fewer calls than these since it was last done leave nothing that would be worth it. */
+const CALLS_MIN = 256;
 /** A larger heap is left alone: to collect it takes long enough for somebody to notice. About 1 ms a MiB. */
 const HEAP_BYTES_MAX = 128 * 2 ** 20;
 
+/** What gives memory back. */
+export interface MemoryReturn {
+  /** Garbage of V8's heap; it may go on when this returns. */
+  collect(): void;
+  /** What malloc keeps. */
+  trim(): void;
+}
+
 /**
  * Gives memory back when nothing goes on. V8 collects while objects are made; a brick that was busy and then rests would keep
- * its young generation, and what died in it, for ever; and so it is with spare arenas of iobufs. One collection after the first quiet period of 15 s or more, none while it
- * stays quiet.
+ * its young generation, and what died in it, for ever; malloc keeps what V8's compiler had (25 MiB in a mount); and so it is with spare arenas of iobufs. In three steps, each after 4 s without a
+ * call: V8 collects; again, since weak things, such as buffers with memory outside the heap, go with the second, and the young generation shrinks by halves; and malloc gives back what these have freed.
  */
 export class IdleMemory {
   readonly #platform: Pick<Platform, 'timers' | 'iobufs'>;
   readonly #calls: CallPool;
-  readonly #collect: () => void;
+  readonly #memory: MemoryReturn;
   #timer: Timer | undefined;
   #seen = 0;
-  #collected = 0;
-  #due = 0;
+  /** Calls when the steps were last taken. */
+  #returned = 0;
+  #steps: readonly (() => void)[] = [];
 
-  /** @param collect default: V8's, a gentle one */
-  constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, collect: () => void = gentleCollection()) {
+  /** @param memory default: V8's and malloc's, gently */
+  constructor(platform: Pick<Platform, 'timers' | 'iobufs'>, calls: CallPool, memory: MemoryReturn = gentleReturn()) {
     this.#platform = platform;
     this.#calls = calls;
-    this.#collect = collect;
+    this.#memory = memory;
   }
 
   start(): void {
@@ -37,21 +46,32 @@ export class IdleMemory {
     this.#timer?.cancel();
   }
 
-  /** Something big is over that the calls don't tell of: collects at the next two quiet checks. While objects are made in haste V8 keeps its young generation large. */
+  /** Something big is over that the calls don't tell of. */
   due(): void {
-    this.#due = DUE;
+    this.#returned = -Infinity;
   }
 
   #check(): void {
     const { total, cnt } = this.#calls;
-    if (total === this.#seen && cnt === 0 && (total !== this.#collected || this.#due > 0)) {
-      this.#collected = total;
-      if (this.#due > 0) this.#due--;
-      this.#platform.iobufs.trim();
-      this.#collect();
+    if (total === this.#seen && cnt === 0) {
+      if (total - this.#returned >= CALLS_MIN) {
+        this.#returned = total;
+        this.#steps = [() => this.#collect(), () => this.#collect(), () => undefined];
+      }
+      const [step, ...left] = this.#steps;
+      this.#steps = left;
+      if (step) {
+        step();
+        this.#memory.trim();
+      }
     }
     this.#seen = total;
     this.start();
+  }
+
+  #collect(): void {
+    this.#platform.iobufs.trim();
+    this.#memory.collect();
   }
 }
 
@@ -60,14 +80,20 @@ export class IdleMemory {
  * which there is no object at this moment, and with them all optimised code that knows them: the daemon would be cold again, as after its start
  * (docs/rehearsal.md).
  */
-function gentleCollection(): () => void {
+function gentleReturn(): MemoryReturn {
   setFlagsFromString('--expose-gc');
   const gc: unknown = runInNewContext('gc');
-  return () => {
-    if (typeof gc !== 'function' || process.memoryUsage().heapUsed > HEAP_BYTES_MAX) return;
-    // A scavenge looks whether marking is due: with this trigger it is, from 1 % of the limit on.
-    setFlagsFromString('--incremental-marking-hard-trigger=1');
-    gc({ type: 'minor' });
-    setFlagsFromString('--incremental-marking-hard-trigger=0');
+  const malloc = loadNative<{ trimMalloc(): void }>('trimMalloc');
+  return {
+    collect: () => {
+      if (typeof gc !== 'function' || process.memoryUsage().heapUsed > HEAP_BYTES_MAX) return;
+      // A scavenge looks whether marking is due: with this trigger it is, from 1 % of the limit on. Pages that are chosen then to be emptied are emptied at its end.
+      setFlagsFromString('--incremental-marking-hard-trigger=1');
+      setFlagsFromString('--compact-on-every-full-gc');
+      gc({ type: 'minor' });
+      setFlagsFromString('--no-compact-on-every-full-gc');
+      setFlagsFromString('--incremental-marking-hard-trigger=0');
+    },
+    trim: () => malloc?.trimMalloc(),
   };
 }

@@ -83,17 +83,22 @@ describe('a log file', () => {
 });
 
 describe('idle memory', () => {
-  it('is given back once after a quiet period, and never while requests come or hang', () => {
+  it('is given back in three steps after a quiet period, and never while requests come or hang', () => {
     const fired: (() => void)[] = [];
     const timers = { after: (_ms: number, fire: () => void) => (fired.push(fire), { cancel: () => true }), soon: () => undefined };
     const tick = (): void => fired.shift()?.();
     let collected = 0;
     let trimmed = 0;
     const iobufs = { get: () => { throw new Error('none is needed'); }, active: 0, trim: () => void trimmed++ };
-    const idle = new IdleMemory({ timers, iobufs }, graph.callPool, () => collected++);
+    let given = 0;
+    const idle = new IdleMemory({ timers, iobufs }, graph.callPool, { collect: () => collected++, trim: () => given++ });
+    const calls = (count: number): void => {
+      for (let i = 0; i < count; i++) graph.callPool.leave(graph.callPool.enter('readv', new Frame(), 1));
+    };
     idle.start();
     tick();
     expect(collected).toBe(0);
+    calls(1000);
     const call = graph.callPool.enter('readv', new Frame(), 1);
     tick();
     tick();
@@ -102,7 +107,19 @@ describe('idle memory', () => {
     tick();
     expect(collected).toBe(1);
     tick();
-    expect([collected, trimmed]).toEqual([1, 1]);
+    expect([collected, trimmed, given]).toEqual([2, 2, 2]);
+    for (let i = 0; i < 3; i++) tick();
+    expect([collected, trimmed, given]).toEqual([2, 2, 3]);
+    calls(1);
+    for (let i = 0; i < 3; i++) tick();
+    expect(given).toBe(3);
+    idle.due();
+    tick();
+    calls(1);
+    tick();
+    expect(given).toBe(4);
+    for (let i = 0; i < 3; i++) tick();
+    expect([collected, trimmed, given]).toEqual([4, 4, 6]);
     idle.stop();
   });
 });

@@ -12,8 +12,12 @@ export const SPARE_BYTES_MAX = 16 << 20;
 /** Where arenas come from: page-aligned memory of the addon, or plain ArrayBuffers. */
 export type ArenaSource = (bytes: number) => ArrayBuffer;
 
+/** Gives the pages of an arena back to the kernel; the arena stays, and holds zeros. */
+export type PageDropper = (memory: ArrayBuffer) => void;
+
 interface Arena {
   readonly class: SizeClass;
+  readonly memory: ArrayBuffer;
   readonly free: Page[];
   out: number;
 }
@@ -65,13 +69,15 @@ class SizeClass {
  */
 export class ArenaIobufPool implements IobufPool {
   readonly #source: ArenaSource;
+  readonly #drop: PageDropper | undefined;
   readonly #classes = IOBUF_CLASSES.map(({ size, count }) => new SizeClass(size, count));
   active = 0;
   /** Requests over the largest class: plain memory, for which nothing is pooled. */
   misses = 0;
 
-  constructor(source: ArenaSource = (bytes) => new ArrayBuffer(bytes)) {
+  constructor(source: ArenaSource = (bytes) => new ArrayBuffer(bytes), drop?: PageDropper) {
     this.#source = source;
+    this.#drop = drop;
   }
 
   get(size: number): Iobuf {
@@ -103,7 +109,9 @@ export class ArenaIobufPool implements IobufPool {
   trim(): void {
     for (const sizeClass of this.#classes) {
       const idle = sizeClass.open.filter(({ out }) => out === 0);
-      for (const arena of idle.slice(sizeClass.arenas.size > idle.length ? 0 : 1)) {
+      const kept = sizeClass.arenas.size > idle.length ? 0 : 1;
+      for (const { memory } of idle.slice(0, kept)) this.#drop?.(memory);
+      for (const arena of idle.slice(kept)) {
         sizeClass.arenas.delete(arena);
         sizeClass.open.splice(sizeClass.open.indexOf(arena), 1);
         sizeClass.idle--;
@@ -131,7 +139,7 @@ export class ArenaIobufPool implements IobufPool {
 
   #newArena(sizeClass: SizeClass): Arena {
     const memory = this.#source(sizeClass.size * sizeClass.count);
-    const arena: Arena = { class: sizeClass, free: [], out: 0 };
+    const arena: Arena = { class: sizeClass, memory, free: [], out: 0 };
     for (let i = sizeClass.count - 1; i >= 0; i--) arena.free.push(new Page(new Uint8Array(memory, i * sizeClass.size, sizeClass.size), arena, this));
     sizeClass.arenas.add(arena);
     return arena;

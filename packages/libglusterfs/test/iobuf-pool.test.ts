@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ArenaIobufPool, IOBUF_CLASSES, type Iobuf, SPARE_BYTES_MAX } from '../src/index.js';
+import { ArenaIobufPool, createPlatform, IOBUF_CLASSES, type Iobuf, SPARE_BYTES_MAX } from '../src/index.js';
 
 const MIB = 1 << 20;
 const large = (pool: ArenaIobufPool): { arenas: number; active: number } => {
@@ -54,5 +54,25 @@ describe('the pool of iobufs', () => {
     expect(large(pool)).toMatchObject({ arenas: 3, active: 5 });
     for (const page of again) page.unref();
     expect(pool.active).toBe(0);
+  });
+
+  it('gives the pages of an idle arena that stays back to the kernel, when it is trimmed', () => {
+    const dropped: ArrayBuffer[] = [];
+    const pool = new ArenaIobufPool((bytes) => new ArrayBuffer(bytes), (memory) => void dropped.push(memory));
+    const [used] = take(pool, 1);
+    pool.trim();
+    expect(dropped).toEqual([]);
+    used?.unref();
+    pool.trim();
+    expect(dropped).toEqual([used?.memory.buffer]);
+  });
+
+  it.skipIf(createPlatform().portable)('drops what the pages of a real arena held', () => {
+    const { iobufs } = createPlatform();
+    const page = iobufs.get(MIB);
+    page.memory.fill(1);
+    page.unref();
+    iobufs.trim();
+    expect(page.memory.some((byte) => byte !== 0)).toBe(false);
   });
 });

@@ -9,6 +9,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitSyscalls(env, exports);
   BindEventPool(env, exports);
   BindIobufArena(env, exports);
+  BindSpareMemory(env, exports);
   BindFuse(env, exports);
   BindReedSolomon(env, exports);
   return exports;

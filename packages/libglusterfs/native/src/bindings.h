@@ -5,6 +5,7 @@
 void InitSyscalls(Napi::Env env, Napi::Object exports);
 void BindEventPool(Napi::Env env, Napi::Object exports);
 void BindIobufArena(Napi::Env env, Napi::Object exports);
+void BindSpareMemory(Napi::Env env, Napi::Object exports);
 void BindFuse(Napi::Env env, Napi::Object exports);
 void BindReedSolomon(Napi::Env env, Napi::Object exports);
 

@@ -99,7 +99,8 @@ const random: Random = {
  */
 export function createPlatform(options: { readonly daemon?: boolean } = {}): Platform {
   const arenas = loadNative<{ mapArena(size: number): ArrayBuffer }>('mapArena');
-  const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)));
+  const pages = arenas && loadNative<{ dropPages(memory: ArrayBuffer): void }>('dropPages');
+  const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)), pages && ((memory) => pages.dropPages(memory)));
   const portable: Network = createPortableNetwork();
   const pool = loadNative<{ EventPool: NativeEventPoolConstructor }>('EventPool');
   const native = pool && new NativeNetwork(pool.EventPool, iobufs, portable);
