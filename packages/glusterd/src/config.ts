@@ -15,6 +15,7 @@ export interface GlusterdConfig {
   readonly basePort: number;
   readonly maxPort: number;
   readonly pingTimeoutS: number;
+  readonly eventThreads: number;
   /** Regenerate all volfiles, then exit. */
   readonly upgrade: boolean;
   /** Command of brick processes: `/usr/sbin/glusterfsd`, or node and our own. */
@@ -22,6 +23,7 @@ export interface GlusterdConfig {
 }
 
 export const GLUSTERD_PORT = 24007;
+const EVENT_THREADS_MAX = 32;
 
 /** A volfile or an option that glusterd can't start with. */
 export class ConfigError extends Error {}
@@ -29,7 +31,7 @@ export class ConfigError extends Error {}
 /**
  * Reads `management` of glusterd.vol, with the command line's `--xlator-option`s over it.
  *
- * @throws ConfigError when there is no such volume or a number is none.
+ * @throws ConfigError when there is no such volume, a number is none or it is out of its range.
  */
 export function readConfig(volfile: string, overrides: ReadonlyMap<string, string>, brickCommand: readonly string[]): GlusterdConfig {
   const volume = parseVolfile(volfile);
@@ -42,6 +44,10 @@ export function readConfig(volfile: string, overrides: ReadonlyMap<string, strin
     if (!Number.isInteger(value) || value < 0 || value > 65535) throw new ConfigError(`${key}: ${text} is no port`);
     return value;
   };
+  const eventThreads = Number(options.get('event-threads') ?? '1');
+  if (!Number.isInteger(eventThreads) || eventThreads < 1 || eventThreads > EVENT_THREADS_MAX) {
+    throw new ConfigError(`'${options.get('event-threads')}' in 'option event-threads ${options.get('event-threads')}' is out of range [1 - ${EVENT_THREADS_MAX}]`);
+  }
   return {
     workdir: options.get('working-directory') ?? '/var/lib/glusterd',
     rundir: options.get('run-directory') ?? '/var/run/gluster',
@@ -53,6 +59,7 @@ export function readConfig(volfile: string, overrides: ReadonlyMap<string, strin
     basePort: port('base-port', 49152),
     maxPort: port('max-port', 65535),
     pingTimeoutS: Number(options.get('ping-timeout') ?? '30'),
+    eventThreads,
     upgrade: ['on', 'yes', 'true', 'enable', '1'].includes(options.get('upgrade') ?? 'off'),
     brickCommand,
   };

@@ -1,4 +1,4 @@
-import type { Logger, Platform } from '@glusterts/libglusterfs';
+import { type Logger, type Platform, applyEventThreads } from '@glusterts/libglusterfs';
 import type { GlusterdConfig } from './config.js';
 import { Glusterd } from './glusterd.js';
 import type { System } from './platform/system.js';
@@ -19,10 +19,17 @@ export interface RunningGlusterd {
 export async function startGlusterd(platform: Platform, system: System, config: GlusterdConfig, log: Logger): Promise<RunningGlusterd> {
   const glusterd = new Glusterd(platform, system, config, log);
   glusterd.restore();
+  applyEventThreads(glusterd, platform.network, config.eventThreads, log);
   const servers = new GlusterdServers(glusterd);
   if (!config.upgrade) {
     await servers.listen();
     glusterd.startVolumes().catch((error: unknown) => log.error(0, `starting volumes: ${String(error)}`));
   }
-  return { glusterd, close: () => servers.close() };
+  return {
+    glusterd,
+    close: () => {
+      applyEventThreads(glusterd, platform.network, 1, log);
+      return servers.close();
+    },
+  };
 }

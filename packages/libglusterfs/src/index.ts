@@ -15,6 +15,7 @@ export * from './dict-legacy.js';
 export { readTypedDict, writeTypedDict } from './dict-typed.js';
 export * from './errno.js';
 export * from './events.js';
+export * from './event-threads.js';
 export * from './fd.js';
 export * from './fop-error.js';
 export * from './fops.js';

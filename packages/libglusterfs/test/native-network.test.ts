@@ -8,65 +8,14 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { IoVec, type Iobuf, type IobufPool, type Listener, type Network, type Transport, type TransportHandlers } from '../src/index.js';
+import { IoVec, type Listener, type Transport, type TransportHandlers } from '../src/index.js';
 import { NativeNetwork } from '../src/platform/native-network.js';
 import type { NativeEventPoolConstructor } from '../src/platform/native-transport.js';
+import { CountingPool, noTls, pattern, readCall, readReply, u32, writeCall } from './wire-records.js';
 
 const addonPath = path.resolve(import.meta.dirname, '../native/build/Release/glusterts_native.node');
 const missing = process.env['GLUSTERTS_PORTABLE'] === '1' ? 'GLUSTERTS_PORTABLE=1' : existsSync(addonPath) ? undefined : 'the native addon is not built';
 if (missing) console.warn(`native network tests skipped: ${missing}`);
-
-/** Counts pages; each is fresh memory. */
-class CountingPool implements IobufPool {
-  active = 0;
-  trim(): void {
-    // Nothing is kept.
-  }
-  get(size: number): Iobuf {
-    const pool = this;
-    let refs = 1;
-    this.active++;
-    return {
-      memory: new Uint8Array(size),
-      ref: () => void refs++,
-      unref: () => {
-        if (--refs === 0) pool.active--;
-      },
-    };
-  }
-}
-
-const noTls: Network = {
-  connect: () => {
-    throw new Error('no TLS here');
-  },
-  listen: () => Promise.reject(new Error('no TLS here')),
-};
-
-function u32(...words: number[]): Buffer {
-  const buffer = Buffer.alloc(words.length * 4);
-  words.forEach((word, i) => buffer.writeUInt32BE(word >>> 0, i * 4));
-  return buffer;
-}
-
-/** A WRITE call as far as the framer looks: header, credential of `cred` bytes, fixed arguments, xdata of `xdata` bytes. */
-function writeCall(xid: number, cred: number, xdata: number): Buffer {
-  return Buffer.concat([u32(xid, 0, 2, 1298437, 400, 13, 390040, cred), Buffer.alloc(cred), u32(0, 0), Buffer.alloc(40), u32(xdata, 0, 0), Buffer.alloc(xdata, 7)]);
-}
-
-function readCall(xid: number): Buffer {
-  return Buffer.concat([u32(xid, 0, 2, 1298437, 400, 12, 0, 0, 0, 0), Buffer.alloc(52)]);
-}
-
-function readReply(xid: number, xdata: number): Buffer {
-  return Buffer.concat([u32(xid, 1, 0, 0, 0, 0), Buffer.alloc(160), u32(xdata, 0, 0), Buffer.alloc(xdata, 9)]);
-}
-
-function pattern(length: number, seed = 1): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + seed) & 0xff;
-  return bytes;
-}
 
 describe.skipIf(missing !== undefined).each(['watched by the loop', 'that watches the loop'])('the native network, %s', (who) => {
   const { EventPool } = missing ? { EventPool: undefined } : (createRequire(import.meta.url)(addonPath) as { EventPool: NativeEventPoolConstructor });

@@ -1,7 +1,7 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type CtxSlot, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, Frame, type GetactivelkReply, type GetxattrReply,
   GfEvent, type Iatt, type Inode, type InodelkCmd, type IoVec, type Lease, type LeaseReply, LkCmd, LkType, type LkReply, type Loc, type LockMigrationInfo, type LookupReply, NULL_GFID, type OpenReply, type OptionValues, type PlainReply, type PrePostReply,
-  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, decodeDOff, encodeDOff, graphLeaves, readDirentp, readTypedDict,
+  type RchecksumReply, type ReaddirReply, type ReadlinkReply, type ReadReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator, type XlatorContext, type XattropOp, type XattropReply, applyEventThreads, decodeDOff, encodeDOff, graphLeaves, readDirentp, readTypedDict,
 } from '@glusterts/libglusterfs';
 import { type GfxReaddirpReq, Glusterfs4, type RpcProcedure, type RpcReply, type XdrReader, decodeGfxReadRsp } from '@glusterts/rpc-xdr';
 import { callbacksOf } from './callbacks.js';
@@ -105,6 +105,7 @@ export class ClientXlator extends Xlator {
     if (this.children.length > 0) throw new FopError(Errno.EINVAL, undefined, 'FATAL: client protocol translator cannot have any subvolumes');
     if (this.options.text('remote-subvolume') === undefined) throw new FopError(Errno.EINVAL, undefined, 'Remote-subvolume not given');
     if (this.options.text('remote-host') === undefined && this.options.text('transport.socket.connect-path') === undefined) throw new FopError(Errno.EINVAL, undefined, 'Remote-host not given');
+    this.#setEventThreads();
     this.#connection = new BrickConnection({
       name: this.name,
       graph: this.graph,
@@ -140,10 +141,16 @@ export class ClientXlator extends Xlator {
     if (moved) return 'new-graph';
     this.options = options;
     this.#connection?.setTimeouts(options.number('frame-timeout'), options.number('ping-timeout'));
+    this.#setEventThreads();
     return undefined;
   }
 
+  #setEventThreads(): void {
+    applyEventThreads(this, this.graph.platform.network, this.options.get('event-threads'), this.log);
+  }
+
   override fini(): void {
+    applyEventThreads(this, this.graph.platform.network, 1, this.log);
     this.#files.drop();
     this.#releases.drop();
     this.#connection?.stop();

@@ -16,7 +16,8 @@ export const options: readonly OptionSpec[] = [
   { key: ['tcp-window-size', 'transport.tcp-window-size'], type: 'size', default: '0' },
   { key: 'filter-O_DIRECT', type: 'bool', default: 'off' },
   { key: 'send-gids', type: 'bool', default: 'on' },
-  { key: 'event-threads', type: 'int', default: '2', min: 1, max: 32 },
+  // Not set: none but the loop's (docs/rpc.md, "Event threads").
+  { key: 'event-threads', type: 'int', min: 1, max: 32 },
   { key: 'testing.old-protocol', type: 'bool', default: 'off' },
   { key: 'strict-locks', type: 'bool', default: 'off' },
   { key: ['transport.tcp-user-timeout'], type: 'time', default: '0' },

@@ -31,7 +31,8 @@ export const options: readonly OptionSpec[] = [
   { key: 'gid-timeout', type: 'time', default: '300' },
   { key: 'dynamic-auth', type: 'bool', default: 'on' },
   { key: 'strict-auth-accept', type: 'bool', default: 'off' },
-  { key: 'event-threads', type: 'int', default: '2', min: 1, max: 1024 },
+  // Not set: none but the loop's (docs/rpc.md, "Event threads").
+  { key: 'event-threads', type: 'int', min: 1, max: 1024 },
   { key: 'statedump-path', type: 'path', default: '/var/run/gluster' },
   { key: 'auth-path', type: 'any' },
   { key: 'volume-id', type: 'any' },

@@ -1,4 +1,4 @@
-import { ClientPid, type ConnectedClient, type Frame, FopError, Errno, GfEvent, type OptionValues, type Platform, type SocketOptions, type StatedumpWriter, type Upcall, Xlator, type XlatorContext } from '@glusterts/libglusterfs';
+import { ClientPid, type ConnectedClient, type Frame, FopError, Errno, GfEvent, type OptionValues, type Platform, type SocketOptions, type StatedumpWriter, type Upcall, Xlator, type XlatorContext, applyEventThreads } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcConnection, RpcServer } from '@glusterts/rpc-xdr';
 import type { AuthOptions } from './authentication.js';
 import { BrickClient } from './brick-client.js';
@@ -37,6 +37,7 @@ export class ServerXlator extends Xlator {
       onDisconnect: (connection) => this.#disconnected(connection),
     });
     this.#rpc = rpc;
+    this.#setEventThreads();
     const state = this.#state();
     rpc.register(handshakeService(state));
     rpc.register({ ...Glusterfs4.program, handlers: { ...entryFops(state), ...inodeFops(state) } });
@@ -49,6 +50,7 @@ export class ServerXlator extends Xlator {
   }
 
   override async fini(): Promise<void> {
+    applyEventThreads(this, this.#platform.network, 1, this.log);
     await this.#rpc?.close();
   }
 
@@ -67,7 +69,12 @@ export class ServerXlator extends Xlator {
     this.options = options;
     this.graph.inodeTable.lruLimit = options.number('inode-lru-limit');
     if (this.#rpc) this.#rpc.allowInsecure = options.bool('rpc-auth-allow-insecure');
+    this.#setEventThreads();
     revokeLocalFiles(this.#clients.values());
+  }
+
+  #setEventThreads(): void {
+    applyEventThreads(this, this.#platform.network, this.options.get('event-threads'), this.log);
   }
 
   override dump(writer: StatedumpWriter): void {

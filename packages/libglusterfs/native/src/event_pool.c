@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "bulk_threads.h"
 #include "ping_answer.h"
 #include "rpc_payload.h"
 
@@ -32,13 +33,17 @@
 #define PEEK_MAX (8u << 20)
 // Descriptors of a connection that have come and that nobody has taken yet; with more it is closed.
 #define DESCRIPTORS_MAX 64
+// In the epoll set, in place of an id: threads have ended jobs.
+#define BULK_READY UINT32_MAX
 
-enum kind { FREE = 0, CONNECTING, STREAM, LISTENER, WATCHED };
+// CLOSING: closed but for what a thread still does with it.
+enum kind { FREE = 0, CONNECTING, STREAM, LISTENER, WATCHED, CLOSING };
 
 struct connection {
   enum kind kind;
   int fd;
   int paused;
+  uint32_t watched_for;  // events of the epoll set
   // What a writev has left to send, and how many bytes of it have been sent since.
   struct iovec *rest;
   int rest_count, rest_at;
@@ -66,6 +71,12 @@ struct connection {
   uint32_t page_length;
   struct read_calls reads;
   struct answered_pings answered;
+  // Large payloads that are with a thread: the rest of the page, and `rest`.
+  struct bulk_socket *bulk;
+  uint8_t bulk_receiving, bulk_sending;
+  uint8_t unwatched;  // out of the epoll set
+  uint8_t abandoned;  // CLOSING: by the caller
+  int close_error;    // CLOSING: by us
   // WATCHED: another's fd, that only wakes us.
   watch_ready ready;
   void *ready_context;
@@ -79,6 +90,7 @@ struct event_pool {
   int free_count;
   page_source source;
   void *context;
+  bulk_threads *bulk;  // NULL until threads are asked for
   struct event *events;
   size_t event_count, event_capacity;
   uint8_t *bytes;
@@ -124,8 +136,8 @@ static int new_id(event_pool *pool) {
 
 static uint32_t interest(const struct connection *c) {
   if (c->kind == CONNECTING) return EPOLLOUT;
-  uint32_t events = c->paused ? 0 : EPOLLIN;
-  return c->rest ? events | EPOLLOUT : events;
+  uint32_t events = c->paused || c->bulk_receiving ? 0 : EPOLLIN;
+  return c->rest && !c->bulk_sending ? events | EPOLLOUT : events;
 }
 
 static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_options *options) {
@@ -141,7 +153,8 @@ static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_o
   socklen_t length = sizeof domain;
   c->local = kind != WATCHED && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX;
   c->options = *options;
-  struct epoll_event event = {.events = interest(c), .data.u32 = (uint32_t)id};
+  c->watched_for = interest(c);
+  struct epoll_event event = {.events = c->watched_for, .data.u32 = (uint32_t)id};
   if (epoll_ctl(pool->epfd, EPOLL_CTL_ADD, fd, &event) < 0) {
     int error = errno;
     c->kind = FREE;
@@ -153,12 +166,23 @@ static int adopt(event_pool *pool, int fd, enum kind kind, const struct socket_o
 
 static void rearm(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
-  struct epoll_event event = {.events = interest(c), .data.u32 = (uint32_t)id};
-  epoll_ctl(pool->epfd, EPOLL_CTL_MOD, c->fd, &event);
+  uint32_t events = interest(c);
+  if (c->unwatched ? c->bulk_receiving : events == c->watched_for) return;
+  struct epoll_event event = {.events = events, .data.u32 = (uint32_t)id};
+  epoll_ctl(pool->epfd, c->unwatched ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, c->fd, &event);
+  c->watched_for = events;
+  c->unwatched = 0;
+}
+
+// Without interest, the end of the peer would still be told, again and again.
+static void unwatch(event_pool *pool, struct connection *c) {
+  epoll_ctl(pool->epfd, EPOLL_CTL_DEL, c->fd, NULL);
+  c->unwatched = 1;
 }
 
 static void release(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
+  if (c->bulk && pool->bulk) bulk_socket_free(pool->bulk, c->bulk);
   if (c->kind == WATCHED) epoll_ctl(pool->epfd, EPOLL_CTL_DEL, c->fd, NULL);
   else close(c->fd);  // leaves the epoll set by itself: the fd has no duplicates
   free(c->head);
@@ -173,6 +197,8 @@ static void release(event_pool *pool, int id) {
 }
 
 void event_pool_free(event_pool *pool) {
+  if (pool->bulk) bulk_threads_free(pool->bulk);
+  pool->bulk = NULL;
   for (int id = 0; id < pool->capacity; id++)
     if (pool->connections[id].kind != FREE) release(pool, id);
   close(pool->epfd);
@@ -183,8 +209,23 @@ void event_pool_free(event_pool *pool) {
   free(pool);
 }
 
-void event_pool_close(event_pool *pool, int id) {
-  if (at(pool, id)) release(pool, id);
+// When a thread works for the connection: has it end soon, and 1; what is left follows in bulk_ended.
+static int begin_closing(event_pool *pool, struct connection *c) {
+  if (!c->bulk_receiving && !c->bulk_sending) return 0;
+  if (c->kind == CLOSING) return 1;
+  c->kind = CLOSING;
+  shutdown(c->fd, SHUT_RDWR);
+  if (!c->unwatched) unwatch(pool, c);
+  return 1;
+}
+
+int event_pool_close(event_pool *pool, int id) {
+  struct connection *c = at(pool, id);
+  if (!c) return 0;
+  c->abandoned = 1;
+  if (begin_closing(pool, c)) return 1;
+  release(pool, id);
+  return 0;
 }
 
 int32_t event_pool_held_page(const event_pool *pool, int id) {
@@ -276,7 +317,7 @@ void event_pool_pause(event_pool *pool, int id, int paused) {
   struct connection *c = at(pool, id);
   if (!c || c->paused == paused) return;
   c->paused = paused;
-  if (c->kind != CONNECTING) rearm(pool, id);
+  if (c->kind != CONNECTING && c->kind != CLOSING) rearm(pool, id);
 }
 
 int event_pool_take_descriptor(event_pool *pool, int id) {
@@ -321,9 +362,35 @@ static int skip_sent(struct iovec *vector, int at, int count, size_t written) {
   return at;
 }
 
+// The connection's place among the threads, if there are any.
+static struct bulk_socket *bulk_of(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  if (bulk_threads_count(pool->bulk) == 0) return NULL;
+  if (!c->bulk) c->bulk = bulk_socket_new(pool->bulk, c->fd, id);
+  return c->bulk;
+}
+
+// A gather that is worth it. Whether it was.
+static int leave_to_threads(event_pool *pool, int id, const struct iovec *vector, int count) {
+  size_t size = 0;
+  for (int i = 0; i < count; i++) size += vector[i].iov_len;
+  struct bulk_socket *bulk = size > BULK_MIN ? bulk_of(pool, id) : NULL;
+  if (!bulk) return 0;
+  struct connection *c = &pool->connections[id];
+  c->rest = malloc((size_t)count * sizeof *c->rest);
+  if (!c->rest) return 0;
+  memcpy(c->rest, vector, (size_t)count * sizeof *c->rest);
+  if (bulk_send(pool->bulk, bulk, c->rest, count) == 0) return c->bulk_sending = 1;
+  free(c->rest);
+  c->rest = NULL;
+  return 0;
+}
+
 ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count, int descriptor) {
   struct connection *c = at(pool, id);
-  ssize_t written = !c || c->kind != STREAM || c->rest || (descriptor >= 0 && !c->local) ? -EBADF : send_vector(c, vector, count, descriptor);
+  int error = !c || (c->kind != STREAM && c->kind != CLOSING) || c->rest || (descriptor >= 0 && !c->local) ? -EBADF : c->kind == CLOSING ? -EPIPE : 0;
+  if (error == 0 && descriptor < 0 && pool->bulk && leave_to_threads(pool, id, vector, count)) return 0;
+  ssize_t written = error ? error : send_vector(c, vector, count, descriptor);
   if (descriptor >= 0 && written != 0) close(descriptor);
   if (written < 0) return written;
   if (written == 0) c->rest_descriptor = descriptor;
@@ -401,9 +468,8 @@ static void next_record(struct connection *c) {
   c->total = 0;
 }
 
-// 1 when the socket took all of it. Not while the rest of another record has to follow.
-static int send_pong(struct connection *c, uint32_t xid) {
-  if (c->rest) return 0;
+// 1 when the socket took all of it. Not while the rest of another record has to follow!
+static int send_pong(const struct connection *c, uint32_t xid) {
   uint8_t reply[PING_REPLY_SIZE];
   ping_reply(reply, xid);
   int room = 0;
@@ -420,7 +486,7 @@ static int send_pong(struct connection *c, uint32_t xid) {
 static int is_answered(struct connection *c) {
   if (!c->options.answer_pings || !ping_is_call(c->head, c->head_length)) return 0;
   uint32_t xid = ping_xid(c->head);
-  return answered_pings_take(&c->answered, xid) || send_pong(c, xid);
+  return answered_pings_take(&c->answered, xid) || (!c->rest && send_pong(c, xid));
 }
 
 static int finish_record(event_pool *pool, int id) {
@@ -521,10 +587,23 @@ static int consume(event_pool *pool, int id, const uint8_t *bytes, size_t length
 }
 
 static void closed(event_pool *pool, int id, int error) {
-  struct event *event = emit(pool, EVENT_CLOSE, id);
-  event->value = error;
-  event->page = pool->connections[id].page_index;  // goes back to the pool of pages
+  struct connection *c = &pool->connections[id];
+  if (c->kind != CLOSING) c->close_error = error;
+  if (begin_closing(pool, c)) return;
+  struct event *event = emit(pool, c->abandoned ? EVENT_RELEASED : EVENT_CLOSE, id);
+  event->value = c->close_error;
+  event->page = c->page_index;  // goes back to the pool of pages
   release(pool, id);
+}
+
+// The rest of a payload's page, when it is worth it. Whether it was.
+static int leave_rest_to_threads(event_pool *pool, int id) {
+  struct connection *c = &pool->connections[id];
+  struct bulk_socket *bulk = bulk_of(pool, id);
+  if (!bulk || bulk_receive(pool->bulk, bulk, c->page + c->page_length, c->fragment_left) != 0) return 0;
+  c->bulk_receiving = 1;
+  rearm(pool, id);
+  return 1;
 }
 
 // Keeps the descriptors of a message. -1 when there are too many, or some were lost.
@@ -561,6 +640,7 @@ static void receive(event_pool *pool, int id) {
   size_t budget = BYTES_MAX;
   while (budget > 0) {
     struct connection *c = &pool->connections[id];
+    if (c->page && c->fragment_left >= BULK_MIN && pool->bulk && leave_rest_to_threads(pool, id)) return;
     struct iovec vector[2];
     int count = 0;
     size_t room = 0;
@@ -648,31 +728,99 @@ static int send_rest(event_pool *pool, int id) {
   return 0;
 }
 
+// A thread has filled the page, or found that it can't.
+static void bulk_received(event_pool *pool, int id, const struct bulk_job *job) {
+  struct connection *c = &pool->connections[id];
+  c->bulk_receiving = 0;
+  c->page_length += (uint32_t)job->moved;
+  c->fragment_left -= (uint32_t)job->moved;
+  if (c->kind == CLOSING || job->error || job->ended) return closed(pool, id, job->error);
+  c->mark_length = 0;
+  int error = finish_record(pool, id);
+  if (error) return closed(pool, id, -error);
+  // The next record has begun as a rule, and if its rest is left to a thread as well, the epoll set need not know.
+  if (!c->paused) receive(pool, id);
+  if (pool->connections[id].kind == STREAM) rearm(pool, id);
+}
+
+static void bulk_sent(event_pool *pool, int id, const struct bulk_job *job) {
+  struct connection *c = &pool->connections[id];
+  c->bulk_sending = 0;
+  free(c->rest);
+  c->rest = NULL;
+  if (c->kind == CLOSING || job->error || job->ended) return closed(pool, id, job->error);
+  emit(pool, EVENT_WRITABLE, id)->value = (int32_t)job->moved;
+}
+
+static void bulk_ended(event_pool *pool) {
+  for (struct bulk_job *job = bulk_take(pool->bulk), *next; job; job = next) {
+    next = job->next;
+    // What has been moved is counted before the job is used again.
+    struct bulk_job ended = *job;
+    if (job == &job->socket->jobs[BULK_RECEIVE]) bulk_received(pool, job->socket->id, &ended);
+    else bulk_sent(pool, job->socket->id, &ended);
+  }
+}
+
+int event_pool_set_threads(event_pool *pool, int count) {
+  if (!pool->bulk) {
+    if (count == 0) return 0;
+    pool->bulk = bulk_threads_new();
+    if (!pool->bulk) return -ENOMEM;
+    // Edge-triggered: it need not be read.
+    struct epoll_event event = {.events = EPOLLIN | EPOLLET, .data.u32 = BULK_READY};
+    if (epoll_ctl(pool->epfd, EPOLL_CTL_ADD, bulk_threads_fd(pool->bulk), &event) < 0) {
+      int error = errno;
+      bulk_threads_free(pool->bulk);
+      pool->bulk = NULL;
+      return -error;
+    }
+  }
+  return bulk_threads_set(pool->bulk, count);
+}
+
+// Whether the rest of a record has to follow what has been sent. Threads are held.
+static int is_amid_record(const struct connection *c) {
+  if (!c->bulk_sending) return c->rest != NULL;
+  const struct bulk_job *job = &c->bulk->jobs[BULK_SEND];
+  return job->state != BULK_DONE || job->at < job->count;
+}
+
 static int pong_unread(void *context, uint32_t xid) {
   struct connection *c = context;
   if (answered_pings_has(&c->answered, xid)) return 0;
   // Remembered first: a second answer would be one too many.
   if (answered_pings_add(&c->answered, xid) != 0) return -1;
-  if (send_pong(c, xid)) return 0;
+  if (!is_amid_record(c) && send_pong(c, xid)) return 0;
   answered_pings_take(&c->answered, xid);
   return -1;
+}
+
+// Threads are held.
+static void answer_unread_pings(struct connection *c) {
+  // While a thread is receiving, where the next record begins can't be told.
+  const struct bulk_job *job = c->bulk_receiving ? &c->bulk->jobs[BULK_RECEIVE] : NULL;
+  if (job && job->state == BULK_WORKING) return;
+  int unread = 0;
+  if (ioctl(c->fd, FIONREAD, &unread) < 0 || unread < PING_CALL_SIZE) return;
+  size_t size = (unsigned)unread > PEEK_MAX ? PEEK_MAX : (size_t)unread;
+  // Where the next record begins: behind the rest of the one that is half read.
+  if (c->mark_length % 4 != 0 || (c->mark_length == 4 && !c->last_fragment)) return;
+  size_t begin = c->mark_length == 4 ? c->fragment_left - (job ? job->moved : 0) : 0;
+  uint8_t *bytes = malloc(size);
+  if (!bytes) return;
+  ssize_t got = recv(c->fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
+  if (got > 0) ping_scan(bytes, (size_t)got, begin, pong_unread, c);
+  free(bytes);
 }
 
 void event_pool_answer_pings(event_pool *pool) {
   for (int id = 0; id < pool->capacity; id++) {
     struct connection *c = &pool->connections[id];
     if (c->kind != STREAM || !c->options.answer_pings) continue;
-    int unread = 0;
-    if (ioctl(c->fd, FIONREAD, &unread) < 0 || unread < PING_CALL_SIZE) continue;
-    size_t size = (unsigned)unread > PEEK_MAX ? PEEK_MAX : (size_t)unread;
-    // Where the next record begins: behind the rest of the one that is half read.
-    if (c->mark_length % 4 != 0 || (c->mark_length == 4 && !c->last_fragment)) continue;
-    size_t begin = c->mark_length == 4 ? c->fragment_left : 0;
-    uint8_t *bytes = malloc(size);
-    if (!bytes) return;
-    ssize_t got = recv(c->fd, bytes, size, MSG_PEEK | MSG_DONTWAIT);
-    if (got > 0) ping_scan(bytes, (size_t)got, begin, pong_unread, c);
-    free(bytes);
+    if (pool->bulk) bulk_threads_hold(pool->bulk);
+    answer_unread_pings(c);
+    if (pool->bulk) bulk_threads_let_go(pool->bulk);
   }
 }
 
@@ -687,9 +835,13 @@ int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch
       count = 0;
     }
     for (int i = 0; i < count; i++) {
+      if (ready[i].data.u32 == BULK_READY) {
+        bulk_ended(pool);
+        continue;
+      }
       int id = (int)ready[i].data.u32;
       struct connection *c = at(pool, id);
-      if (!c) continue;
+      if (!c || c->unwatched) continue;
       if (c->kind == WATCHED) {
         if (!c->paused) c->ready(c->ready_context);
       } else if (c->kind == LISTENER) {
@@ -697,7 +849,12 @@ int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch
       } else if (c->kind == CONNECTING) {
         connected(pool, id);
       } else {
-        if (ready[i].events & EPOLLOUT && c->rest && send_rest(pool, id) < 0) continue;
+        if (ready[i].events & EPOLLOUT && c->rest && !c->bulk_sending && send_rest(pool, id) < 0) continue;
+        if (c->bulk_receiving) {
+          // The thread will find the peer's end.
+          if (ready[i].events & (EPOLLHUP | EPOLLERR)) unwatch(pool, c);
+          continue;
+        }
         if (ready[i].events & EPOLLIN || (ready[i].events & (EPOLLHUP | EPOLLERR) && !c->paused)) receive(pool, id);
         else if (ready[i].events & (EPOLLHUP | EPOLLERR)) closed(pool, id, ECONNRESET);
       }

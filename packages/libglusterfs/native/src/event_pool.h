@@ -18,6 +18,7 @@ enum event_type {
   EVENT_RECORD = 3,   // offset, length: in the batch's bytes; page: index of the payload's page or -1; value: payload bytes
   EVENT_WRITABLE = 4, // what was left of a writev has been sent; value: its bytes
   EVENT_CLOSE = 5,    // value: errno, 0 at the end of the stream; the id is free from now on
+  EVENT_RELEASED = 6, // after a close that returned 1: the memory is the caller's again, and so is `page`; the id is free from now on
 };
 
 struct event {
@@ -66,21 +67,24 @@ typedef void (*watch_ready)(void *context);
 int event_pool_watch(event_pool *pool, int fd, watch_ready ready, void *context);
 
 struct iovec;
-// Bytes written now, or -errno. What the socket didn't take is sent when it can be, and EVENT_WRITABLE follows when all is; until then the memory
-// has to stay, and no more may be written. `descriptor` ≥ 0 goes along with the first byte (a unix socket's only); it is the pool's from now on.
+// Bytes written now, or -errno. What the socket didn't take, or has been left to a thread, is sent when it can be, and EVENT_WRITABLE follows when all is; until
+// then the memory has to stay, and no more may be written. `descriptor` ≥ 0 goes along with the first byte (a unix socket's only); it is the pool's from now on.
 ssize_t event_pool_writev(event_pool *pool, int id, const struct iovec *vector, int count, int descriptor);
 // The first of the descriptors that came along with the bytes of this connection, the caller's from now on; -1: none.
 int event_pool_take_descriptor(event_pool *pool, int id);
 // A record that is being sent begins with these bytes: READ calls are remembered, so that their answers' payload is found.
 void event_pool_sent(event_pool *pool, int id, const uint8_t *record, size_t length);
 void event_pool_pause(event_pool *pool, int id, int paused);
-// Closes now, without an EVENT_CLOSE.
-// Ask event_pool_held_page first: that page has no owner afterwards.
-void event_pool_close(event_pool *pool, int id);
+// Closes now, without an EVENT_CLOSE. 0, or 1 when a thread still works for it: then an EVENT_RELEASED follows, soon, and till then all memory has to stay.
+// Ask event_pool_held_page first: after a 0 that page has no owner.
+int event_pool_close(event_pool *pool, int id);
 // The page that a half-received record of this connection holds, or -1.
 int32_t event_pool_held_page(const event_pool *pool, int id);
 // The socket's own fd, for getsockname and getpeername; -EBADF for an unknown id.
 int event_pool_socket(const event_pool *pool, int id);
+
+// How many threads besides the loop's move large payloads; 0, as it begins, is none. How many there are now, fewer when the system gives no more; or -errno.
+int event_pool_set_threads(event_pool *pool, int count);
 
 // Answers the pings that lie unread in the sockets of those connections whose `answer_pings` is set. From another thread, while the
 // loop's thread is known to be elsewhere.

@@ -94,6 +94,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
                            InstanceMethod<&EventPool::LocalName>("localName"),
                            InstanceMethod<&EventPool::PeerName>("peerName"),
                            InstanceMethod<&EventPool::Drive>("drive"),
+                           InstanceMethod<&EventPool::SetThreads>("setThreads"),
                            InstanceMethod<&EventPool::Ref>("ref"),
                            InstanceMethod<&EventPool::Unref>("unref"),
                        });
@@ -356,12 +357,14 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
 
   void Pause(const Napi::CallbackInfo& info) { event_pool_pause(pool_, Id(info), info[1].As<Napi::Boolean>().Value() ? 1 : 0); }
 
-  // close(id) → the page that a half-received record held, or -1
+  // close(id) → the page that a half-received record held, or -1; or -2: a thread works for it still, and EVENT_RELEASED tells when it doesn't
   Napi::Value Close(const Napi::CallbackInfo& info) {
     int32_t page = event_pool_held_page(pool_, Id(info));
-    event_pool_close(pool_, Id(info));
-    return Number(page);
+    return Number(event_pool_close(pool_, Id(info)) ? -2 : page);
   }
+
+  // setThreads(count): besides this one → how many there are now, or -errno
+  Napi::Value SetThreads(const Napi::CallbackInfo& info) { return Number(event_pool_set_threads(pool_, info[0].As<Napi::Number>().Int32Value())); }
 
   Napi::Value LocalName(const Napi::CallbackInfo& info) { return Name(info, getsockname); }
   Napi::Value PeerName(const Napi::CallbackInfo& info) { return Name(info, getpeername); }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { Errno } from '../errno.js';
 import { IoVec, type Iobuf, type IobufPool } from '../iobuf.js';
 import { LocalPathListener, askForLocalPath, isSameMachine, localPathName, splitName } from './local-path.js';
-import { type NativeEventPool, type NativeEventPoolConstructor, NativeTransport, systemError } from './native-transport.js';
+import { CLOSES_LATER, type NativeEventPool, type NativeEventPoolConstructor, NativeTransport, systemError } from './native-transport.js';
 import type { Address, Listener, Network, SocketOptions, Transport, TransportHandlers } from './network.js';
 
 const EVENT_CONNECT = 1;
@@ -11,6 +11,7 @@ const EVENT_ACCEPT = 2;
 const EVENT_RECORD = 3;
 const EVENT_WRITABLE = 4;
 const EVENT_CLOSE = 5;
+const EVENT_RELEASED = 6;
 const EVENT_INTS = 6;
 
 const RECORD_SIZE_MAX = 2 ** 30;
@@ -37,7 +38,11 @@ export class NativeNetwork implements Network {
   readonly #pageIndex = new Int32Array(1);
   #dirty: NativeTransport[] = [];
   /** Closed while a batch is handled: their ids may not be reused before it ends, for later events of it still name them. */
-  readonly #closing = new Set<number>();
+  readonly #closing = new Map<number, NativeTransport>();
+  /** Closed, but a thread still works for them. */
+  readonly #lingering = new Map<number, NativeTransport>();
+  /** What each of those who ask for threads asks for. */
+  readonly #threadsAsked = new Map<object, number>();
   #inBatch = false;
   #flushScheduled = false;
   #devices = 0;
@@ -49,7 +54,7 @@ export class NativeNetwork implements Network {
       (events, count, bytes, offset) => this.#batch(events, count, bytes, offset),
       () => {
         this.#inBatch = false;
-        for (const id of this.#closing) this.#close(id);
+        for (const [id, transport] of this.#closing) this.#close(id, transport);
         this.#closing.clear();
         this.#flush();
       },
@@ -201,17 +206,31 @@ export class NativeNetwork implements Network {
     this.#askable.get(transport)?.remove(transport);
     this.#askable.delete(transport);
     for (const id of transport.ids) {
-      if (this.#connections.get(id) !== transport) continue;
+      if (this.#connections.get(id) !== transport) {
+        transport.released();
+        continue;
+      }
       this.#connections.delete(id);
-      if (this.#inBatch) this.#closing.add(id);
-      else this.#close(id);
+      if (this.#inBatch) this.#closing.set(id, transport);
+      else this.#close(id, transport);
     }
     this.#countRef();
   }
 
-  #close(id: number): void {
+  #close(id: number, transport: NativeTransport): void {
     const page = this.#pool.close(id);
+    if (page === CLOSES_LATER) {
+      this.#lingering.set(id, transport);
+      return;
+    }
     if (page >= 0) this.#takePage(page)?.unref();
+    transport.released();
+  }
+
+  setEventThreads(owner: object, count: number): number {
+    if (count > 1) this.#threadsAsked.set(owner, count);
+    else this.#threadsAsked.delete(owner);
+    return 1 + Math.max(0, this.#pool.setThreads(Math.max(1, ...this.#threadsAsked.values()) - 1));
   }
 
   #markDirty(transport: NativeTransport): void {
@@ -279,12 +298,17 @@ export class NativeNetwork implements Network {
         this.#connections.get(id)?.writable(value);
       } else if (type === EVENT_CLOSE) {
         if (page >= 0) this.#takePage(page)?.unref();
+        this.#closing.get(id)?.released();
         this.#closing.delete(id);
         const transport = this.#connections.get(id);
         this.#connections.delete(id);
         this.#countRef();
         if (value === 0 && transport?.isIdle(id)) transport.id = -1;
         else transport?.closed(value === 0 ? undefined : systemError(value, 'read'), id);
+      } else if (type === EVENT_RELEASED) {
+        if (page >= 0) this.#takePage(page)?.unref();
+        this.#lingering.get(id)?.released();
+        this.#lingering.delete(id);
       }
     }
   }

@@ -12,10 +12,12 @@ export interface NativeEventPool {
   peerUid(id: number): number;
   noteRead(id: number, header: Uint8Array): void;
   pause(id: number, paused: boolean): void;
+  /** The page that it held, -1 for none, or {@link CLOSES_LATER}. */
   close(id: number): number;
   localName(id: number): string;
   peerName(id: number): string;
   drive(): number;
+  setThreads(count: number): number;
   ref(): void;
   unref(): void;
 }
@@ -27,6 +29,9 @@ export type NativeEventPoolConstructor = new (
   allocPage: (size: number) => Uint8Array | undefined,
   pageIndex: Int32Array,
 ) => NativeEventPool;
+
+/** A thread works for the connection still: `EVENT_RELEASED` tells when its memory is free, and its id. */
+export const CLOSES_LATER = -2;
 
 /** Above this many queued bytes `onDrain` is owed once the queue is below a quarter of it. */
 const HIGH_WATER_BYTES = 4 << 20;
@@ -107,6 +112,8 @@ export class NativeTransport implements Transport {
   #waiting = false;
   #drainOwed = false;
   #ending = false;
+  /** Of a transport that is over: sockets that the pool still has. */
+  #sockets = 0;
   #local = '';
   #peer = '';
   queuedBytes = 0;
@@ -257,7 +264,9 @@ export class NativeTransport implements Transport {
     this.flush();
   }
 
-  /** The first of the queue: so much that the pages are let go of in time. */
+  /**
+   * The first of the queue: so much that the pages are let go of in time, and whole records, for between two gathers the pool may answer a ping.
+   */
   #gather(): readonly Uint8Array[] {
     const next = this.#leaving[0];
     // A descriptor's record goes alone, and nothing before it goes along.
@@ -265,8 +274,32 @@ export class NativeTransport implements Transport {
     if (end === this.#queue.length && this.queuedBytes <= GATHER_BYTES_MAX && end <= GATHER_MAX) return this.#queue;
     let bytes = 0;
     let count = 0;
-    while (count < end && count < GATHER_MAX && bytes < GATHER_BYTES_MAX) bytes += this.#queue[count++]?.length ?? 0;
+    while (count < end && bytes < GATHER_BYTES_MAX) {
+      const [buffers, length] = this.#recordAt(count);
+      if (count > 0 && count + buffers > GATHER_MAX) break;
+      count += buffers;
+      bytes += length;
+    }
+    if (count > GATHER_MAX) count = this.#joinFirst(count);
     return this.#queue.slice(0, count);
+  }
+
+  /** How many buffers of the queue the record that begins at `index` takes, and bytes. */
+  #recordAt(index: number): [number, number] {
+    const mark = this.#queue[index] ?? new Uint8Array(4);
+    const length = 4 + (new DataView(mark.buffer, mark.byteOffset).getUint32(0) & ~MARK_LAST);
+    let bytes = 0;
+    let buffers = 0;
+    while (bytes < length && index + buffers < this.#queue.length) bytes += this.#queue[index + buffers++]?.length ?? 0;
+    return [buffers, bytes];
+  }
+
+  /** Makes one piece of the first `count` buffers, which are too many for a gather. How many there are then. */
+  #joinFirst(count: number): number {
+    const piece = Buffer.concat(this.#queue.slice(0, count));
+    this.#queue.splice(0, count, piece);
+    this.#buffersSent += count - 1;
+    return 1;
   }
 
   #sent(count: number): void {
@@ -312,13 +345,23 @@ export class NativeTransport implements Transport {
   #drop(): void {
     this.destroyed = true;
     this.connected = false;
-    this.#queue = [];
     this.queuedBytes = 0;
-    for (const { payload } of this.#held.splice(0)) payload.unref();
     for (const { descriptor } of this.#leaving.splice(0)) closeSync(descriptor);
     for (const descriptor of this.#arrived.values()) closeSync(descriptor);
     this.#arrived.clear();
     this.claim = undefined;
-    if (this.ids.length > 0) this.#forget(this);
+    this.#sockets = this.ids.length;
+    if (this.#sockets > 0) this.#forget(this);
+    else this.#letGo();
+  }
+
+  /** The pool has let go of one of the sockets. Until the last one the pool may send from what is queued. */
+  released(): void {
+    if (--this.#sockets === 0) this.#letGo();
+  }
+
+  #letGo(): void {
+    this.#queue = [];
+    for (const { payload } of this.#held.splice(0)) payload.unref();
   }
 }

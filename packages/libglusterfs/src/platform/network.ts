@@ -93,6 +93,12 @@ export interface Listener {
 }
 
 export interface Network {
+  /**
+   * How many threads `owner` wants for the sockets of all (GlusterFS's event-threads): the loop's own, and others that move large payloads. The most
+   * that any owner wants is what there will be; 1 is to want none, and gives up what was wanted before. Returns how many there are, the loop's among
+   * them: fewer when the system has no more. Absent: it never has another.
+   */
+  setEventThreads?(owner: object, count: number): number;
   connect(address: Address, handlers: TransportHandlers, options?: SocketOptions): Transport;
   /** Resolves when the socket listens. `accept` gives each new connection its handlers. Errors carry errno (EADDRINUSE …). */
   listen(address: Address, accept: (transport: Transport) => TransportHandlers, options?: SocketOptions): Promise<Listener>;
