@@ -57,6 +57,7 @@ export * from './platform/host-name.js';
 export * from './platform/mallinfo.js';
 export * from './platform/native.js';
 export { NativeNetwork } from './platform/native-network.js';
+export { shareArena } from './platform/shared-arena.js';
 export type { NativeEventPool, NativeEventPoolConstructor } from './platform/native-transport.js';
 export { CHUNK_SIZE, type ReedSolomon } from './reed-solomon/codec.js';
 export { reedSolomon, reedSolomons } from './reed-solomon/native-codec.js';

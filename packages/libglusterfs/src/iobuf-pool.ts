@@ -9,17 +9,22 @@ export const IOBUF_CLASSES: readonly { readonly size: number; readonly count: nu
 /** Bytes of idle arenas that a size class keeps for the next burst: to make one costs page faults, and a collection of the old one. */
 export const SPARE_BYTES_MAX = 16 << 20;
 
-/** Where arenas come from: page-aligned memory of the addon, or plain ArrayBuffers. */
-export type ArenaSource = (bytes: number) => ArrayBuffer;
+/** Where arenas come from: page-aligned memory of the addon, or plain ArrayBuffers. The size of their pages is 0 for memory that isn't pooled. */
+export type ArenaSource = (bytes: number, pageSize: number) => ArrayBuffer;
 
 /** Gives the pages of an arena back to the kernel; the arena stays, and holds zeros. */
 export type PageDropper = (memory: ArrayBuffer) => void;
+
+/** Hears of an arena whose pages will not be handed out any more. */
+export type ArenaEnd = (memory: ArrayBuffer) => void;
 
 interface Arena {
   readonly class: SizeClass;
   readonly memory: ArrayBuffer;
   readonly free: Page[];
   out: number;
+  /** Its pages are not handed out again. */
+  retired: boolean;
 }
 
 class Page implements Iobuf {
@@ -42,6 +47,10 @@ class Page implements Iobuf {
   unref(): void {
     if (this.refs <= 0) throw new Error('an iobuf was released twice');
     if (--this.refs === 0) this.#pool.release(this, this.#arena);
+  }
+
+  retire(): void {
+    this.#pool.retire(this.#arena);
   }
 }
 
@@ -70,14 +79,16 @@ class SizeClass {
 export class ArenaIobufPool implements IobufPool {
   readonly #source: ArenaSource;
   readonly #drop: PageDropper | undefined;
+  readonly #ended: ArenaEnd;
   readonly #classes = IOBUF_CLASSES.map(({ size, count }) => new SizeClass(size, count));
   active = 0;
   /** Requests over the largest class: plain memory, for which nothing is pooled. */
   misses = 0;
 
-  constructor(source: ArenaSource = (bytes) => new ArrayBuffer(bytes), drop?: PageDropper) {
+  constructor(source: ArenaSource = (bytes) => new ArrayBuffer(bytes), drop?: PageDropper, ended: ArenaEnd = () => undefined) {
     this.#source = source;
     this.#drop = drop;
+    this.#ended = ended;
   }
 
   get(size: number): Iobuf {
@@ -95,6 +106,10 @@ export class ArenaIobufPool implements IobufPool {
     this.active--;
     arena.out--;
     arena.class.out--;
+    if (arena.retired) {
+      if (arena.out === 0) this.#ended(arena.memory);
+      return;
+    }
     arena.free.push(page);
     const { open, arenas } = arena.class;
     if (arena.free.length === 1) open.push(arena);
@@ -103,7 +118,25 @@ export class ArenaIobufPool implements IobufPool {
     if (idle > 0 && (idle + 1) * size * count > SPARE_BYTES_MAX) {
       arenas.delete(arena);
       open.splice(open.indexOf(arena), 1);
+      this.#ended(arena.memory);
     } else arena.class.idle++;
+  }
+
+  /** No page of this arena is handed out again; it goes with the last of those that are out. */
+  retire(arena: Arena): void {
+    if (arena.retired) return;
+    arena.retired = true;
+    const { arenas, open } = arena.class;
+    arenas.delete(arena);
+    if (arena.free.length > 0) open.splice(open.indexOf(arena), 1);
+    if (arena.out > 0) return;
+    arena.class.idle--;
+    this.#ended(arena.memory);
+  }
+
+  /** Retires all arenas whose pages have at least so many bytes: the source makes others now. */
+  renew(pageSizeMin: number): void {
+    for (const sizeClass of this.#classes) if (sizeClass.size >= pageSizeMin) for (const arena of sizeClass.arenas) this.retire(arena);
   }
 
   trim(): void {
@@ -115,6 +148,7 @@ export class ArenaIobufPool implements IobufPool {
         sizeClass.arenas.delete(arena);
         sizeClass.open.splice(sizeClass.open.indexOf(arena), 1);
         sizeClass.idle--;
+        this.#ended(arena.memory);
       }
     }
   }
@@ -138,8 +172,8 @@ export class ArenaIobufPool implements IobufPool {
   }
 
   #newArena(sizeClass: SizeClass): Arena {
-    const memory = this.#source(sizeClass.size * sizeClass.count);
-    const arena: Arena = { class: sizeClass, memory, free: [], out: 0 };
+    const memory = this.#source(sizeClass.size * sizeClass.count, sizeClass.size);
+    const arena: Arena = { class: sizeClass, memory, free: [], out: 0, retired: false };
     for (let i = sizeClass.count - 1; i >= 0; i--) arena.free.push(new Page(new Uint8Array(memory, i * sizeClass.size, sizeClass.size), arena, this));
     sizeClass.arenas.add(arena);
     return arena;
@@ -150,7 +184,7 @@ export class ArenaIobufPool implements IobufPool {
     let refs = 1;
     this.active++;
     return {
-      memory: new Uint8Array(this.#source(size)),
+      memory: new Uint8Array(this.#source(size, 0)),
       ref: () => {
         if (refs <= 0) throw new Error('a free iobuf was referenced');
         refs++;

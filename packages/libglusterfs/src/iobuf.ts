@@ -6,6 +6,8 @@ export interface Iobuf {
   readonly memory: Uint8Array;
   ref(): void;
   unref(): void;
+  /** Another process may go on reading it: it is not handed out again. */
+  retire?(): void;
 }
 
 /** Where payload memory comes from. See docs/architecture.md, "iobuf ownership". */

@@ -150,7 +150,7 @@ describe.skipIf(missing !== undefined)('the local path', () => {
       const path = localPathName(address.port).toString('latin1');
       connected.push(network.connect({ path }, { onConnect: resolve, onRecord: (record) => void nonces.push(Buffer.concat(record.chunks)), onClose: () => undefined }));
     });
-    thief.send(Buffer.concat([Buffer.from('glusterts local path 1\0'), Buffer.from(victim.local)]));
+    thief.send(Buffer.concat([Buffer.from('glusterts local path 2\0'), Buffer.from(victim.local)]));
     await expect.poll(() => nonces.length).toBe(1);
     // The victim's own records go on by TCP, and the thief is thrown out at the first.
     expect((await ask(victim, Buffer.from('mine'))).toString()).toBe('mine');
@@ -167,9 +167,9 @@ describe.skipIf(missing !== undefined)('the local path', () => {
       const path = localPathName(address.port).toString('latin1');
       connected.push(network.connect({ path }, { onConnect: resolve, onRecord: (record) => void nonces.push(Buffer.concat(record.chunks)), onClose: () => undefined }));
     });
-    side.send(Buffer.concat([Buffer.from('glusterts local path 1\0'), Buffer.from(`127.0.0.1:${socket.localPort ?? 0}`)]));
+    side.send(Buffer.concat([Buffer.from('glusterts local path 2\0'), Buffer.from(`127.0.0.1:${socket.localPort ?? 0}`)]));
     await expect.poll(() => nonces.length).toBe(1);
-    const claim = Buffer.concat([Buffer.from('glusterts local claim 1\0'), Buffer.alloc(16)]);
+    const claim = Buffer.concat([Buffer.from('glusterts local claim 2\0'), Buffer.alloc(16)]);
     const mark = Buffer.alloc(4);
     mark.writeUInt32BE((0x80000000 | claim.length) >>> 0);
     const ended = new Promise((resolve) => socket.once('close', resolve));

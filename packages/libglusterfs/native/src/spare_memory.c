@@ -12,4 +12,7 @@ void spare_memory_trim_malloc(void) {
 #endif
 }
 
-void spare_memory_drop(void *memory, size_t size) { madvise(memory, size, MADV_DONTNEED); }
+void spare_memory_drop(void *memory, size_t size) {
+  // Shared memory is only given back when it is taken out of its file.
+  if (madvise(memory, size, MADV_REMOVE) < 0) madvise(memory, size, MADV_DONTNEED);
+}

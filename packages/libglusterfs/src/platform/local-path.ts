@@ -12,9 +12,9 @@ import type { Transport, TransportHandlers } from './network.js';
  * Nothing else is sent before, so nothing can overtake.
  */
 
-const HELLO = Buffer.from('glusterts local path 1\0');
-const CLAIM = Buffer.from('glusterts local claim 1\0');
-const DONE = Buffer.from('glusterts local done 1\0');
+const HELLO = Buffer.from('glusterts local path 2\0');
+const CLAIM = Buffer.from('glusterts local claim 2\0');
+const DONE = Buffer.from('glusterts local done 2\0');
 const NONCE_BYTES = 16;
 /** How long the other side may take. */
 export const LOCAL_PATH_TIMEOUT_MS = 2000;
@@ -73,7 +73,7 @@ export function askForLocalPath(owner: NativeTransport, side: NativeTransport, s
         state = 'claimed';
         owner.send(Buffer.concat([CLAIM, bytes]));
       } else if (state === 'claimed' && bytes.equals(DONE)) {
-        owner.adopt(side);
+        owner.adopt(side, 'lends');
         settle();
       } else giveUp();
     },
@@ -137,7 +137,7 @@ export class LocalPathListener {
       const bytes = contents(record);
       if (!timingSafeEqual(bytes, claim)) return owner.destroy(new Error('a wrong claim to a local path'));
       side.send(DONE);
-      owner.adopt(side);
+      owner.adopt(side, 'borrows');
     };
     side.send(nonce);
   }

@@ -46,8 +46,12 @@ export class NativeNetwork implements Network {
   #inBatch = false;
   #flushScheduled = false;
   #devices = 0;
+  /** Told when the first connection lends its payloads. */
+  readonly #lending: () => void;
 
-  constructor(EventPool: NativeEventPoolConstructor, iobufs: IobufPool, tls: Network) {
+  /** @param lending called when payloads had better lie in memory that can be shared */
+  constructor(EventPool: NativeEventPoolConstructor, iobufs: IobufPool, tls: Network, lending: () => void = () => undefined) {
+    this.#lending = lending;
     this.#iobufs = iobufs;
     this.#tls = tls;
     this.#pool = new EventPool(
@@ -142,7 +146,10 @@ export class NativeNetwork implements Network {
   }
 
   #transport(handlers: TransportHandlers): NativeTransport {
-    return new NativeTransport(this.#pool, handlers, (dirty) => this.#markDirty(dirty), (closed) => this.#forget(closed), (adopter, id) => this.#connections.set(id, adopter));
+    return new NativeTransport(this.#pool, handlers, (dirty) => this.#markDirty(dirty), (closed) => this.#forget(closed), (adopter, id, part) => {
+      this.#connections.set(id, adopter);
+      if (part === 'lends' && adopter.passesDescriptors) this.#lending();
+    });
   }
 
   /** A name that is taken is another's, on another address with the same port: this one does without. */

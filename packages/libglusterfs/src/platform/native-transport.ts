@@ -1,7 +1,9 @@
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { errnoName } from '../errno.js';
 import type { IoVec } from '../iobuf.js';
+import { Borrower, LOAN_BYTES_MIN, Lender, LocalRecord, localRecord } from './lent-payload.js';
 import type { Transport, TransportHandlers } from './network.js';
+import { canShareMemory } from './shared-arena.js';
 
 /** The addon's pool (native/src/event_pool_binding.cc). Ids are small integers; results are ids or -errno. */
 export interface NativeEventPool {
@@ -43,8 +45,6 @@ const GATHER_BYTES_MAX = 4 << 20;
 const NONE = -1;
 const MARK_SLAB_BYTES = 16384;
 const MARK_LAST = 0x80000000;
-/** In place of an RPC message's type, in a record that is for the transport at the other end: its first four bytes are the number of a descriptor. */
-const DESCRIPTOR_RECORD = 0x474c4644;
 /** Descriptors that have come and that nobody has taken; the first of more are closed. */
 const DESCRIPTORS_MAX = 64;
 
@@ -73,8 +73,8 @@ function isReadCall(header: Uint8Array): boolean {
 }
 
 /** Neither CALL nor REPLY. */
-function isDescriptor(record: Uint8Array | undefined): boolean {
-  return record?.length === 8 && record[4] === DESCRIPTOR_RECORD >>> 24;
+function isLocal(head: Uint8Array): boolean {
+  return head.length >= 8 && head[4] === LocalRecord.DESCRIPTOR >>> 24;
 }
 
 /**
@@ -94,7 +94,7 @@ export class NativeTransport implements Transport {
   readonly #pool: NativeEventPool;
   readonly #markDirty: (transport: NativeTransport) => void;
   readonly #forget: (transport: NativeTransport) => void;
-  readonly #adopted: (transport: NativeTransport, id: number) => void;
+  readonly #adopted: (transport: NativeTransport, id: number, part: 'lends' | 'borrows') => void;
   #queue: Uint8Array[] = [];
   /** Payloads and the queue position (in buffers, counted since the beginning) after which they are done with. */
   #held: { end: number; payload: IoVec }[] = [];
@@ -108,6 +108,8 @@ export class NativeTransport implements Transport {
   readonly #arrived = new Map<number, number>();
   #descriptorsPassed = 0;
   #passesDescriptors = false;
+  #lender: Lender | undefined;
+  #borrower: Borrower | undefined;
   #dirty = false;
   #waiting = false;
   #drainOwed = false;
@@ -118,7 +120,7 @@ export class NativeTransport implements Transport {
   #peer = '';
   queuedBytes = 0;
 
-  constructor(pool: NativeEventPool, handlers: TransportHandlers, markDirty: (transport: NativeTransport) => void, forget: (transport: NativeTransport) => void, adopted: (transport: NativeTransport, id: number) => void) {
+  constructor(pool: NativeEventPool, handlers: TransportHandlers, markDirty: (transport: NativeTransport) => void, forget: (transport: NativeTransport) => void, adopted: (transport: NativeTransport, id: number, part: 'lends' | 'borrows') => void) {
     this.#pool = pool;
     this.handlers = handlers;
     this.#markDirty = markDirty;
@@ -153,15 +155,20 @@ export class NativeTransport implements Transport {
   }
 
   /**
-   * Takes over the socket of another transport, which is no transport any more. What that still had to send goes first, and has to be little.
+   * Takes over the socket of another transport, which is no transport any more. What that still had to send goes first, and has to be little. From now
+   * on this side lends its large payloads, or borrows the other's.
    */
-  adopt(side: NativeTransport): void {
+  adopt(side: NativeTransport, part: 'lends' | 'borrows'): void {
     side.flush();
     this.#route = side.id;
     side.id = side.#route = -1;
     side.#drop();
     this.#passesDescriptors = this.#pool.peerUid(this.#route) === process.getuid?.();
-    this.#adopted(this, this.#route);
+    if (this.#passesDescriptors && canShareMemory) {
+      if (part === 'lends') this.#lender = new Lender((record, descriptor) => this.#sendWith(record, descriptor));
+      else this.#borrower = new Borrower((record) => this.send(record));
+    }
+    this.#adopted(this, this.#route, part);
   }
 
   /** Records pass through a unix socket, and both ends are processes of one user. */
@@ -176,11 +183,15 @@ export class NativeTransport implements Transport {
       return number;
     }
     this.#leaving.push({ at: this.#buffersQueued, descriptor });
-    const record = Buffer.allocUnsafe(8);
-    record.writeUInt32BE(number, 0);
-    record.writeUInt32BE(DESCRIPTOR_RECORD, 4);
-    this.send(record);
+    this.send(localRecord(number, LocalRecord.DESCRIPTOR));
     return number;
+  }
+
+  /** @param descriptor goes along, and stays its owner's */
+  #sendWith(record: Buffer, descriptor: number | undefined): void {
+    // Opened once more, since it is closed when it has been sent.
+    if (descriptor !== undefined) this.#leaving.push({ at: this.#buffersQueued, descriptor: openSync(`/proc/self/fd/${descriptor}`, 'r+') });
+    this.send(record);
   }
 
   takeDescriptor(number: number): number | undefined {
@@ -189,11 +200,34 @@ export class NativeTransport implements Transport {
     return descriptor;
   }
 
-  #descriptorArrived(record: IoVec): void {
-    const number = record.chunks[0] ? Buffer.from(record.chunks[0]).readUInt32BE() : 0;
-    record.unref();
+  /** A record from the transport at the other end. Throws what is wrong with it. */
+  #localReceived(record: Buffer): void {
+    const number = record.readUInt32BE(0);
+    switch (record.readUInt32BE(4)) {
+      case LocalRecord.DESCRIPTOR:
+        return this.#descriptorArrived(number, this.#nextDescriptor());
+      case LocalRecord.ARENA:
+        return this.#borrower?.arena(record, this.#nextDescriptor());
+      case LocalRecord.GONE:
+        return this.#borrower?.gone(number);
+      case LocalRecord.LOAN:
+        if (!this.#borrower) throw new Error('a loan to who did not ask');
+        return this.handlers.onRecord(this.#borrower.loan(record), this);
+      case LocalRecord.DONE:
+        if (this.#lender?.returned(number) !== true) throw new Error('a loan was given back that is none');
+        return;
+      default:
+        throw new Error('a record of an unknown kind');
+    }
+  }
+
+  #nextDescriptor(): number {
     const descriptor = this.#pool.takeDescriptor(this.#route);
-    if (descriptor < 0) return this.destroy(new Error('a descriptor was announced, and none came'));
+    if (descriptor < 0) throw new Error('a descriptor was announced, and none came');
+    return descriptor;
+  }
+
+  #descriptorArrived(number: number, descriptor: number): void {
     this.#arrived.set(number, descriptor);
     if (this.#arrived.size <= DESCRIPTORS_MAX) return;
     for (const [oldest, unwanted] of this.#arrived) {
@@ -204,16 +238,27 @@ export class NativeTransport implements Transport {
   }
 
   received(record: IoVec): void {
-    if (this.#passesDescriptors && isDescriptor(record.chunks[0])) return this.#descriptorArrived(record);
+    const [head] = record.chunks;
+    if (this.#passesDescriptors && head !== undefined && isLocal(head) && record.chunks.length === 1) {
+      try {
+        this.#localReceived(Buffer.from(head.buffer, head.byteOffset, head.length));
+      } catch (error) {
+        this.destroy(error instanceof Error ? error : undefined);
+      }
+      return;
+    }
     if (this.claim) this.claim(record);
     else this.handlers.onRecord(record, this);
   }
 
   send(header: Uint8Array, payload?: IoVec): void {
     if (!this.connected || this.destroyed || this.#ending) return;
-    const length = header.length + (payload?.size ?? 0);
-    this.#queue.push(recordMark(length), header);
-    this.#buffersQueued += 2;
+    const loan = payload !== undefined && payload.size >= LOAN_BYTES_MIN ? this.#lender?.lend(payload) : undefined;
+    if (loan) payload = undefined;
+    const length = (loan?.length ?? 0) + header.length + (payload?.size ?? 0);
+    if (loan) this.#queue.push(recordMark(length), loan, header);
+    else this.#queue.push(recordMark(length), header);
+    this.#buffersQueued += loan ? 3 : 2;
     if (payload && payload.size > 0) {
       for (const chunk of payload.chunks) if (chunk.length > 0) this.#buffersQueued = this.#buffersQueued + (this.#queue.push(chunk), 1);
       if (payload.bufs.length > 0) this.#held.push({ end: this.#buffersQueued, payload: payload.ref() });
@@ -349,6 +394,8 @@ export class NativeTransport implements Transport {
     for (const { descriptor } of this.#leaving.splice(0)) closeSync(descriptor);
     for (const descriptor of this.#arrived.values()) closeSync(descriptor);
     this.#arrived.clear();
+    this.#lender?.end();
+    this.#lender = this.#borrower = undefined;
     this.claim = undefined;
     this.#sockets = this.ids.length;
     if (this.#sockets > 0) this.#forget(this);

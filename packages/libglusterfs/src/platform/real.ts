@@ -13,12 +13,15 @@ import { loadNative } from './native.js';
 import type { Network } from './network.js';
 import type { Clock, Platform, Random, Timer, Timers } from './platform.js';
 import { createPortableNetwork } from './portable-network.js';
+import { shareArena, sharedArenaOf } from './shared-arena.js';
 
 const MS_PER_SEC = 1000;
 const NS_PER_MS = 1_000_000;
 const NS_PER_SEC = 1_000_000_000;
 /** The longest delay that Node's timers take; longer ones are set in pieces. */
 const DELAY_MAX_MS = 2 ** 31 - 1;
+/** Pages of this size and larger lie in memory that can be shared, once somebody wants that. */
+const SHARED_PAGE_MIN = 32 << 10;
 
 const clock: Clock = {
   wall: () => performance.timeOrigin + performance.now(),
@@ -100,10 +103,19 @@ const random: Random = {
 export function createPlatform(options: { readonly daemon?: boolean } = {}): Platform {
   const arenas = loadNative<{ mapArena(size: number): ArrayBuffer }>('mapArena');
   const pages = arenas && loadNative<{ dropPages(memory: ArrayBuffer): void }>('dropPages');
-  const iobufs = new ArenaIobufPool(arenas && ((bytes) => arenas.mapArena(bytes)), pages && ((memory) => pages.dropPages(memory)));
+  let lending = false;
+  const iobufs = new ArenaIobufPool(
+    arenas && ((bytes, pageSize) => (lending && pageSize >= SHARED_PAGE_MIN ? shareArena(bytes) : undefined) ?? arenas.mapArena(bytes)),
+    pages && ((memory) => pages.dropPages(memory)),
+    (memory) => sharedArenaOf(memory)?.release(),
+  );
   const portable: Network = createPortableNetwork();
   const pool = loadNative<{ EventPool: NativeEventPoolConstructor }>('EventPool');
-  const native = pool && new NativeNetwork(pool.EventPool, iobufs, portable);
+  const native = pool && new NativeNetwork(pool.EventPool, iobufs, portable, () => {
+    if (lending) return;
+    lending = true;
+    iobufs.renew(SHARED_PAGE_MIN);
+  });
   if (options.daemon) native?.drive();
   return assemble({
     clock,

@@ -1,4 +1,4 @@
-import { type NativeEventPoolConstructor, NativeNetwork, type Platform, createPlatform, createPortableNetwork, loadNative } from '@glusterts/libglusterfs';
+import { ArenaIobufPool, type NativeEventPoolConstructor, NativeNetwork, type Platform, createPlatform, createPortableNetwork, loadNative, shareArena } from '@glusterts/libglusterfs';
 
 /** Time in JavaScript between the addon's entries into it and their ends, without the calls of the addon made there. */
 export interface ScriptClock {
@@ -49,5 +49,7 @@ export function clockedPlatform(): { platform: Platform; clock: ScriptClock } | 
     override noteRead = outside(super.noteRead.bind(this));
   }
   const real = createPlatform();
-  return { platform: { ...real, network: new NativeNetwork(Clocked, real.iobufs, createPortableNetwork()) }, clock };
+  // As in a mount that lends its payloads.
+  const iobufs = new ArenaIobufPool((bytes) => shareArena(bytes) ?? new ArrayBuffer(bytes));
+  return { platform: { ...real, iobufs, network: new NativeNetwork(Clocked, iobufs, createPortableNetwork()) }, clock };
 }

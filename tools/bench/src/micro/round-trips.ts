@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Address, type Bytes, Frame, Iatt, IoVec, type Logger, type Platform, ROOT_GFID, createPlatform, createPortableNetwork } from '@glusterts/libglusterfs';
+import { type Address, type Bytes, Frame, Iatt, IoVec, type Logger, type Platform, ROOT_GFID, type SocketOptions, createPlatform, createPortableNetwork } from '@glusterts/libglusterfs';
 import { Glusterfs4, RpcClient, RpcServer, decodeGfxReadRsp, encodeGfxReadRsp, serve } from '@glusterts/rpc-xdr';
 import { median } from '../statistics.js';
 import { type ScriptClock, clockedPlatform } from './clocked-network.js';
@@ -23,8 +23,10 @@ export async function roundTrips(ms: number): Promise<MicroRow[]> {
   if (native) networks.unshift(['native', native.platform, native.clock]);
   try {
     for (const [name, platform, clock] of networks) {
-      const addresses: [string, Address][] = [['unix', { path: path.join(folder, name) }], ['tcp', { host: '127.0.0.1', port: 0 }]];
-      for (const [family, address] of addresses) rows.push(...(await overOne(`${name}, ${family}`, platform, clock, address, ms)));
+      const tcp = { host: '127.0.0.1', port: 0 };
+      const addresses: [string, Address][] = [['unix', { path: path.join(folder, name) }], ['tcp', tcp]];
+      if (clock) addresses.unshift(['local path', tcp]);
+      for (const [family, address] of addresses) rows.push(...(await overOne(`${name}, ${family}`, platform, clock, address, { localPath: family === 'local path' }, ms)));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -32,11 +34,17 @@ export async function roundTrips(ms: number): Promise<MicroRow[]> {
   return rows;
 }
 
-async function overOne(name: string, platform: Platform, clock: ScriptClock | undefined, address: Address, ms: number): Promise<MicroRow[]> {
+async function overOne(name: string, platform: Platform, clock: ScriptClock | undefined, address: Address, socket: SocketOptions, ms: number): Promise<MicroRow[]> {
   const rows: MicroRow[] = [];
   const stat = new Iatt().setGfid(ROOT_GFID);
   const server = new RpcServer({ platform, log: silent, name: 'server' });
-  const payloads = new Map(SIZES.map((size) => [size, IoVec.from(Buffer.alloc(size, 'x'))]));
+  const payloads = new Map(
+    SIZES.map((size) => {
+      const page = platform.iobufs.get(size);
+      page.memory.fill(120);
+      return [size, new IoVec([page.memory.subarray(0, size)], [page])];
+    }),
+  );
   server.register({
     ...Glusterfs4.program,
     handlers: {
@@ -49,8 +57,8 @@ async function overOne(name: string, platform: Platform, clock: ScriptClock | un
       },
     },
   });
-  const listener = await server.listen(address);
-  const client = await new Promise<RpcClient>((resolve) => new RpcClient({ platform, log: silent, name: 'client', address: listener.address, onConnect: resolve }).connect());
+  const listener = await server.listen(address, socket);
+  const client = await new Promise<RpcClient>((resolve) => new RpcClient({ platform, log: silent, name: 'client', address: listener.address, socket, onConnect: resolve }).connect());
   client.auth = 'v3';
   const frame = new Frame({ pid: 4242, uid: 1000, gid: 1000, groups: [1000], lk_owner: '12345678' as Bytes });
   for (const size of SIZES) {
@@ -85,5 +93,6 @@ async function overOne(name: string, platform: Platform, clock: ScriptClock | un
   }
   client.disconnect();
   await server.close();
+  for (const payload of payloads.values()) payload.unref();
   return rows;
 }

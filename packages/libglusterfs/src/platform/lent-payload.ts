@@ -1,0 +1,176 @@
+import { IoVec, type Iobuf } from '../iobuf.js';
+import { type SharedArena, borrowArena, sharedArenaOf } from './shared-arena.js';
+
+/*
+ * Large payloads don't pass through the unix socket of a local path: who sends tells where they lie in memory that both have mapped, and doesn't use that
+ * again before the other says that it is done. These records stand among those of RPC; their second word, in place of CALL or REPLY, says what they are:
+ *   arena    its number, and its size; its descriptor comes along
+ *   loan     a number, how many pieces, for each of them arena, offset and length; then an RPC record but for its payload, which is the pieces
+ *   done     the number of a loan
+ *   gone     the number of an arena that is used no more
+ */
+export const LocalRecord = { DESCRIPTOR: 0x474c4644, ARENA: 0x474c4152, LOAN: 0x474c4c4e, DONE: 0x474c444e, GONE: 0x474c474e } as const;
+
+/** A smaller payload is copied in less time than it takes to get it back. */
+export const LOAN_BYTES_MIN = 64 << 10;
+/** Of one connection: bytes on loan. What is more goes through the socket. */
+const LENT_BYTES_MAX = 64 << 20;
+/** Of one connection: arenas that the other end has mapped. */
+const ARENAS_MAX = 64;
+const ARENA_BYTES_MAX = 16 << 20;
+const PIECES_MAX = 256;
+const HEAD_BYTES = 12;
+const PIECE_BYTES = 12;
+
+/** A record of a number, what it is, and perhaps a size. */
+export function localRecord(number: number, kind: number, size?: number): Buffer {
+  const record = Buffer.allocUnsafe(size === undefined ? 8 : 12);
+  record.writeUInt32BE(number, 0);
+  record.writeUInt32BE(kind, 4);
+  if (size !== undefined) record.writeUInt32BE(size, 8);
+  return record;
+}
+
+/** The side that lends. */
+export class Lender {
+  /** Sends a record, with a descriptor of its own if one is given. */
+  readonly #send: (record: Buffer, descriptor?: number) => void;
+  readonly #arenas = new Map<SharedArena, number>();
+  readonly #lent = new Map<number, IoVec>();
+  #lentBytes = 0;
+  #arenaNumber = 0;
+  #loanNumber = 0;
+  readonly #gone = (arena: SharedArena): void => {
+    const number = this.#arenas.get(arena);
+    this.#arenas.delete(arena);
+    if (number !== undefined) this.#send(localRecord(number, LocalRecord.GONE));
+  };
+
+  constructor(send: (record: Buffer, descriptor?: number) => void) {
+    this.#send = send;
+  }
+
+  /** Lends a payload: what has to be sent before the header in the same record. Undefined when it must go through the socket. */
+  lend(payload: IoVec): Buffer | undefined {
+    const { chunks, size } = payload;
+    if (chunks.length > PIECES_MAX || this.#lentBytes + size > LENT_BYTES_MAX) return undefined;
+    const head = Buffer.allocUnsafe(HEAD_BYTES + chunks.length * PIECE_BYTES);
+    let at = HEAD_BYTES;
+    for (const chunk of chunks) {
+      const arena = sharedArenaOf(chunk.buffer);
+      const number = arena && this.#numberOf(arena);
+      if (number === undefined) return undefined;
+      head.writeUInt32BE(number, at);
+      head.writeUInt32BE(chunk.byteOffset, at + 4);
+      head.writeUInt32BE(chunk.length, at + 8);
+      at += PIECE_BYTES;
+    }
+    const loan = this.#loanNumber;
+    this.#loanNumber = (loan + 1) >>> 0;
+    head.writeUInt32BE(loan, 0);
+    head.writeUInt32BE(LocalRecord.LOAN, 4);
+    head.writeUInt32BE(chunks.length, 8);
+    this.#lent.set(loan, payload.ref());
+    this.#lentBytes += size;
+    return head;
+  }
+
+  /** The number of an arena at the other end, which hears of it now if it doesn't know it. */
+  #numberOf(arena: SharedArena): number | undefined {
+    const known = this.#arenas.get(arena);
+    if (known !== undefined || arena.descriptor < 0 || this.#arenas.size >= ARENAS_MAX || arena.size > ARENA_BYTES_MAX) return known;
+    const number = this.#arenaNumber++;
+    this.#arenas.set(arena, number);
+    arena.watch(this.#gone);
+    this.#send(localRecord(number, LocalRecord.ARENA, arena.size), arena.descriptor);
+    return number;
+  }
+
+  /** The other end is done with a loan. False when there is no such loan. */
+  returned(loan: number): boolean {
+    const payload = this.#lent.get(loan);
+    if (!payload) return false;
+    this.#lent.delete(loan);
+    this.#lentBytes -= payload.size;
+    payload.unref();
+    return true;
+  }
+
+  /** The connection is over. The other process may still be reading: what is on loan then is never used again. */
+  end(): void {
+    for (const payload of this.#lent.values()) {
+      for (const buf of payload.bufs) buf.retire?.();
+      payload.unref();
+    }
+    this.#lent.clear();
+    for (const arena of this.#arenas.keys()) arena.unwatch(this.#gone);
+    this.#arenas.clear();
+  }
+}
+
+/** A borrowed payload, until its last reference is gone. */
+class Loan implements Iobuf {
+  readonly memory: Uint8Array;
+  readonly #borrower: Borrower;
+  readonly #number: number;
+  #refs = 1;
+
+  constructor(memory: Uint8Array, borrower: Borrower, number: number) {
+    this.memory = memory;
+    this.#borrower = borrower;
+    this.#number = number;
+  }
+
+  ref(): void {
+    if (this.#refs <= 0) throw new Error('a loan that was given back was referenced');
+    this.#refs++;
+  }
+
+  unref(): void {
+    if (this.#refs <= 0) throw new Error('a loan was given back twice');
+    if (--this.#refs === 0) this.#borrower.giveBack(this.#number);
+  }
+}
+
+/** The side that borrows. Its methods throw what is wrong with a record. */
+export class Borrower {
+  readonly #send: (record: Buffer) => void;
+  readonly #arenas = new Map<number, ArrayBuffer>();
+
+  constructor(send: (record: Buffer) => void) {
+    this.#send = send;
+  }
+
+  /** @param descriptor its own from now on */
+  arena(record: Buffer, descriptor: number): void {
+    const size = record.length === HEAD_BYTES ? record.readUInt32BE(8) : 0;
+    const memory = borrowArena(descriptor, Math.min(size, ARENA_BYTES_MAX));
+    if (!memory || size === 0 || size > ARENA_BYTES_MAX || this.#arenas.size >= ARENAS_MAX) throw new Error('memory that cannot be borrowed');
+    this.#arenas.set(record.readUInt32BE(0), memory);
+  }
+
+  giveBack(loan: number): void {
+    this.#send(localRecord(loan, LocalRecord.DONE));
+  }
+
+  gone(number: number): void {
+    this.#arenas.delete(number);
+  }
+
+  /** The RPC record that a loan stands for. */
+  loan(record: Buffer): IoVec {
+    const number = record.readUInt32BE(0);
+    const count = record.length < HEAD_BYTES ? 0 : record.readUInt32BE(8);
+    const end = HEAD_BYTES + count * PIECE_BYTES;
+    if (count === 0 || count > PIECES_MAX || record.length < end) throw new Error('a loan without its pieces');
+    const chunks: Uint8Array[] = [record.subarray(end)];
+    for (let at = HEAD_BYTES; at < end; at += PIECE_BYTES) {
+      const memory = this.#arenas.get(record.readUInt32BE(at));
+      const offset = record.readUInt32BE(at + 4);
+      const length = record.readUInt32BE(at + 8);
+      if (!memory || offset + length > memory.byteLength) throw new Error('a loan outside of its memory');
+      chunks.push(new Uint8Array(memory, offset, length));
+    }
+    return new IoVec(chunks, [new Loan(chunks[1] ?? record, this, number)]);
+  }
+}
