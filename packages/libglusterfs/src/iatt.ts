@@ -1,3 +1,4 @@
+import { holdAnyNumber } from './any-number.js';
 import { type Gfid, NULL_GFID, gfidToIno } from './gfid.js';
 
 /** Kinds of file, numbered as in GlusterFS. */
@@ -110,6 +111,7 @@ export class Iatt {
     return this.ia_type === IaType.INVAL && this.ia_nlink === 0 && this.ia_ctime === 0;
   }
 }
+holdAnyNumber(new Iatt());
 
 /** The answer of statfs, as struct statvfs. Sizes in units of `f_frsize` bytes. */
 export interface Statvfs {

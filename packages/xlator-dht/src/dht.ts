@@ -1,7 +1,7 @@
 import {
   type Bytes, ClientPid, type CtxSlot, Dict, Errno, type Fd, FopError, type Frame, type Gfid, type GraphView, IaType, type Iatt, type Inode, Loc, type Logger, NULL_GFID, ROOT_GFID, type Subvolume, errnoOf, gfidToString,
 } from '@glusterts/libglusterfs';
-import { type Times, asDirectory, keepLatestTimes } from './iatt-merge.js';
+import { type Times, asDirectory, keepLatestTimes, timesOf } from './iatt-merge.js';
 import { Key, type XattrNames, xattrNames } from './keys.js';
 import type { Layout } from './layout.js';
 import { NameHasher } from './name-munging.js';
@@ -127,7 +127,7 @@ export class Dht {
     if (!inode || iatt.ia_type !== IaType.DIR) return iatt;
     const state = this.state(inode);
     if (state.times) keepLatestTimes(iatt, state.times);
-    state.times = { ia_atime: iatt.ia_atime, ia_atime_nsec: iatt.ia_atime_nsec, ia_mtime: iatt.ia_mtime, ia_mtime_nsec: iatt.ia_mtime_nsec, ia_ctime: iatt.ia_ctime, ia_ctime_nsec: iatt.ia_ctime_nsec };
+    state.times = timesOf(iatt);
     return iatt;
   }
 

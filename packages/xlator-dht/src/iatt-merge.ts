@@ -1,4 +1,4 @@
-import { IaType, type Iatt, type Statvfs, type StatfsReply, type Dict } from '@glusterts/libglusterfs';
+import { IaType, Iatt, type Statvfs, type StatfsReply, type Dict, holdAnyNumber } from '@glusterts/libglusterfs';
 
 /** Merging what subvolumes say of one directory or volume (spec/dht.md, §16). */
 
@@ -32,6 +32,11 @@ export function keepLatestTimes(into: Iatt, other: Times): void {
 }
 
 export type Times = Pick<Iatt, 'ia_atime' | 'ia_atime_nsec' | 'ia_mtime' | 'ia_mtime_nsec' | 'ia_ctime' | 'ia_ctime_nsec'>;
+
+export function timesOf(iatt: Times): Times {
+  return { ia_atime: iatt.ia_atime, ia_atime_nsec: iatt.ia_atime_nsec, ia_mtime: iatt.ia_mtime, ia_mtime_nsec: iatt.ia_mtime_nsec, ia_ctime: iatt.ia_ctime, ia_ctime_nsec: iatt.ia_ctime_nsec };
+}
+holdAnyNumber(timesOf(new Iatt()));
 
 const isLater = (sec: number, nsec: number, thanSec: number, thanNsec: number): boolean => sec > thanSec || (sec === thanSec && nsec > thanNsec);
 

@@ -1,4 +1,4 @@
-import { type Inode, OpenFlag } from '@glusterts/libglusterfs';
+import { type Inode, OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
 import type { BrickCaller } from './brick-caller.js';
 
 /** Called between fops: resolves when the next may be sent, and says whether there is time for it. */
@@ -12,6 +12,7 @@ const RANDOM_IOS = 32;
 
 /** What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round. */
 export async function playBrick(caller: BrickCaller, dispersed: boolean, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+  neverOptimised([playBrick, smallFiles, largeFile, ...methodsOf(caller)]);
   await caller.statfs();
   await caller.setLayout(caller.root);
   for (let round = 0; ; round++) {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { GfEvent, type GraphOptions, type Platform, type XlatorLoader, parseVolfile } from '@glusterts/libglusterfs';
+import { GfEvent, type GraphOptions, type Platform, Xlator, type XlatorLoader, methodsOf, neverOptimised, parseVolfile } from '@glusterts/libglusterfs';
 import { BrickCaller } from './brick-caller.js';
 import { PrivateWorld } from './private-world.js';
 import { ScratchFolder } from './scratch-folder.js';
@@ -30,6 +30,7 @@ export async function withBrickStage<T>(text: string, platform: Platform, loader
     const { xlatorOptions = [], cmdArgs } = options;
     await world.start(moved.text, { xlatorOptions: xlatorOptions.filter((option) => !option.includes('listen-port')), ...(cmdArgs ? { cmdArgs } : {}) });
     const graph = await world.start(soleClient(moved.name, socket));
+    for (const xlator of graph.xlators) neverOptimised(methodsOf(xlator, Xlator.prototype));
     if ((await graph.whenSettled()) !== GfEvent.CHILD_UP) return undefined;
     return await use({ world, caller: new BrickCaller(graph, world.platform, moved.dispersed), dispersed: moved.dispersed });
   } finally {

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Graph, type GraphOptions, GfEvent, type Platform, type XlatorLoader, parseVolfile } from '@glusterts/libglusterfs';
+import { type Graph, type GraphOptions, GfEvent, type Platform, Xlator, type XlatorLoader, methodsOf, neverOptimised, parseVolfile } from '@glusterts/libglusterfs';
 import { PrivateWorld } from './private-world.js';
 import { ScratchFolder } from './scratch-folder.js';
 import { memoryBrick, redirectClients } from './volfiles.js';
@@ -25,7 +25,8 @@ export async function withClientStage<T>(text: string, platform: Platform, loade
   if (bricks === 0 || bricks > BRICKS_MAX) return undefined;
   const world = new PrivateWorld(platform, loader);
   try {
-    for (let brick = 0; brick < bricks; brick++) await world.start(memoryBrick(nameOf(brick), socketOf(brick)));
+    // Mounts aren't bricks: what is learnt of them in this process is of no use.
+    for (let brick = 0; brick < bricks; brick++) for (const xlator of (await world.start(memoryBrick(nameOf(brick), socketOf(brick)))).xlators) neverOptimised(methodsOf(xlator, Xlator.prototype));
     const graph = await world.start(volfile, options);
     if ((await graph.whenSettled()) !== GfEvent.CHILD_UP) return undefined;
     return await use({ world, graph });

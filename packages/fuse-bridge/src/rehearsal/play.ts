@@ -1,4 +1,4 @@
-import { OpenFlag } from '@glusterts/libglusterfs';
+import { OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
 import { ROOT_NODEID } from '../protocol.js';
 import type { PlayedKernel } from './played-kernel.js';
 
@@ -20,6 +20,7 @@ const RANDOM_IOS = 48;
  * @param say hears of each scene that has ended: its name, its operations
  */
 export async function play(kernel: PlayedKernel, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+  neverOptimised([play, smallFiles, largeFile, ...methodsOf(kernel)]);
   let rounds = 0;
   await kernel.getattr(ROOT_NODEID);
   await kernel.statfs();
@@ -56,6 +57,7 @@ async function smallFiles(kernel: PlayedKernel, next: Next, round: number, say?:
     if (node !== undefined) nodes.set(name, node);
   }
   say?.('stat', FILES);
+  for (const node of nodes.values()) await kernel.touch(node);
   for (const node of nodes.values()) {
     if (!(await next())) return false;
     const fh = await kernel.open(node, OpenFlag.RDONLY);

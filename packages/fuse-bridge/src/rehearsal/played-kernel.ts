@@ -1,6 +1,6 @@
 import { Errno, FopError, type FuseDevice, IoVec, OpenFlag, type Platform } from '@glusterts/libglusterfs';
 import type { FuseBridge } from '../bridge.js';
-import { DIRENT_SIZE, ENTRY_OUT_SIZE, FUSE_MAJOR, OUT_HEADER_SIZE, Opcode, ROOT_NODEID } from '../protocol.js';
+import { DIRENT_SIZE, ENTRY_OUT_SIZE, FUSE_MAJOR, Fattr, OUT_HEADER_SIZE, Opcode, ROOT_NODEID } from '../protocol.js';
 import { Arguments, CAPABILITY, type Caller, NO_ARGUMENTS, encodeRequest, nameSize } from './messages.js';
 
 /** What Linux 6.12 sends in INIT: its minor version, and the flags that it offers. */
@@ -80,6 +80,12 @@ export class PlayedKernel {
 
   async getattr(nodeid: number): Promise<void> {
     await this.#ask(Opcode.GETATTR, nodeid, new Arguments(16).bytes);
+  }
+
+  /** utimensat() with both times now, as touch(1) asks for it. */
+  async touch(nodeid: number): Promise<void> {
+    const { sec, nsec } = this.#platform.clock.realtime();
+    await this.#ask(Opcode.SETATTR, nodeid, new Arguments(88).u32(Fattr.ATIME | Fattr.MTIME | Fattr.ATIME_NOW | Fattr.MTIME_NOW, 0).u64(0, 0, 0, sec, sec, 0).u32(nsec, nsec).bytes);
   }
 
   /** The node under a name; undefined when there is none. */

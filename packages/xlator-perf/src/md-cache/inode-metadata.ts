@@ -1,4 +1,4 @@
-import { type Dict, type DictValue, type Iatt, type Inode, gfidToIno } from '@glusterts/libglusterfs';
+import { type Dict, type DictValue, type Iatt, type Inode, gfidToIno, holdAnyNumber } from '@glusterts/libglusterfs';
 
 /** st_dev of attributes from the cache. */
 const CACHED_DEV = 42n;
@@ -106,3 +106,4 @@ export class InodeMetadata {
     this.#dressed = false;
   }
 }
+holdAnyNumber(new InodeMetadata(0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);
