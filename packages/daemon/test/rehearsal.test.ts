@@ -91,11 +91,37 @@ describe('the pace', () => {
     expect(await pace.next()).toBe(false);
   });
 
+  it('takes a short pause of clients that connect, and waits for a longer one of those that work', async () => {
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    let now = 0;
+    const pace = new Pace({ clock: { ...platform.clock, monotonic: () => (now += 1) }, calls, workMs: 10_000 });
+    const requests = (count: number): void => {
+      for (let i = 0; i < count; i++) calls.leave(calls.enter('lookup', new Frame(), 1));
+    };
+    const waited = async (): Promise<number> => {
+      const begin = now;
+      expect(await pace.next()).toBe(true);
+      return now - begin;
+    };
+    requests(10);
+    expect(await waited()).toBeLessThan(100);
+    requests(1000);
+    const timer = setInterval(() => (now += 100), 1);
+    expect(await waited()).toBeGreaterThan(2000);
+    clearInterval(timer);
+    pace.end();
+  });
+
   it('ends when the work is done', async () => {
     const calls = new CallPool(new MemPools(platform.timers), platform.clock);
-    const pace = new Pace({ clock: platform.clock, calls, workMs: 5 });
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await pace.next()).toBe(false);
+    let spentUs = 0;
+    const pace = new Pace({ clock: platform.clock, calls, workMs: 5, processorTime: () => (spentUs += 2000) });
+    let rounds = 0;
+    while (await pace.next()) {
+      rounds++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect([2, 3]).toContain(rounds);
   });
 });
 

@@ -9,6 +9,7 @@ const LARGE_BYTES = 1 << 20;
 const LARGE_PIECES = 2;
 const FILES = 24;
 const RANDOM_IOS = 32;
+const LISTINGS = 6;
 
 /** What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round. */
 export async function playBrick(caller: BrickCaller, dispersed: boolean, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
@@ -56,7 +57,7 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
     caller.close(file);
   }
   say?.('read', FILES);
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < LISTINGS; i++) {
     if (!(await next())) return false;
     await caller.list(directory);
   }

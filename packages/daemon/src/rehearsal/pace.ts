@@ -2,6 +2,10 @@ import type { CallPool, Clock } from '@glusterts/libglusterfs';
 
 /** No request has come for this long: then the process is idle. */
 const QUIET_MS = 20;
+/** The same where more than a few requests have come: what a program does beside them takes longer than that, and would be slowed down. */
+const REST_MS = 2000;
+/** Requests of clients that connect, and of somebody who looks whether a mount is there. */
+const FEW = 100;
 /** Looks whether it is quiet again. */
 const LOOK_MS = 10;
 /** Without a pause for the event loop. */
@@ -13,21 +17,26 @@ export interface PaceInit {
   readonly clock: Clock;
   /** The process's real requests. */
   readonly calls: CallPool;
-  /** Milliseconds that it takes in all while nothing else goes on. */
+  /** Milliseconds of processor time that it takes in all, those of V8's compiler included. */
   readonly workMs: number;
-  /** Milliseconds from the beginning in which it doesn't give way. */
+  /** Milliseconds from the beginning in which it doesn't give way. Afterwards it waits for a longer rest: what comes then is what the process was started for. */
   readonly ahead?: number;
+  /** Default: the process's, in microseconds. */
+  readonly processorTime?: () => number;
 }
 
 /** How a rehearsal proceeds beside a process that serves: real requests go first. */
 export class Pace {
   readonly #init: PaceInit;
   readonly #startedMs: number;
+  readonly #processorTime: () => number;
+  /** Processor time, up to the last pause. */
   #spentMs = 0;
-  #resumedMs: number;
+  #resumedUs: number;
   #sliceMs: number;
   #busyMs = -Infinity;
   #seen: number;
+  readonly #first: number;
   #stopped = false;
   #caughtUp: () => void = () => undefined;
   /** Resolves when the part that doesn't give way is over. */
@@ -35,8 +44,10 @@ export class Pace {
 
   constructor(init: PaceInit) {
     this.#init = init;
-    this.#startedMs = this.#resumedMs = this.#sliceMs = init.clock.monotonic();
-    this.#seen = init.calls.total;
+    this.#processorTime = init.processorTime ?? processorTime;
+    this.#startedMs = this.#sliceMs = init.clock.monotonic();
+    this.#resumedUs = this.#processorTime();
+    this.#first = this.#seen = init.calls.total;
     this.ahead = init.ahead === undefined ? Promise.resolve() : new Promise((resolve) => (this.#caughtUp = resolve));
   }
 
@@ -48,37 +59,48 @@ export class Pace {
 
   /** Waits until the next fop may be played; false: it is enough. */
   async next(): Promise<boolean> {
-    const { clock, workMs, ahead = 0 } = this.#init;
+    if (this.#stopped) return false;
+    const { clock, ahead = 0 } = this.#init;
     const now = clock.monotonic();
-    if (this.#stopped || this.#spentMs + now - this.#resumedMs > workMs) return false;
-    if (now - this.#startedMs < ahead) {
-      if (now - this.#sliceMs > SLICE_MS) await this.#turn();
-      return true;
+    if (now - this.#startedMs >= ahead) {
+      this.#caughtUp();
+      if (this.#isBusy(now)) return this.#wait();
     }
-    this.#caughtUp();
-    if (!this.#isBusy(now)) {
-      if (now - this.#sliceMs > SLICE_MS) await this.#turn();
-      return !this.#stopped;
-    }
-    this.#spentMs += now - this.#resumedMs;
+    if (now - this.#sliceMs <= SLICE_MS) return true;
+    if (this.#isEnough()) return false;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#sliceMs = clock.monotonic();
+    return !this.#stopped;
+  }
+
+  async #wait(): Promise<boolean> {
+    const { clock } = this.#init;
+    const nowUs = this.#processorTime();
+    this.#spentMs += (nowUs - this.#resumedUs) / 1000;
+    this.#resumedUs = nowUs;
     do {
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS).unref());
     } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && this.#isBusy(clock.monotonic()));
-    this.#resumedMs = this.#sliceMs = clock.monotonic();
-    return !this.#stopped && this.#resumedMs - this.#startedMs < WAITING_MS_MAX;
+    this.#resumedUs = this.#processorTime();
+    this.#sliceMs = clock.monotonic();
+    return !this.#stopped && this.#sliceMs - this.#startedMs < WAITING_MS_MAX;
+  }
+
+  #isEnough(): boolean {
+    return this.#spentMs + (this.#processorTime() - this.#resumedUs) / 1000 > this.#init.workMs;
   }
 
   #isBusy(now: number): boolean {
-    const { calls } = this.#init;
+    const { calls, ahead } = this.#init;
     if (calls.total !== this.#seen || calls.cnt > 0) {
       this.#seen = calls.total;
       this.#busyMs = now;
     }
-    return now - this.#busyMs < QUIET_MS;
+    return now - this.#busyMs < (ahead !== undefined || this.#seen - this.#first > FEW ? REST_MS : QUIET_MS);
   }
+}
 
-  async #turn(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#sliceMs = this.#init.clock.monotonic();
-  }
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return user + system;
 }

@@ -8,8 +8,8 @@ import type { PrivateWorld } from './private-world.js';
 /** Before the mount is reported ready. */
 const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
-const MOUNT_WORK_MS = 3000;
-const BRICK_WORK_MS = 2000;
+const MOUNT_WORK_MS = 2500;
+const BRICK_WORK_MS = 1500;
 
 /**
  * Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were.
