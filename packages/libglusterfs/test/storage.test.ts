@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bytes, Errno, FopError, OpenFlag, SeekWhence, localStorage, missingStorage, utf8 } from '../src/index.js';
+import { type Bytes, Errno, FopError, type LaneJob, OpenFlag, SeekWhence, StorageLane, localStorage, missingStorage, utf8 } from '../src/index.js';
 
 const storage = localStorage();
 if (!storage.available) console.warn('skipped: the native addon is not built');
@@ -81,6 +81,24 @@ describe.skipIf(!storage.available)('storage', () => {
     expect(written).toEqual(fds.map((_, i) => i + 1));
     for (const fd of fds) storage.close(fd);
     expect(readdirSync(dir).filter((name) => name.startsWith('many-'))).toHaveLength(20);
+  });
+
+  it('does the jobs of a lane one after the other, each with its xattr, and goes on after one that fails', async () => {
+    const fd = storage.open(at('lane'), OpenFlag.CREAT | OpenFlag.RDWR, 0o600);
+    const lane = new StorageLane();
+    const store = (text: string): LaneJob => ({ lane, store: { name: 'user.last' as Bytes, value: Buffer.from(text) } });
+    const results = await Promise.all([
+      ...Array.from({ length: 50 }, (_, i) => storage.pwritevAsync(fd, [Buffer.alloc(4096, i)], 0, store(`write ${i}`))),
+      storage.ftruncate(fd, 100, { lane, store: undefined }),
+      storage.pwritevAsync(-1, [Buffer.alloc(1)], 0, store('never')),
+    ]);
+    expect(results).toEqual([...Array.from({ length: 50 }, () => 4096), 0, -Errno.EBADF]);
+    expect(readFileSync(path.join(dir, 'lane'))).toEqual(Buffer.alloc(100, 49));
+    expect(Buffer.from(storage.fgetxattr(fd, 'user.last' as Bytes) as Uint8Array).toString()).toBe('write 49');
+    expect(lane.takeError()).toBe(0);
+    expect(await storage.pwritevAsync(fd, [Buffer.alloc(1)], 0, { lane, store: { name: 'unknown.namespace' as Bytes, value: Buffer.alloc(1) } })).toBe(1);
+    expect([lane.takeError(), lane.takeError()]).toEqual([Errno.EOPNOTSUPP, 0]);
+    storage.close(fd);
   });
 
   it('goes on in a directory after a cookie of 64 bits', () => {

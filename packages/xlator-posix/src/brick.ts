@@ -6,6 +6,7 @@ import { HashDirectories } from './hash-directories.js';
 import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
 import { advancedMdata, encodeMdata, mdataOfFrame } from './mdata.js';
+import type { PoolWrites } from './pool-writes.js';
 import type { Settings } from './settings.js';
 import type { ColdContent } from './xdata-reply.js';
 
@@ -32,6 +33,8 @@ export interface FileState {
   unlinked: boolean;
   /** The end of the queue of writes that must not overlap (glusterfs.write-is-append, …-update-atomic). */
   writes: Promise<unknown> | undefined;
+  /** What the pool changes in it; undefined until it first does. */
+  pool: PoolWrites | undefined;
 }
 
 /** Stat slots: fops use 0 to 5, statvfs 7. */
@@ -71,6 +74,8 @@ export class Brick {
   /** Since the start; for statedumps, which call them max_read and max_write. */
   bytesRead = 0;
   bytesWritten = 0;
+  /** Changes of files that the pool makes now, all files together. */
+  poolWrites = 0;
   readonly #dirPaths = new Map<Gfid, Bytes>();
 
   constructor(init: { platform: Platform; root: Bytes; log: Logger; mdataSlot: CtxSlot<Mdata>; fdSlot: CtxSlot<OpenFile>; settings: Settings }) {
@@ -286,6 +291,7 @@ export class Brick {
   }
 
   #store(at: Target, owner: Inode | undefined, times: Mdata): number {
+    if (this.poolWrites > 0 && owner) this.#stale(owner.gfid);
     const result = this.setx(at, Xattr.MDATA, encodeMdata(times), 0);
     if (result === 0 && owner) this.mdataSlot.set(owner, times);
     return result;
@@ -311,15 +317,57 @@ export class Brick {
 
   #record(at: Target, gfid: Gfid, owner: Inode | undefined, times: Mdata, iatt: Iatt | undefined): void {
     const result = this.#store(at, owner, times);
-    if (result < 0) this.log.warning(113130, 'gfid: setting mdata failed', { gfid: gfidToString(gfid), errno: -result });
+    if (result < 0) this.warnOfTimes(gfid, -result);
     else if (iatt) applyMdata(iatt, times);
+  }
+
+  warnOfTimes(gfid: Gfid, errno: number): void {
+    this.log.warning(113130, 'gfid: setting mdata failed', { gfid: gfidToString(gfid), errno });
+  }
+
+  // ---- times that the pool stores (pool-writes.ts)
+
+  /** Whether the pool changes this file now. */
+  changesOnPool(gfid: Gfid): boolean {
+    return this.poolWrites > 0 && (this.files.get(gfid)?.pool?.count ?? 0) > 0;
+  }
+
+  /** A change under way may store older times after these. */
+  #stale(gfid: Gfid): void {
+    const pool = this.files.get(gfid)?.pool;
+    if (pool && pool.count > 0) pool.stale = true;
+  }
+
+  /** The times that a file will have after a fop; undefined when it leaves them as they are. */
+  timesAhead(frame: Frame, file: OpenFile, inode: Inode): Mdata | undefined {
+    const bits = frame.flags & 7;
+    if (bits === 0 || !this.settings.ctime) return undefined;
+    const known = this.times(file.fd, file.gfid, inode);
+    const times = known ? advancedMdata(known, bits, frame) : mdataOfFrame(frame);
+    return times === known ? undefined : times;
+  }
+
+  /** The fop is done, and has stored the times `ahead`: what the inode's times are now. */
+  timesReached(frame: Frame, file: OpenFile, inode: Inode, ahead: Mdata): Mdata {
+    const owner = this.#owner(file.gfid, inode);
+    const known = owner && this.mdataSlot.get(owner);
+    const times = known ? advancedMdata(known, frame.flags & 7, frame) : ahead;
+    if (owner && times !== known) this.mdataSlot.set(owner, times);
+    return times;
+  }
+
+  /** Stores an inode's times as they are. */
+  storeTimesAgain(file: OpenFile, inode: Inode): void {
+    const times = this.times(file.fd, file.gfid, inode);
+    const result = times ? this.#store(file.fd, this.#owner(file.gfid, inode), times) : 0;
+    if (result < 0) this.warnOfTimes(file.gfid, -result);
   }
 
   // ---- open files
 
   fileState(gfid: Gfid): FileState {
     let state = this.files.get(gfid);
-    if (!state) this.files.set(gfid, (state = { opens: 0, unlinked: false, writes: undefined }));
+    if (!state) this.files.set(gfid, (state = { opens: 0, unlinked: false, writes: undefined, pool: undefined }));
     return state;
   }
 

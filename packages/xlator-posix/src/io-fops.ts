@@ -6,6 +6,7 @@ import {
 import { type Brick, type OpenFile, check } from './brick.js';
 import { backendFlags } from './entry-fops.js';
 import { Key, Xattr } from './keys.js';
+import { changeOnPool } from './pool-writes.js';
 import { updateFull } from './space.js';
 
 /* open, reading, writing, space in files (spec/brick.md, §4.11, §4.12, §4.14). */
@@ -109,15 +110,14 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
 
 const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks);
 
-/** Small writes into the page cache; undefined for what goes to the pool. */
-function writeAtOnce(brick: Brick, file: OpenFile, vector: IoVec, offset: number): number | undefined {
-  if (vector.size > WRITE_AT_ONCE_MAX || file.flags & OpenFlag.DIRECT || brick.storage.slow) return undefined;
-  return check(brick.storage.pwritev(file.fd, chunksOf(vector), offset));
+/** Whether a write goes into the page cache at once: it is small, and nobody holds its inode's lock. */
+function isAtOnce(brick: Brick, file: OpenFile, vector: IoVec): boolean {
+  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid);
 }
 
-async function writeOnPool(brick: Brick, file: OpenFile, vector: IoVec, offset: number): Promise<number> {
+/** In no lane: writes past the page cache may share their inode's lock. */
+async function writeDirect(brick: Brick, file: OpenFile, vector: IoVec, offset: number): Promise<number> {
   const chunks = chunksOf(vector);
-  if ((file.flags & OpenFlag.DIRECT) === 0) return check(await brick.storage.pwritevAsync(file.fd, chunks, offset));
   if (offset % DIRECT_ALIGNMENT !== 0 || vector.size % DIRECT_ALIGNMENT !== 0) throw new FopError(Errno.EINVAL);
   const count = await brick.storage.pwritevAsync(file.fd, chunks, offset);
   if (count !== -Errno.EINVAL) return check(count);
@@ -165,11 +165,17 @@ function protectWrites(brick: Brick, file: OpenFile, xdata: Dict): void {
 
 async function writeNow(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
   const prestat = brick.statFd(file, fd.inode);
-  const written = writeAtOnce(brick, file, vector, offset) ?? (await writeOnPool(brick, file, vector, offset));
+  const direct = (file.flags & OpenFlag.DIRECT) !== 0;
+  const onPool = !direct && !isAtOnce(brick, file, vector);
+  const written = direct
+    ? await writeDirect(brick, file, vector, offset)
+    : onPool
+      ? await changeOnPool(brick, frame, fd, file, async (lane) => check(await brick.storage.pwritevAsync(file.fd, chunksOf(vector), offset, lane)))
+      : check(brick.storage.pwritev(file.fd, chunksOf(vector), offset));
   brick.bytesWritten += written;
   if (flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   const poststat = brick.statFd(file, fd.inode);
-  brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
+  if (!onPool) brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
   return { prestat, poststat, written, xdata: xdata && writeReplies(brick, file, xdata, prestat, offset) };
 }
 
@@ -178,15 +184,6 @@ function writeReplies(brick: Brick, file: OpenFile, xdata: Dict, prestat: Iatt, 
   for (const key of [Key.OPEN_FD_COUNT, Key.OPEN_ACTIVE_FD_COUNT]) if (xdata.has(key)) reply.setUint(key, brick.openCount(file.gfid));
   if (xdata.has(Key.WRITE_IS_APPEND)) reply.setUint(Key.WRITE_IS_APPEND, offset === prestat.ia_size || file.flags & OpenFlag.APPEND ? 1 : 0);
   return reply;
-}
-
-/** A change of an open file between two stats of it. */
-async function changing(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, change: () => Promise<unknown>): Promise<PrePostReply> {
-  const prestat = brick.statFd(file, fd.inode);
-  await change();
-  const poststat = brick.statFd(file, fd.inode);
-  brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
-  return { prestat, poststat, xdata: undefined };
 }
 
 export async function truncate(brick: Brick, frame: Frame, loc: Loc, offset: number): Promise<PrePostReply> {
@@ -208,7 +205,9 @@ export async function truncate(brick: Brick, frame: Frame, loc: Loc, offset: num
 
 export async function ftruncate(brick: Brick, frame: Frame, fd: Fd, offset: number): Promise<PrePostReply> {
   const file = brick.openFile(fd);
-  return changing(brick, frame, fd, file, async () => check(await brick.storage.ftruncate(file.fd, offset)));
+  const prestat = brick.statFd(file, fd.inode);
+  await changeOnPool(brick, frame, fd, file, async (lane) => check(await brick.storage.ftruncate(file.fd, offset, lane)));
+  return { prestat, poststat: brick.statFd(file, fd.inode), xdata: undefined };
 }
 
 /** fallocate and discard: fallocate(2) with a mode. */
@@ -216,19 +215,23 @@ export async function fallocate(brick: Brick, frame: Frame, fd: Fd, mode: number
   const file = brick.openFile(fd);
   updateFull(brick);
   if (brick.full && !(mode === FallocateMode.KEEP_SIZE)) checkSpaceInside(brick, frame, brick.statFd(file, fd.inode), offset + length, xdata);
-  return changing(brick, frame, fd, file, async () => check(await brick.storage.fallocate(file.fd, mode, offset, length)));
+  const prestat = brick.statFd(file, fd.inode);
+  await changeOnPool(brick, frame, fd, file, async (lane) => check(await brick.storage.fallocate(file.fd, mode, offset, length, lane)));
+  return { prestat, poststat: brick.statFd(file, fd.inode), xdata: undefined };
 }
 
 export async function zerofill(brick: Brick, frame: Frame, fd: Fd, offset: number, length: number, xdata: Xdata): Promise<PrePostReply> {
   const file = brick.openFile(fd);
   updateFull(brick);
   if (brick.full) checkSpaceInside(brick, frame, brick.statFd(file, fd.inode), offset + length, xdata);
-  return changing(brick, frame, fd, file, async () => {
-    const result = await brick.storage.fallocate(file.fd, FallocateMode.ZERO_RANGE, offset, length);
-    if (result === -Errno.EOPNOTSUPP || result === -Errno.ENOSYS) await writeZeroes(brick, file, offset, length);
-    else check(result);
-    if (file.flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
-  });
+  const prestat = brick.statFd(file, fd.inode);
+  const result = await brick.storage.fallocate(file.fd, FallocateMode.ZERO_RANGE, offset, length);
+  if (result === -Errno.EOPNOTSUPP || result === -Errno.ENOSYS) await writeZeroes(brick, file, offset, length);
+  else check(result);
+  if (file.flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
+  const poststat = brick.statFd(file, fd.inode);
+  brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
+  return { prestat, poststat, xdata: undefined };
 }
 
 async function writeZeroes(brick: Brick, file: OpenFile, offset: number, length: number): Promise<void> {

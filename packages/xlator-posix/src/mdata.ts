@@ -25,6 +25,10 @@ export function copyMdata({ ctime, ctime_nsec, mtime, mtime_nsec, atime, atime_n
   return { ctime, ctime_nsec, mtime, mtime_nsec, atime, atime_nsec };
 }
 
+export function sameMdata(a: Mdata, b: Mdata): boolean {
+  return a.ctime === b.ctime && a.ctime_nsec === b.ctime_nsec && a.mtime === b.mtime && a.mtime_nsec === b.mtime_nsec && a.atime === b.atime && a.atime_nsec === b.atime_nsec;
+}
+
 /** The later of two times comes first in a comparison. */
 function newer(sec: number, nsec: number, thanSec: number, thanNsec: number): boolean {
   return sec > thanSec || (sec === thanSec && nsec > thanNsec);

@@ -33,7 +33,7 @@ constexpr size_t kWantedSize = 8 * 1024;
 constexpr size_t kListingSize = 2 * 1024 * 1024;
 // As many as io-threads' thread-count is by default.
 constexpr int kPoolThreads = 16;
-constexpr size_t kArgsMax = 8;
+constexpr size_t kArgsMax = 12;
 
 // What every call shares: the cells that stats are written to, the scratch page for names and xattr values, the pool.
 struct State {
@@ -127,6 +127,7 @@ class Args {
   napi_value syscall(int64_t result) { return answer(result < 0 ? -errno : result); }
   napi_value failed() { return answer(-failure); }
   napi_env env() const { return env_; }
+  size_t count() const { return count_; }
 
   State *state;
   int failure = 0;
@@ -546,14 +547,36 @@ void Drain(uv_async_t *handle) {
   napi_close_handle_scope(env, scope);
 }
 
-// submit(op, id, fd, chunks, offset, length, mode, fd2AndOffset2): the caller keeps the chunks alive until the job is done.
+// submit(op, id, fd, chunks, offset, length, mode, offset2[, lane[, xattr, value]]): the caller keeps the memory of chunks and lane
+// alive until the job is done; xattr and value are copied.
 CALL(Submit) {
   Args a(env, info);
   struct iovec iov[kIovMax];
   int count = 0;
   if (!a.vector(3, iov, &count)) return a.failed();
-  gts_job *job = static_cast<gts_job *>(calloc(1, sizeof(gts_job) + static_cast<size_t>(count) * sizeof(struct iovec)));
+  char name[XATTR_NAME_MAX + 16];
+  size_t name_size = 0, value_size = 0, lane_size = 0;
+  void *value = nullptr, *lane = nullptr;
+  if (a.count() > 8) {
+    if (!a.bytes(8, &lane, &lane_size)) return a.failed();
+    if (lane_size < sizeof(gts_lane) || reinterpret_cast<uintptr_t>(lane) % alignof(gts_lane) != 0) return a.answer(-EINVAL);
+  }
+  if (a.count() > 9) {
+    if (!a.path(9, name, sizeof name) || !a.bytes(10, &value, &value_size)) return a.failed();
+    name_size = strlen(name) + 1;
+  }
+  size_t vector_size = static_cast<size_t>(count) * sizeof(struct iovec);
+  gts_job *job = static_cast<gts_job *>(calloc(1, sizeof(gts_job) + vector_size + name_size + value_size));
   if (!job) return a.answer(-ENOMEM);
+  job->lane = static_cast<gts_lane *>(lane);
+  if (name_size) {
+    char *copy = reinterpret_cast<char *>(job->iov) + vector_size;
+    memcpy(copy, name, name_size);
+    memcpy(copy + name_size, value, value_size);
+    job->store.name = copy;
+    job->store.value = copy + name_size;
+    job->store.size = value_size;
+  }
   job->op = static_cast<gts_job_op>(a.num(0));
   job->id = static_cast<uint32_t>(a.i64(1));
   job->fd = a.num(2);
@@ -564,7 +587,7 @@ CALL(Submit) {
   // For copy_file_range `mode` is the target's fd.
   job->fd2 = job->mode;
   job->iov_count = count;
-  memcpy(job->iov, iov, static_cast<size_t>(count) * sizeof(struct iovec));
+  memcpy(job->iov, iov, vector_size);
   if (a.failure) {
     free(job);
     return a.failed();

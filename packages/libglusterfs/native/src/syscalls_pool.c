@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,6 +82,11 @@ static long run(struct gts_job *job) {
   return result < 0 ? -errno : 0;
 }
 
+static void store(const struct gts_job *job) {
+  const struct gts_store *store = &job->store;
+  if (fsetxattr(job->fd, store->name, store->value, store->size, 0) < 0) __atomic_store_n(&job->lane->error, errno, __ATOMIC_RELAXED);
+}
+
 static uint64_t now_ms(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
@@ -96,32 +102,70 @@ uint64_t gts_pool_busy_ms(struct gts_pool *pool) {
   return longest;
 }
 
+/* Runs a job and hands it over; with the lock held, which it gives back meanwhile. The next job of its lane, or NULL. */
+static struct gts_job *do_job(struct gts_pool *pool, struct gts_job *job) {
+  if (job->op == GTS_PWRITEV) {
+    job->begun_ms = now_ms();
+    job->next = pool->writing;
+    pool->writing = job;
+  }
+  pthread_mutex_unlock(&pool->lock);
+  job->result = run(job);
+  if (job->store.name && job->result >= 0) store(job);
+  pthread_mutex_lock(&pool->lock);
+  if (job->op == GTS_PWRITEV) {
+    struct gts_job **link = &pool->writing;
+    while (*link != job) link = &(*link)->next;
+    *link = job->next;
+  }
+  struct gts_job *behind = job->behind;
+  job->behind = NULL;
+  if (job->lane && !behind) job->lane->last = NULL;
+  int first = pool->done.head == NULL;
+  list_push(&pool->done, job);
+  if (first) pool->wake(pool->data);
+  return behind;
+}
+
+static void free_jobs(struct gts_job *job) {
+  while (job) {
+    struct gts_job *next = job->next, *behind = job->behind;
+    free(job);
+    while (behind) {
+      struct gts_job *after = behind->behind;
+      free(behind);
+      behind = after;
+    }
+    job = next;
+  }
+}
+
 static void *work(void *argument) {
   struct gts_pool *pool = argument;
+  struct gts_job *job = NULL;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
-    pool->idle++;
-    while (!pool->todo.head && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
-    pool->idle--;
+    if (!job) {
+      pool->idle++;
+      while (!pool->todo.head && !pool->stopping) pthread_cond_wait(&pool->work, &pool->lock);
+      pool->idle--;
+    }
     if (pool->stopping) break;
-    struct gts_job *job = list_pop(&pool->todo);
-    pool->queued--;
-    if (job->op == GTS_PWRITEV) {
-      job->begun_ms = now_ms();
-      job->next = pool->writing;
-      pool->writing = job;
+    if (!job) {
+      job = list_pop(&pool->todo);
+      pool->queued--;
     }
-    pthread_mutex_unlock(&pool->lock);
-    job->result = run(job);
-    pthread_mutex_lock(&pool->lock);
-    if (job->op == GTS_PWRITEV) {
-      struct gts_job **link = &pool->writing;
-      while (*link != job) link = &(*link)->next;
-      *link = job->next;
+    job = do_job(pool, job);
+    /* A long lane doesn't keep the others waiting for a thread. */
+    if (job && pool->queued > pool->idle && pool->thread_count == pool->threads_max) {
+      list_push(&pool->todo, job);
+      pool->queued++;
+      job = NULL;
     }
-    int first = pool->done.head == NULL;
-    list_push(&pool->done, job);
-    if (first) pool->wake(pool->data);
+  }
+  if (job) {
+    job->next = NULL;
+    free_jobs(job);
   }
   pthread_mutex_unlock(&pool->lock);
   return NULL;
@@ -165,6 +209,15 @@ struct gts_pool *gts_pool_new(int threads_max, void (*wake)(void *), void *data)
 
 void gts_pool_submit(struct gts_pool *pool, struct gts_job *job) {
   pthread_mutex_lock(&pool->lock);
+  if (job->lane) {
+    struct gts_job *before = job->lane->last;
+    job->lane->last = job;
+    if (before) {
+      before->behind = job;
+      pthread_mutex_unlock(&pool->lock);
+      return;
+    }
+  }
   list_push(&pool->todo, job);
   pool->queued++;
   if (pool->queued > pool->idle && pool->thread_count < pool->threads_max) start_thread(pool);
@@ -178,14 +231,6 @@ struct gts_job *gts_pool_take(struct gts_pool *pool) {
   list_init(&pool->done);
   pthread_mutex_unlock(&pool->lock);
   return jobs;
-}
-
-static void free_jobs(struct gts_job *job) {
-  while (job) {
-    struct gts_job *next = job->next;
-    free(job);
-    job = next;
-  }
 }
 
 void gts_pool_free(struct gts_pool *pool) {

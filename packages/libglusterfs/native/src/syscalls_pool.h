@@ -8,6 +8,22 @@ extern "C" {
 
 enum { GTS_POOL_STACK_SIZE = 256 * 1024 };
 
+/*
+ * In memory of the owner that begins as zeroes and lives until its jobs are done. Of one lane, one job runs at a time, in the order in which they were
+ * submitted, and on the same thread if they follow closely: changes of one file would only wait for its lock.
+ */
+struct gts_lane {
+  int32_t error;         /* errno of a store that failed; the owner, who reads it here, takes it back to 0 */
+  struct gts_job *last;  /* the job that was submitted last and isn't done */
+};
+
+/* An xattr that a job stores on its fd once it has succeeded. */
+struct gts_store {
+  const char *name;  /* NULL: none */
+  const void *value;
+  size_t size;
+};
+
 enum gts_job_op { GTS_PREADV, GTS_PWRITEV, GTS_FSYNC, GTS_FDATASYNC, GTS_SYNCFS, GTS_FALLOCATE, GTS_FTRUNCATE, GTS_COPY_FILE_RANGE, GTS_CLOSE };
 
 struct gts_job {
@@ -23,6 +39,9 @@ struct gts_job {
   int64_t length;
   long result;
   uint64_t begun_ms;
+  struct gts_lane *lane;   /* NULL: none */
+  struct gts_job *behind;  /* the next one of the lane */
+  struct gts_store store;
   struct iovec iov[];
 };
 

@@ -1,7 +1,7 @@
 import type { Bytes } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
-import type { StatCells, StatSlot, Storage, StorageDirent, StorageDirplist, StorageDirplisted, StorageStatvfs, SysResult } from './storage.js';
+import type { LaneJob, StatCells, StatSlot, Storage, StorageDirent, StorageDirplist, StorageDirplisted, StorageStatvfs, SysResult } from './storage.js';
 
 /** The addon's `syscalls` object (native/src/syscalls_binding.cc). */
 export interface SyscallsAddon
@@ -20,7 +20,7 @@ export interface SyscallsAddon
   getdents(fd: number): SysResult;
   dirplist(fd: number, directory: Bytes, records: Uint8Array, wanted: string, cells: Uint8Array): SysResult;
   preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: number): SysResult;
-  submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number): SysResult;
+  submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number, lane?: Uint8Array, xattr?: Bytes, value?: Uint8Array): SysResult;
   onDone(callback: (finished: number[]) => void): void;
   readonly cells: ArrayBuffer;
   readonly scratch: ArrayBuffer;
@@ -84,10 +84,11 @@ class Cells implements StatCells {
   ctimeNsec = (slot: StatSlot): number => this.#at(slot, 16);
 }
 
-/** A job on the pool; the chunks are held here so that their memory lives until the job is done. */
+/** A job on the pool; chunks and lane are held here so that their memory lives until the job is done. */
 interface Pending {
   resolve(result: SysResult): void;
   readonly chunks: readonly Uint8Array[];
+  readonly lane: LaneJob | undefined;
 }
 
 /** The {@link Storage} of a process that has the native addon. */
@@ -113,13 +114,20 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     for (const listener of listeners) listener();
   });
 
-  function submit(op: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode = 0, offset2 = 0): Promise<SysResult> {
+  function submitted(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number, lane: LaneJob | undefined): SysResult {
+    if (!lane) return sys.submit(op, id, fd, chunks, offset, length, mode, offset2);
+    const { store } = lane;
+    if (!store) return sys.submit(op, id, fd, chunks, offset, length, mode, offset2, lane.lane.memory);
+    return sys.submit(op, id, fd, chunks, offset, length, mode, offset2, lane.lane.memory, store.name, store.value);
+  }
+
+  function submit(op: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode = 0, offset2 = 0, lane?: LaneJob): Promise<SysResult> {
     if (pending.size >= JOBS_MAX && op !== Job.CLOSE) return Promise.resolve(-Errno.EAGAIN);
     return new Promise((resolve) => {
       lastId = (lastId + 1) >>> 0;
       while (pending.has(lastId)) lastId = (lastId + 1) >>> 0;
-      pending.set(lastId, { resolve, chunks });
-      const refused = sys.submit(op, lastId, fd, chunks, offset, length, mode, offset2);
+      pending.set(lastId, { resolve, chunks, lane });
+      const refused = submitted(op, lastId, fd, chunks, offset, length, mode, offset2, lane);
       if (refused < 0) {
         pending.delete(lastId);
         resolve(refused);
@@ -246,12 +254,12 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     xxh64: sys.xxh64,
     closeAsync: (fd) => submit(Job.CLOSE, fd, NONE, 0, 0),
     preadvAsync: (fd, chunks, offset) => submit(Job.PREADV, fd, chunks, offset, 0),
-    pwritevAsync: (fd, chunks, offset) => submit(Job.PWRITEV, fd, chunks, offset, 0),
+    pwritevAsync: (fd, chunks, offset, lane) => submit(Job.PWRITEV, fd, chunks, offset, 0, 0, 0, lane),
     fsync: (fd) => submit(Job.FSYNC, fd, NONE, 0, 0),
     fdatasync: (fd) => submit(Job.FDATASYNC, fd, NONE, 0, 0),
     syncfs: (fd) => submit(Job.SYNCFS, fd, NONE, 0, 0),
-    fallocate: (fd, mode, offset, length) => submit(Job.FALLOCATE, fd, NONE, offset, length, mode),
-    ftruncate: (fd, length) => submit(Job.FTRUNCATE, fd, NONE, 0, length),
+    fallocate: (fd, mode, offset, length, lane) => submit(Job.FALLOCATE, fd, NONE, offset, length, mode, 0, lane),
+    ftruncate: (fd, length, lane) => submit(Job.FTRUNCATE, fd, NONE, 0, length, 0, 0, lane),
     copyFileRange: (fdIn, offsetIn, fdOut, offsetOut, length) => submit(Job.COPY_FILE_RANGE, fdIn, NONE, offsetIn, length, fdOut, offsetOut),
   };
 }

@@ -106,6 +106,30 @@ export const FlockOp = { SH: 1, EX: 2, NB: 4, UN: 8 } as const;
 export const UTIME_NOW = 0x3fffffff;
 export const UTIME_OMIT = 0x3ffffffe;
 
+/**
+ * Jobs of one lane run one after the other, in the order in which they were given to the pool: changes of one file, which would only wait
+ * for its lock, and take threads meanwhile.
+ */
+export class StorageLane {
+  /** struct gts_lane (native/src/syscalls_pool.h). */
+  readonly memory = new Uint8Array(new ArrayBuffer(64));
+  readonly #words = new Int32Array(this.memory.buffer);
+
+  /** The errno of a {@link LaneJob}'s store that has failed since the last call; 0: none. */
+  takeError(): number {
+    const error = this.#words[0] ?? 0;
+    if (error !== 0) this.#words[0] = 0;
+    return error;
+  }
+}
+
+/** Where a job runs, and an xattr that its thread stores on the fd once the job has succeeded. */
+export interface LaneJob {
+  readonly lane: StorageLane;
+  /** The value is copied at once. */
+  readonly store: { readonly name: Bytes; readonly value: Uint8Array } | undefined;
+}
+
 /** What is on the storage pool now. */
 export interface StorageJobs {
   /** Jobs given to the pool and not yet answered. */
@@ -193,13 +217,13 @@ export interface Storage {
   /** Closes where it may take long: the last close of a large file without a name frees all its blocks. */
   closeAsync(fd: number): Promise<SysResult>;
   preadvAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
-  pwritevAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
+  pwritevAsync(fd: number, chunks: readonly Uint8Array[], offset: number, lane?: LaneJob): Promise<SysResult>;
   fsync(fd: number): Promise<SysResult>;
   fdatasync(fd: number): Promise<SysResult>;
   syncfs(fd: number): Promise<SysResult>;
   /** @param mode bits of {@link FallocateMode} */
-  fallocate(fd: number, mode: number, offset: number, length: number): Promise<SysResult>;
-  ftruncate(fd: number, length: number): Promise<SysResult>;
+  fallocate(fd: number, mode: number, offset: number, length: number, lane?: LaneJob): Promise<SysResult>;
+  ftruncate(fd: number, length: number, lane?: LaneJob): Promise<SysResult>;
   /** Bytes copied. */
   copyFileRange(fdIn: number, offsetIn: number, fdOut: number, offsetOut: number, length: number): Promise<SysResult>;
 }
