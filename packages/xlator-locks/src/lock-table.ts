@@ -1,4 +1,5 @@
 import { type Bytes, type Client, Errno, type Fd, type Gfid, type Platform, type Upcall } from '@glusterts/libglusterfs';
+import { GrantNumbers } from './grant-numbers.js';
 import { type EntryLock, type InodeLock, InodeLocks } from './inode-locks.js';
 
 /** What the table reads of the xlator's options. Times in milliseconds. */
@@ -7,50 +8,32 @@ export interface TablePolicy {
   readonly notifyDelayMs: number;
 }
 
-/** Inodes whose last inodelk is remembered by number; of the others it is only known that it was earlier. */
-const LAST_GRANTS_MAX = 65_536;
-/** Grants are numbered from the time of day on, so that no number comes again after the brick has been restarted. */
-const NUMBERS_PER_MS = 1024;
-
 /** The locks of all inodes of a brick. */
 export class LockTable {
   readonly #inodes = new Map<Gfid, InodeLocks>();
   readonly #platform: Platform;
   readonly #tell: (upcall: Upcall) => void;
   policy: TablePolicy;
-  /** The number of the latest inodelk that was granted on any inode. */
-  #grants: number;
-  /** The number of each inode's latest, oldest first. */
-  readonly #lastGrants = new Map<Gfid, number>();
-  /** What is not in there was granted no later than this. */
-  #forgottenGrants: number;
+  readonly #grants: GrantNumbers;
 
   /** @param tell sends an upcall towards its client */
   constructor(platform: Platform, policy: TablePolicy, tell: (upcall: Upcall) => void) {
     this.#platform = platform;
     this.policy = policy;
     this.#tell = tell;
-    this.#grants = Math.floor(platform.clock.wall()) * NUMBERS_PER_MS + platform.random.below(NUMBERS_PER_MS);
-    this.#forgottenGrants = this.#grants;
+    this.#grants = new GrantNumbers(platform);
   }
 
   /** An inodelk was granted on the inode. Answers the number of the one before it. */
   inodelkGranted(gfid: Gfid): number {
-    const before = this.#lastGrants.get(gfid) ?? this.#forgottenGrants;
-    this.#lastGrants.delete(gfid);
-    this.#lastGrants.set(gfid, ++this.#grants);
-    if (this.#lastGrants.size <= LAST_GRANTS_MAX) return before;
-    for (const [oldest, number] of this.#lastGrants) {
-      this.#lastGrants.delete(oldest);
-      this.#forgottenGrants = number;
-      break;
-    }
+    const before = this.#grants.of(gfid);
+    this.#grants.next(gfid);
     return before;
   }
 
   /** As `generationOf`, of an inode that has just been made: it gets a number of its own. */
   numberOf(gfid: Gfid): number {
-    if (!this.#lastGrants.has(gfid)) this.inodelkGranted(gfid);
+    if (!this.#grants.has(gfid)) this.#grants.next(gfid);
     return this.generationOf(gfid);
   }
 
@@ -60,7 +43,7 @@ export class LockTable {
    */
   generationOf(gfid: Gfid): number {
     if ((this.#inodes.get(gfid)?.inodelkCount() ?? 0) > 0) return 0;
-    return this.#lastGrants.get(gfid) ?? this.#forgottenGrants;
+    return this.#grants.of(gfid);
   }
 
   find(gfid: Gfid): InodeLocks | undefined {
