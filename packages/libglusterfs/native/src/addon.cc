@@ -5,7 +5,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Raised, with ABI in src/platform/native.ts, when what the addon exports or hands over changes.
-  exports.Set("abi", Napi::Number::New(env, 4));
+  exports.Set("abi", Napi::Number::New(env, 5));
   InitSyscalls(env, exports);
   BindEventPool(env, exports);
   BindIobufArena(env, exports);

@@ -489,9 +489,16 @@ static int is_answered(struct connection *c) {
   return answered_pings_take(&c->answered, xid) || (!c->rest && send_pong(c, xid));
 }
 
+static uint32_t word(const uint8_t *bytes) { return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3]; }
+
 static int finish_record(event_pool *pool, int id) {
   struct connection *c = &pool->connections[id];
   if (is_answered(c)) {
+    next_record(c);
+    return 0;
+  }
+  if (c->local && c->head_length == 8 && !c->page && word(c->head + 4) == RETURNED_RECORD) {
+    emit(pool, EVENT_RETURNED, id)->value = (int32_t)word(c->head);
     next_record(c);
     return 0;
   }
@@ -504,8 +511,7 @@ static int finish_record(event_pool *pool, int id) {
   event->page = c->page_index;
   event->value = (int32_t)c->page_length;
   if (c->head_length >= 8 && c->head[7] == 1) {
-    const uint8_t *xid = c->head;
-    read_calls_forget(&c->reads, (uint32_t)xid[0] << 24 | (uint32_t)xid[1] << 16 | (uint32_t)xid[2] << 8 | xid[3]);
+    read_calls_forget(&c->reads, word(c->head));
   }
   next_record(c);
   return 0;
@@ -548,7 +554,7 @@ static int consume(event_pool *pool, int id, const uint8_t *bytes, size_t length
       c->mark[c->mark_length++] = *bytes++;
       length--;
       if (c->mark_length < 4) continue;
-      uint32_t mark = (uint32_t)c->mark[0] << 24 | (uint32_t)c->mark[1] << 16 | (uint32_t)c->mark[2] << 8 | c->mark[3];
+      uint32_t mark = word(c->mark);
       c->last_fragment = (mark & MARK_LAST) != 0;
       c->fragment_left = mark & ~MARK_LAST;
       if (c->fragment_left >= c->options.record_size_max - c->total) return -EMSGSIZE;

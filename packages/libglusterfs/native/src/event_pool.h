@@ -19,7 +19,11 @@ enum event_type {
   EVENT_WRITABLE = 4, // what was left of a writev has been sent; value: its bytes
   EVENT_CLOSE = 5,    // value: errno, 0 at the end of the stream; the id is free from now on
   EVENT_RELEASED = 6, // after a close that returned 1: the memory is the caller's again, and so is `page`; the id is free from now on
+  EVENT_RETURNED = 7, // of a unix socket: value is the first word of a record of two, the second of which is RETURNED_RECORD
 };
+
+// "GLDN": a payload on loan is given back (src/platform/lent-payload.ts). It comes with each large payload, and has nothing to say but its number.
+#define RETURNED_RECORD 0x474c444eu
 
 struct event {
   int32_t type;

@@ -19,6 +19,8 @@ const LENT_BYTES_MAX = 64 << 20;
 const ARENAS_MAX = 64;
 const ARENA_BYTES_MAX = 16 << 20;
 const PIECES_MAX = 256;
+export const MARK_LAST = 0x80000000;
+export const MARK_BYTES = 4;
 const HEAD_BYTES = 12;
 const PIECE_BYTES = 12;
 
@@ -36,13 +38,18 @@ export class Lender {
   /** Sends a record, with a descriptor of its own if one is given. */
   readonly #send: (record: Buffer, descriptor?: number) => void;
   readonly #arenas = new Map<SharedArena, number>();
-  readonly #lent = new Map<number, IoVec>();
+  /** By number; numbers come again. */
+  readonly #lent: (IoVec | undefined)[] = [];
+  readonly #free: number[] = [];
   #lentBytes = 0;
   #arenaNumber = 0;
-  #loanNumber = 0;
+  /** Where the last piece lay. */
+  #memory: ArrayBufferLike | undefined;
+  #memoryNumber = 0;
   readonly #gone = (arena: SharedArena): void => {
     const number = this.#arenas.get(arena);
     this.#arenas.delete(arena);
+    this.#memory = undefined;
     if (number !== undefined) this.#send(localRecord(number, LocalRecord.GONE));
   };
 
@@ -50,35 +57,45 @@ export class Lender {
     this.#send = send;
   }
 
-  /** Lends a payload: what has to be sent before the header in the same record. Undefined when it must go through the socket. */
-  lend(payload: IoVec): Buffer | undefined {
+  /**
+   * Lends the payload of a record whose header has this length: the mark, and what has to be sent before the header. Undefined when it must go through
+   * the socket.
+   */
+  lend(payload: IoVec, headerBytes: number): Buffer | undefined {
     const { chunks, size } = payload;
     if (chunks.length > PIECES_MAX || this.#lentBytes + size > LENT_BYTES_MAX) return undefined;
-    const head = Buffer.allocUnsafe(HEAD_BYTES + chunks.length * PIECE_BYTES);
-    let at = HEAD_BYTES;
+    const head = Buffer.allocUnsafe(MARK_BYTES + HEAD_BYTES + chunks.length * PIECE_BYTES);
+    let at = MARK_BYTES + HEAD_BYTES;
     for (const chunk of chunks) {
-      const arena = sharedArenaOf(chunk.buffer);
-      const number = arena && this.#numberOf(arena);
+      const number = chunk.buffer === this.#memory ? this.#memoryNumber : this.#numberOf(chunk.buffer);
       if (number === undefined) return undefined;
       head.writeUInt32BE(number, at);
       head.writeUInt32BE(chunk.byteOffset, at + 4);
       head.writeUInt32BE(chunk.length, at + 8);
       at += PIECE_BYTES;
     }
-    const loan = this.#loanNumber;
-    this.#loanNumber = (loan + 1) >>> 0;
-    head.writeUInt32BE(loan, 0);
-    head.writeUInt32BE(LocalRecord.LOAN, 4);
-    head.writeUInt32BE(chunks.length, 8);
-    this.#lent.set(loan, payload.ref());
+    const loan = this.#free.pop() ?? this.#lent.length;
+    head.writeUInt32BE((MARK_LAST | (head.length - MARK_BYTES + headerBytes)) >>> 0, 0);
+    head.writeUInt32BE(loan, 4);
+    head.writeUInt32BE(LocalRecord.LOAN, 8);
+    head.writeUInt32BE(chunks.length, 12);
+    this.#lent[loan] = payload.ref();
     this.#lentBytes += size;
     return head;
   }
 
   /** The number of an arena at the other end, which hears of it now if it doesn't know it. */
-  #numberOf(arena: SharedArena): number | undefined {
-    const known = this.#arenas.get(arena);
-    if (known !== undefined || arena.descriptor < 0 || this.#arenas.size >= ARENAS_MAX || arena.size > ARENA_BYTES_MAX) return known;
+  #numberOf(memory: ArrayBufferLike): number | undefined {
+    const arena = sharedArenaOf(memory);
+    const number = arena && (this.#arenas.get(arena) ?? this.#introduce(arena));
+    if (number === undefined) return undefined;
+    this.#memory = memory;
+    this.#memoryNumber = number;
+    return number;
+  }
+
+  #introduce(arena: SharedArena): number | undefined {
+    if (arena.descriptor < 0 || this.#arenas.size >= ARENAS_MAX || arena.size > ARENA_BYTES_MAX) return undefined;
     const number = this.#arenaNumber++;
     this.#arenas.set(arena, number);
     arena.watch(this.#gone);
@@ -88,9 +105,10 @@ export class Lender {
 
   /** The other end is done with a loan. False when there is no such loan. */
   returned(loan: number): boolean {
-    const payload = this.#lent.get(loan);
+    const payload = this.#lent[loan];
     if (!payload) return false;
-    this.#lent.delete(loan);
+    this.#lent[loan] = undefined;
+    this.#free.push(loan);
     this.#lentBytes -= payload.size;
     payload.unref();
     return true;
@@ -98,11 +116,13 @@ export class Lender {
 
   /** The connection is over. The other process may still be reading: what is on loan then is never used again. */
   end(): void {
-    for (const payload of this.#lent.values()) {
+    for (const payload of this.#lent) {
+      if (!payload) continue;
       for (const buf of payload.bufs) buf.retire?.();
       payload.unref();
     }
-    this.#lent.clear();
+    this.#lent.length = this.#free.length = 0;
+    this.#memory = undefined;
     for (const arena of this.#arenas.keys()) arena.unwatch(this.#gone);
     this.#arenas.clear();
   }
@@ -134,11 +154,12 @@ class Loan implements Iobuf {
 
 /** The side that borrows. Its methods throw what is wrong with a record. */
 export class Borrower {
-  readonly #send: (record: Buffer) => void;
+  readonly #giveBack: (loan: number) => void;
   readonly #arenas = new Map<number, ArrayBuffer>();
 
-  constructor(send: (record: Buffer) => void) {
-    this.#send = send;
+  /** @param giveBack tells the other end that a loan is done with */
+  constructor(giveBack: (loan: number) => void) {
+    this.#giveBack = giveBack;
   }
 
   /** @param descriptor its own from now on */
@@ -150,7 +171,7 @@ export class Borrower {
   }
 
   giveBack(loan: number): void {
-    this.#send(localRecord(loan, LocalRecord.DONE));
+    this.#giveBack(loan);
   }
 
   gone(number: number): void {

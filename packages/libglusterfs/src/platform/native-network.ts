@@ -12,6 +12,7 @@ const EVENT_RECORD = 3;
 const EVENT_WRITABLE = 4;
 const EVENT_CLOSE = 5;
 const EVENT_RELEASED = 6;
+const EVENT_RETURNED = 7;
 const EVENT_INTS = 6;
 
 const RECORD_SIZE_MAX = 2 ** 30;
@@ -316,6 +317,8 @@ export class NativeNetwork implements Network {
         if (page >= 0) this.#takePage(page)?.unref();
         this.#lingering.get(id)?.released();
         this.#lingering.delete(id);
+      } else if (type === EVENT_RETURNED) {
+        this.#connections.get(id)?.returned(value >>> 0);
       }
     }
   }

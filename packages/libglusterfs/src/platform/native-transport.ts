@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { errnoName } from '../errno.js';
 import type { IoVec } from '../iobuf.js';
-import { Borrower, LOAN_BYTES_MIN, Lender, LocalRecord, localRecord } from './lent-payload.js';
+import { Borrower, LOAN_BYTES_MIN, Lender, LocalRecord, MARK_BYTES, MARK_LAST, localRecord } from './lent-payload.js';
 import type { Transport, TransportHandlers } from './network.js';
 import { canShareMemory } from './shared-arena.js';
 
@@ -44,7 +44,7 @@ const GATHER_BYTES_MAX = 4 << 20;
 /** No descriptor goes along. */
 const NONE = -1;
 const MARK_SLAB_BYTES = 16384;
-const MARK_LAST = 0x80000000;
+const RETURN_BYTES = 12;
 /** Descriptors that have come and that nobody has taken; the first of more are closed. */
 const DESCRIPTORS_MAX = 64;
 
@@ -65,6 +65,20 @@ function recordMark(length: number): Uint8Array {
   marks.writeUInt32BE((MARK_LAST | length) >>> 0, marksUsed);
   marksUsed += 4;
   return marks.subarray(marksUsed - 4, marksUsed);
+}
+
+/** A whole record with its mark: a loan is given back. */
+function returnRecord(loan: number): Uint8Array {
+  if (marksUsed + RETURN_BYTES > MARK_SLAB_BYTES) {
+    marks = Buffer.alloc(MARK_SLAB_BYTES);
+    marksUsed = 0;
+  }
+  const at = marksUsed;
+  marks.writeUInt32BE((MARK_LAST | (RETURN_BYTES - 4)) >>> 0, at);
+  marks.writeUInt32BE(loan, at + 4);
+  marks.writeUInt32BE(LocalRecord.DONE, at + 8);
+  marksUsed += RETURN_BYTES;
+  return marks.subarray(at, marksUsed);
 }
 
 /** A call of READ, version 4 or 3.3, by its program and procedure words (spec/rpc-wire.md, §2). */
@@ -166,7 +180,7 @@ export class NativeTransport implements Transport {
     this.#passesDescriptors = this.#pool.peerUid(this.#route) === process.getuid?.();
     if (this.#passesDescriptors && canShareMemory) {
       if (part === 'lends') this.#lender = new Lender((record, descriptor) => this.#sendWith(record, descriptor));
-      else this.#borrower = new Borrower((record) => this.send(record));
+      else this.#borrower = new Borrower((loan) => this.#giveBack(loan));
     }
     this.#adopted(this, this.#route, part);
   }
@@ -213,12 +227,19 @@ export class NativeTransport implements Transport {
       case LocalRecord.LOAN:
         if (!this.#borrower) throw new Error('a loan to who did not ask');
         return this.handlers.onRecord(this.#borrower.loan(record), this);
-      case LocalRecord.DONE:
-        if (this.#lender?.returned(number) !== true) throw new Error('a loan was given back that is none');
-        return;
       default:
         throw new Error('a record of an unknown kind');
     }
+  }
+
+  #giveBack(loan: number): void {
+    if (!this.connected || this.destroyed || this.#ending) return;
+    this.#enqueue(returnRecord(loan));
+  }
+
+  /** A loan comes back. */
+  returned(loan: number): void {
+    if (this.#lender?.returned(loan) !== true) this.destroy(new Error('a loan was given back that is none'));
   }
 
   #nextDescriptor(): number {
@@ -241,7 +262,7 @@ export class NativeTransport implements Transport {
     const [head] = record.chunks;
     if (this.#passesDescriptors && head !== undefined && isLocal(head) && record.chunks.length === 1) {
       try {
-        this.#localReceived(Buffer.from(head.buffer, head.byteOffset, head.length));
+        this.#localReceived(head instanceof Buffer ? head : Buffer.from(head.buffer, head.byteOffset, head.length));
       } catch (error) {
         this.destroy(error instanceof Error ? error : undefined);
       }
@@ -253,12 +274,11 @@ export class NativeTransport implements Transport {
 
   send(header: Uint8Array, payload?: IoVec): void {
     if (!this.connected || this.destroyed || this.#ending) return;
-    const loan = payload !== undefined && payload.size >= LOAN_BYTES_MIN ? this.#lender?.lend(payload) : undefined;
+    const loan = payload !== undefined && payload.size >= LOAN_BYTES_MIN ? this.#lender?.lend(payload, header.length) : undefined;
     if (loan) payload = undefined;
-    const length = (loan?.length ?? 0) + header.length + (payload?.size ?? 0);
-    if (loan) this.#queue.push(recordMark(length), loan, header);
-    else this.#queue.push(recordMark(length), header);
-    this.#buffersQueued += loan ? 3 : 2;
+    const length = (loan ? loan.length - MARK_BYTES : 0) + header.length + (payload?.size ?? 0);
+    this.#queue.push(loan ?? recordMark(length), header);
+    this.#buffersQueued += 2;
     if (payload && payload.size > 0) {
       for (const chunk of payload.chunks) if (chunk.length > 0) this.#buffersQueued = this.#buffersQueued + (this.#queue.push(chunk), 1);
       if (payload.bufs.length > 0) this.#held.push({ end: this.#buffersQueued, payload: payload.ref() });
@@ -266,6 +286,17 @@ export class NativeTransport implements Transport {
     this.queuedBytes += length + 4;
     if (this.queuedBytes > HIGH_WATER_BYTES) this.#drainOwed = true;
     if (isReadCall(header)) this.#pool.noteRead(this.#route, header);
+    this.#leaves();
+  }
+
+  #enqueue(record: Uint8Array): void {
+    this.#queue.push(record);
+    this.#buffersQueued++;
+    this.queuedBytes += record.length;
+    this.#leaves();
+  }
+
+  #leaves(): void {
     if (!this.#dirty && !this.#waiting) {
       this.#dirty = true;
       this.#markDirty(this);
