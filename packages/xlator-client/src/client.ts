@@ -336,7 +336,7 @@ export class ClientXlator extends Xlator {
       // What moves the time of access, and what is asked for beside the data, is the brick's; so is what GlusterFS's own clients do.
       if (remote !== undefined && xdata === undefined && (frame.flags & MOVES_TIMES) === 0 && frame.pid >= 0 && !remote.directory) {
         const reply = remote.local && this.#connection?.ready === true ? this.#files.read(remote.local, fd, size, offset) : undefined;
-        if (reply !== undefined) return Promise.resolve(reply);
+        if (reply !== undefined) return reply;
         this.#files.readElsewhere(remote);
       }
       const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };

@@ -8,6 +8,9 @@ const READS_BEFORE = 1;
 const FILES_MAX = 1024;
 /** A larger READ is the brick's: it knows how much of it there is before it takes memory. */
 const SIZE_MAX = 1 << 20;
+/** After so many READs, or bytes, that needed nothing of the event loop, it gets its turn: a caller who only ever reads would keep it from everybody else. */
+const TURN_READS = 64;
+const TURN_BYTES = 8 << 20;
 const IN_MEMORY = 1;
 const HAS_MDATA = 2;
 const SLOT = 0;
@@ -31,6 +34,8 @@ export class LocalFiles {
   readonly #holders = new Set<RemoteFd>();
   /** Counts the times that all were taken back. */
   #generation = 0;
+  #turnReads = 0;
+  #turnBytes = 0;
 
   /** @param open all fds that are open on the brick */
   constructor(graph: GraphView, rpc: () => RpcClient | undefined, open: () => Iterable<RemoteFd>) {
@@ -79,12 +84,16 @@ export class LocalFiles {
   }
 
   /** The reply of a READ, or undefined when the brick has to be asked: what isn't in memory would make everybody wait here. */
-  read(file: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {
+  read(file: OpenLocalFile, fd: Fd, size: number, offset: number): Promise<ReadReply> | undefined {
     if (size === 0 || size > SIZE_MAX) return undefined;
     const page = this.#graph.iobufs.get(size);
     const reply = this.#readInto(page, file, fd, size, offset);
     if (reply === undefined || reply.vector.size === 0) page.unref();
-    return reply;
+    if (reply === undefined) return undefined;
+    this.#turnBytes += size;
+    if (++this.#turnReads < TURN_READS && this.#turnBytes < TURN_BYTES) return Promise.resolve(reply);
+    this.#turnReads = this.#turnBytes = 0;
+    return new Promise((resolve) => this.#graph.platform.timers.soon(() => resolve(reply)));
   }
 
   #readInto(page: Iobuf, { descriptor, inMemory, hasMdata }: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {

@@ -4,6 +4,7 @@ import { type Geometry, bricksOf, countOf, maskText, parseReadMask } from './geo
 import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
+import { type ReadRun, ReadRuns } from './read-runs.js';
 import { StripeCacheStats } from './stripe-cache.js';
 
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
@@ -29,6 +30,7 @@ export class Cluster {
   readonly locks: CtxSlot<InodeLock>;
   readonly fds: CtxSlot<FdCtx>;
   readonly quiet: CtxSlot<QuietState>;
+  readonly runs: ReadRuns;
   /** Locks that are held now, for contention, lost bricks and the end. */
   readonly held = new Set<InodeLock>();
   /** Those of them that no fop uses at the moment. */
@@ -45,7 +47,7 @@ export class Cluster {
   #roundRobin = 0;
   #wary = 0;
 
-  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; quiet: CtxSlot<QuietState>; options: OptionValues }) {
+  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; quiet: CtxSlot<QuietState>; runs: CtxSlot<ReadRun>; options: OptionValues }) {
     this.name = init.name;
     this.geometry = init.geometry;
     this.children = init.children;
@@ -55,6 +57,7 @@ export class Cluster {
     this.locks = init.locks;
     this.fds = init.fds;
     this.quiet = init.quiet;
+    this.runs = new ReadRuns(init.graph.platform.clock, init.runs);
     this.options = init.options;
     const readMask = init.options.text('ec-read-mask');
     this.readMask = readMask === undefined ? init.geometry.all : parseReadMask(readMask, init.geometry);

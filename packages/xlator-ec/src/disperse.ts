@@ -12,6 +12,7 @@ import * as userLocks from './lock-fops.js';
 import { Geometry, GeometryError, countOf, maskText } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
+import type { ReadRun } from './read-runs.js';
 import * as xattrs from './xattr-fops.js';
 
 /** How long the volume waits for bricks that say nothing (spec/ec.md, §22). */
@@ -27,6 +28,7 @@ export class Disperse extends Xlator {
   readonly #lockSlot: CtxSlot<InodeLock>;
   readonly #fdSlot: CtxSlot<FdCtx>;
   readonly #quietSlot: CtxSlot<QuietState>;
+  readonly #runSlot: CtxSlot<ReadRun>;
   #cluster: Cluster | undefined;
   /** Bricks that have said up or down. */
   #notified = 0;
@@ -38,6 +40,7 @@ export class Disperse extends Xlator {
     this.#lockSlot = this.newCtxSlot<InodeLock>();
     this.#fdSlot = this.newCtxSlot<FdCtx>();
     this.#quietSlot = this.newCtxSlot<QuietState>();
+    this.#runSlot = this.newCtxSlot<ReadRun>();
   }
 
   override init(): void {
@@ -45,7 +48,7 @@ export class Disperse extends Xlator {
     try {
       if (typeof redundancy !== 'number') throw new GeometryError(122052, 'Failed to parse xlator options');
       this.#cluster = new Cluster({
-        name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, options: this.options,
+        name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, runs: this.#runSlot, options: this.options,
       });
     } catch (error) {
       if (error instanceof GeometryError) this.log.error(error.id, error.reason);
@@ -157,7 +160,10 @@ export class Disperse extends Xlator {
   #consumes(upcall: Upcall): boolean {
     if (upcall.kind !== 'inodelk-contention' || upcall.domain !== this.name) return false;
     const inode = this.graph.inodeTable.find(upcall.gfid);
-    if (inode) this.#lockSlot.get(inode)?.contended();
+    if (inode) {
+      this.#c.runs.contended(inode);
+      this.#lockSlot.get(inode)?.contended();
+    }
     return true;
   }
 
@@ -345,6 +351,7 @@ export class Disperse extends Xlator {
   override forget(inode: Inode): void {
     this.#lockSlot.delete(inode);
     this.#quietSlot.delete(inode);
+    this.#runSlot.delete(inode);
   }
   override release(fd: Fd): void {
     this.#fdSlot.delete(fd);

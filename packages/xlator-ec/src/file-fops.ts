@@ -40,9 +40,12 @@ export async function openEverywhere(cluster: Cluster, frame: Frame, fd: Fd, mas
 export async function readv(cluster: Cluster, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
   const { geometry } = cluster;
   cluster.needUp();
-  const unlocked = await readUnlocked(cluster, frame, fd, size, offset, flags, xdata);
-  if (unlocked) return unlocked;
-  return underLock(cluster, frame, fd.inode, READ_RANGE(fd, geometry.down(offset), geometry.up(offset + size)), (lock) => readUnderLock(cluster, lock, frame, fd, size, offset, flags, xdata));
+  const often = cluster.runs.count(fd.inode);
+  if (!often) {
+    const unlocked = await readUnlocked(cluster, frame, fd, size, offset, flags, xdata);
+    if (unlocked) return unlocked;
+  }
+  return underLock(cluster, frame, fd.inode, READ_RANGE(fd, geometry.down(offset), geometry.up(offset + size)), (lock) => readUnderLock(cluster, lock, frame, fd, size, offset, flags, xdata, often));
 }
 
 export function writev(cluster: Cluster, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {

@@ -4,7 +4,7 @@ import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
 import type { QuietState } from './quiet-state.js';
 import { StripeCache } from './stripe-cache.js';
-import { CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s } from './version-xattrs.js';
+import { CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
 
 /** What a fop needs of the lock (spec/ec.md, §14). */
 export interface Wanted {
@@ -24,6 +24,8 @@ export interface Wanted {
   readonly fd: Fd | undefined;
 }
 
+/** How often READs ask for the number of those who want the lock. */
+const COUNT_EVERY_MS = 100;
 const FLOCK: Flock = { type: LkType.WRLCK, whence: 0, start: 0n, len: 0n, pid: 0, owner: '' as Bytes };
 const UNLOCK: Flock = { ...FLOCK, type: LkType.UNLCK };
 
@@ -59,6 +61,7 @@ export class InodeLock {
   #doubt: [boolean, boolean] = [false, false];
   #preSize = 0;
   #frame: Frame | undefined;
+  #countAsked = -Infinity;
   readonly stripes: StripeCache;
   /** The user's size, while it is known. */
   size = 0;
@@ -85,6 +88,26 @@ export class InodeLock {
   /** Version and size are known now. */
   get informed(): boolean {
     return this.#isHeld && this.#haveInfo;
+  }
+
+  /**
+   * Asks, now and then, how many want the lock (spec/ec.md, §11.5), for bricks that don't tell by themselves: READs under the lock ask nothing, since what
+   * is asked has to go to the bricks. Who is refused waits at the first brick first.
+   */
+  watchContention(frame: Frame): void {
+    const cluster = this.#cluster;
+    const now = cluster.graph.platform.clock.monotonic();
+    const [first] = bricksOf(this.#mask & cluster.up);
+    if (now - this.#countAsked < COUNT_EVERY_MS || first === undefined) return;
+    this.#countAsked = now;
+    cluster.child(first).lookup(cluster.internal(frame), cluster.locOf(this.#inode), withLockCount(undefined, cluster.name)).then(
+      ({ xdata }) => {
+        if ((xdata?.getNumber(INODELK_COUNT) ?? 0) <= 1) return;
+        cluster.runs.contended(this.#inode);
+        this.contended();
+      },
+      () => undefined,
+    );
   }
 
   /** Held, or about to be: something may be pending. */
@@ -128,7 +151,10 @@ export class InodeLock {
       this.#releaseWanted = true;
     }
     if (failed !== 0) this.#releaseWanted = true;
-    if ((outcome.xdata?.getNumber(INODELK_COUNT) ?? 0) > 1) this.#releaseWanted = true;
+    if ((outcome.xdata?.getNumber(INODELK_COUNT) ?? 0) > 1) {
+      this.#releaseWanted = true;
+      this.#cluster.runs.contended(this.#inode);
+    }
     // An up brick that isn't good needs a heal, and gets another chance with the next lock.
     if ((this.#cluster.up & ~this.#good & ~this.#healing) !== 0 && this.#haveInfo) this.#releaseWanted = true;
     this.#depart(wanted);

@@ -78,12 +78,16 @@ export function decodeFragments(cluster: Cluster, bricks: readonly number[], vec
   return { data: memory, iobuf };
 }
 
-/** readv under the lock: the user's part of the stripes. */
-export async function readUnderLock(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<{ reply: ReadReply; asked: number; answered: number }> {
+/**
+ * readv under the lock: the user's part of the stripes.
+ * @param often the file is read again and again: how many want the lock is asked beside the reads then, and not by each
+ */
+export async function readUnderLock(cluster: Cluster, lock: InodeLock, frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata, often: boolean): Promise<{ reply: ReadReply; asked: number; answered: number }> {
   const { geometry } = cluster;
   const head = geometry.head(offset);
   const aligned = geometry.down(offset);
-  const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, lock.good, withLockCount(xdata, cluster.name));
+  if (often) lock.watchContention(frame);
+  const read = await readStripes(cluster, frame, fd, aligned, geometry.up(size + head), flags, lock.good, often ? xdata : withLockCount(xdata, cluster.name));
   const reply = clipped({ data: read.data, page: read.page, stat: read.reply.stat, xdata: read.reply.xdata }, lock.size, head, size, offset);
   return { reply, asked: read.asked, answered: read.answered };
 }

@@ -60,10 +60,59 @@ describe.skipIf(reason !== undefined)('a 4+2 volume over sockets', () => {
     for (const each of volume.xattrs('d/first')) expect(each['version']).toBe(pair(0, 0));
   });
 
+  it('takes the lock of a file that is read again and again, and reads without it again once somebody else has wanted it', async () => {
+    const one = await started();
+    const two = await started();
+    const bytes = pattern(20_000, 3);
+    await one.driver.writeFile('/d/f', bytes);
+    await eventually(() => expect(one.taps.map(({ held }) => held)).toEqual([0, 0, 0, 0, 0, 0]));
+    const fd = await one.driver.open('/d/f');
+    const read = async (times: number): Promise<void> => {
+      for (let i = 0; i < times; i++) expect(Buffer.from(await one.driver.read(fd, 4096, 4096)).equals(bytes.subarray(4096, 8192))).toBe(true);
+    };
+    expect((await one.counted(() => read(10)))['inodelk']).toBeUndefined();
+    const many = await one.counted(() => read(50));
+    expect(many['inodelk']).toBe(6);
+    expect(one.taps.map(({ held }) => held)).toEqual([1, 1, 1, 1, 1, 1]);
+    // Given back at once: not when nobody has read for a second.
+    const before = performance.now();
+    const changed = pattern(4096, 9);
+    const there = await two.driver.open('/d/f');
+    await two.driver.write(there, changed, 4096);
+    await two.driver.close(there);
+    expect(performance.now() - before).toBeLessThan(900);
+    bytes.set(changed, 4096);
+    await read(1);
+    await eventually(() => expect([...one.taps, ...two.taps].every(({ held }) => held === 0)).toBe(true));
+    expect((await one.counted(() => read(50)))['inodelk']).toBeUndefined();
+    await one.driver.close(fd);
+  });
+
+  it('gives such a lock back to those whose bricks do not tell of them, while it goes on reading', async () => {
+    await volume.stop();
+    volume = await ServedVolume.start(6, 2, { notifies: false });
+    const one = await started();
+    const two = await started();
+    const bytes = pattern(20_000, 3);
+    await one.driver.writeFile('/d/f', bytes);
+    await eventually(() => expect(one.taps[0]?.held).toBe(0));
+    const fd = await one.driver.open('/d/f');
+    let reading = true;
+    const reader = (async () => {
+      while (reading) await one.driver.read(fd, 4096, 0);
+    })();
+    await eventually(() => expect(one.taps[0]?.held).toBe(1));
+    await two.driver.writeFile('/d/f', pattern(4096, 5));
+    reading = false;
+    await reader;
+    await one.driver.close(fd);
+  });
+
   it('asks three bricks for a name, and all when those disagree', async () => {
-    const { driver, counted } = await started();
+    const { driver, counted, taps } = await started();
     await driver.writeFile('/d/f', pattern(100, 1));
     await quiet('d/f');
+    await eventually(() => expect(taps.every(({ held }) => held === 0)).toBe(true));
     // Of the directory and of the name in it.
     expect(await counted(() => driver.lookup('/d/f'))).toEqual({ lookup: 6 });
     expect(await counted(() => driver.exists('/d/none'))).toEqual({ lookup: 6 });

@@ -85,6 +85,8 @@ export interface ServedOptions {
   readonly distribute?: boolean;
   /** Xdata keys that no brick is told of. */
   readonly hidden?: readonly string[];
+  /** Bricks tell who holds a lock that others want it; default true. */
+  readonly notifies?: boolean;
 }
 
 /** Six bricks, each with locks, index and posix behind protocol/server, and any number of clients, all in this process over sockets. */
@@ -118,7 +120,7 @@ export class ServedVolume {
 
   async startBrick(brick: number): Promise<void> {
     const text = `volume posix\n type storage/posix\n option directory ${this.disk(brick)}\n option health-check-interval 0\nend-volume
-volume locks\n type features/locks\n option notify-contention on\n subvolumes posix\nend-volume
+volume locks\n type features/locks\n option notify-contention ${this.#options.notifies === false ? 'off' : 'on'}\n subvolumes posix\nend-volume
 volume index\n type features/index\n option index-base ${this.disk(brick)}/.glusterfs/indices\n option xattrop64-watchlist trusted.ec.dirty\n subvolumes locks\nend-volume
 volume brick\n type test/tap\n option note b${brick}\n subvolumes index\nend-volume
 volume server\n type protocol/server\n option transport.socket.listen-path ${this.#dir}/s${brick}\n option auth.addr.brick.allow *\n subvolumes brick\nend-volume\n`;

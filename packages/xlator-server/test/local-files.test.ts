@@ -221,6 +221,24 @@ describe.skipIf(missing !== undefined)('files that a client on the same machine 
     await readUntilLocal(fd);
   });
 
+  it('leave the event loop its turns while somebody only reads', async () => {
+    await start(usual);
+    await driver.writeFile('/f', Buffer.from('bytes'));
+    const fd = await openFile('/f');
+    await readUntilLocal(fd);
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    const { reads } = counter;
+    for (let i = 0; i < 1000; i++) await driver.read(fd, 10, 0);
+    clearImmediate(next);
+    expect(counter.reads).toBe(reads);
+    expect(turns).toBeGreaterThan(10);
+  });
+
   it('are closed with the fd, and gone with the connection', async () => {
     await start(usual);
     await driver.writeFile('/f', Buffer.from('bytes'));
