@@ -6,7 +6,7 @@ import { type SharedArena, borrowArena, sharedArenaOf } from './shared-arena.js'
  * again before the other says that it is done. These records stand among those of RPC; their second word, in place of CALL or REPLY, says what they are:
  *   arena    its number, and its size; its descriptor comes along
  *   loan     a number, how many pieces, for each of them arena, offset and length; then an RPC record but for its payload, which is the pieces
- *   done     the number of a loan
+ *   done     the number of a loan; the addon reads these itself (EVENT_RETURNED)
  *   gone     the number of an arena that is used no more
  */
 export const LocalRecord = { DESCRIPTOR: 0x474c4644, ARENA: 0x474c4152, LOAN: 0x474c4c4e, DONE: 0x474c444e, GONE: 0x474c474e } as const;
