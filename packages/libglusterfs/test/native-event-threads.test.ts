@@ -22,7 +22,7 @@ const threadNames = (): string[] => readdirSync('/proc/self/task').flatMap((task
   } catch {
     return []; // gone since
   }
-}).filter((name) => name.startsWith('gts-event-')).sort();
+}).filter((name) => name.startsWith('glfs_epoll')).sort();
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setImmediate(resolve));
@@ -93,7 +93,7 @@ describe.skipIf(missing !== undefined)('event threads', () => {
     expect(threadNames()).toEqual([]);
     expect(network.setEventThreads(owner, 3)).toBe(3);
     await until(() => threadNames().length === 2);
-    expect(threadNames()).toEqual(['gts-event-1', 'gts-event-2']);
+    expect(threadNames()).toEqual(['glfs_epoll001', 'glfs_epoll002']);
     expect(network.setEventThreads(other, 5)).toBe(5);
     await until(() => threadNames().length === 4);
     expect(network.setEventThreads(owner, 1)).toBe(5);
@@ -109,7 +109,7 @@ describe.skipIf(missing !== undefined)('event threads', () => {
   it('block every signal', async () => {
     network.setEventThreads(owner, 2);
     await until(() => threadNames().length === 1);
-    const blocked = readdirSync('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/status`, 'latin1')).filter((status) => status.includes('gts-event-')).map((status) => /SigBlk:\t([0-9a-f]+)/.exec(status)?.[1]);
+    const blocked = readdirSync('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/status`, 'latin1')).filter((status) => status.includes('glfs_epoll')).map((status) => /SigBlk:\t([0-9a-f]+)/.exec(status)?.[1]);
     // All but SIGKILL, SIGSTOP and the two that the C library keeps.
     expect(blocked).toEqual(['fffffffe7ffbfeff']);
   });

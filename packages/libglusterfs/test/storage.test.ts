@@ -69,6 +69,8 @@ describe.skipIf(!storage.available)('storage', () => {
     expect(storage.preadv(fd, [head, tail], 0, false)).toBe(26);
     expect(head.toString() + tail.toString('latin1', 0, 16)).toBe('one two threeone two three');
     expect(await storage.preadvAsync(fd, [head], 24)).toBe(2);
+    // By GlusterFS's name for such threads.
+    expect(readdirSync('/proc/self/task').map((task) => readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim())).toContainEqual(expect.stringMatching(/^glfs_iotwr[0-9a-f]{3}$/));
     expect(await storage.ftruncate(fd, 5)).toBe(0);
     expect(readFileSync(path.join(dir, 'data'), 'utf8')).toBe('one t');
     expect(await storage.closeAsync(fd)).toBe(0);

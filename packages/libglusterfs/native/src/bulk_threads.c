@@ -164,7 +164,8 @@ static void *run(void *argument) {
   struct slot *slot = argument;
   bulk_threads *threads = slot->threads;
   char name[16];
-  snprintf(name, sizeof name, "gts-event-%u", (unsigned)(slot - threads->slots + 1) % 10000);
+  // GlusterFS's names; 000 is the loop's own thread.
+  snprintf(name, sizeof name, "glfs_epoll%03x", (unsigned)(slot - threads->slots + 1) % 0x1000);
   pthread_setname_np(pthread_self(), name);
   for (;;) {
     pthread_mutex_lock(&threads->lock);

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/xattr.h>
 #include <time.h>
@@ -140,8 +142,17 @@ static void free_jobs(struct gts_job *job) {
   }
 }
 
+/* GlusterFS's name for threads that wait for a disk. */
+static void take_name(void) {
+  static atomic_uint number;
+  char name[16];
+  snprintf(name, sizeof name, "glfs_iotwr%03x", atomic_fetch_add(&number, 1) % 0x1000);
+  pthread_setname_np(pthread_self(), name);
+}
+
 static void *work(void *argument) {
   struct gts_pool *pool = argument;
+  take_name();
   struct gts_job *job = NULL;
   pthread_mutex_lock(&pool->lock);
   for (;;) {
