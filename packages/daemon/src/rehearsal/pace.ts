@@ -2,10 +2,8 @@ import type { CallPool, Clock } from '@glusterts/libglusterfs';
 
 /** No request has come for this long: then the process is idle. */
 const QUIET_MS = 20;
-/** The same where more than a few requests have come: what a program does beside them takes longer than that, and would be slowed down. */
+/** The same for a process that has been up for a while: it is there to be used, and programs' own pauses are shorter. */
 const REST_MS = 2000;
-/** Requests of clients that connect, and of somebody who looks whether a mount is there. */
-const FEW = 100;
 /** Looks whether it is quiet again. */
 const LOOK_MS = 10;
 /** Without a pause for the event loop. */
@@ -19,8 +17,10 @@ export interface PaceInit {
   readonly calls: CallPool;
   /** Milliseconds of processor time that it takes in all, those of V8's compiler included. */
   readonly workMs: number;
-  /** Milliseconds from the beginning in which it doesn't give way. Afterwards it waits for a longer rest: what comes then is what the process was started for. */
+  /** Milliseconds from the beginning in which it doesn't give way. */
   readonly ahead?: number;
+  /** Milliseconds from the beginning in which it takes each pause of requests; afterwards only long ones. Default: `ahead`. */
+  readonly eager?: number;
   /** Default: the process's, in microseconds. */
   readonly processorTime?: () => number;
 }
@@ -36,7 +36,6 @@ export class Pace {
   #sliceMs: number;
   #busyMs = -Infinity;
   #seen: number;
-  readonly #first: number;
   #stopped = false;
   #caughtUp: () => void = () => undefined;
   /** Resolves when the part that doesn't give way is over. */
@@ -47,7 +46,7 @@ export class Pace {
     this.#processorTime = init.processorTime ?? processorTime;
     this.#startedMs = this.#sliceMs = init.clock.monotonic();
     this.#resumedUs = this.#processorTime();
-    this.#first = this.#seen = init.calls.total;
+    this.#seen = init.calls.total;
     this.ahead = init.ahead === undefined ? Promise.resolve() : new Promise((resolve) => (this.#caughtUp = resolve));
   }
 
@@ -91,12 +90,12 @@ export class Pace {
   }
 
   #isBusy(now: number): boolean {
-    const { calls, ahead } = this.#init;
+    const { calls, ahead = 0, eager = ahead } = this.#init;
     if (calls.total !== this.#seen || calls.cnt > 0) {
       this.#seen = calls.total;
       this.#busyMs = now;
     }
-    return now - this.#busyMs < (ahead !== undefined || this.#seen - this.#first > FEW ? REST_MS : QUIET_MS);
+    return now - this.#busyMs < (now - this.#startedMs < eager ? QUIET_MS : REST_MS);
   }
 }
 

@@ -10,6 +10,8 @@ const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
 const MOUNT_WORK_MS = 2500;
 const BRICK_WORK_MS = 1500;
+/** As long as a mount that is made at once after the start of a volume takes to be ready. */
+const BRICK_EAGER_MS = 2500;
 
 /**
  * Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were.
@@ -75,7 +77,7 @@ export class Rehearsal {
   /** Of a brick: as far as it is idle. */
   static ofBrick(init: RehearsalInit): Rehearsal {
     const { platform, loader, text, xlatorOptions } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS });
     return new Rehearsal(init, pace, 'brick', () =>
       together(() => withBrickStage(text, platform, loader, { xlatorOptions }, ({ caller, dispersed }) => playBrick(caller, dispersed, () => pace.next()))),
     );
