@@ -1,4 +1,4 @@
-import { Dict, Errno, Fd, FopError, type Frame, IaType, type Iatt, type Loc, Loc as LocClass, LkType, type RenameReply, type Xdata, errnoOf, gfidToBuffer, gfidToString } from '@glusterts/libglusterfs';
+import { Dict, Errno, Fd, FopError, type Frame, type Gfid, IaType, type Iatt, type Loc, Loc as LocClass, LkType, type RenameReply, type Xdata, errnoOf, gfidToBuffer, gfidToString } from '@glusterts/libglusterfs';
 import { type Dht, isMissing, outcome, succeeded } from './dht.js';
 import { ensureParent } from './entry-fops.js';
 import { mergeDirectory, stripPhase1 } from './iatt-merge.js';
@@ -229,8 +229,11 @@ async function renameLocked(job: FileRename): Promise<RenameReply> {
   let fromData: Iatt | undefined = ofData ? data : undefined;
   if (srcCached !== dstHashed && srcCached !== dstCached) {
     const xdata = helper().setBin(Key.RENAME_OP, renameOp(oldloc, newloc));
+    // The file's attributes when its old name is gone: GlusterFS's bricks tell them too, to shards.
+    if (srcCached.oneBrick) xdata.setInt(Key.IATT_IN_XATTR, 1);
     const gone = await outcome(srcCached, (subvol) => subvol.fops.unlink(root, oldloc, 0, xdata));
     if (!succeeded(gone)) dht.log.warning(109000, 'unlink of the old name failed', { subvol: srcCached.name, errno: gone.errno });
+    else if (srcCached.oneBrick) fromData = attributesAfter(gone.reply.xdata, oldGfid);
   }
   const leftovers: [Subvol, Loc, Dict][] = [];
   if (srcHashed !== at && srcHashed !== srcCached) leftovers.push([srcHashed, oldloc, helper()]);
@@ -245,6 +248,12 @@ async function renameLocked(job: FileRename): Promise<RenameReply> {
   if (dstHashed !== srcCached) ownLinkto(dht, frame, new LocClass({ inode: oldloc.inode, path: newloc.path }), dstHashed, fromData);
   const parents = renamed.reply ?? (await parentStats(job));
   return { ...parents, stat: fromData };
+}
+
+/** Those of the file, when the brick has told them and it has a name left. */
+function attributesAfter(xdata: Xdata, gfid: Gfid): Iatt | undefined {
+  const stat = xdata?.getIatt(Key.IATT_IN_XATTR);
+  return stat && stat.ia_gfid === gfid && stat.ia_nlink > 0 && stat.ia_ctime !== 0 ? stat : undefined;
 }
 
 /** The rename of the linkto failed, so its reply gave no attributes of the parents. */

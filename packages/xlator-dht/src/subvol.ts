@@ -1,4 +1,4 @@
-import type { Statvfs, Subvolume } from '@glusterts/libglusterfs';
+import { type Statvfs, type Subvolume, graphLeaves } from '@glusterts/libglusterfs';
 import { type LayoutEntry, encodeLayout } from './layout.js';
 
 const MIB = 2 ** 20;
@@ -27,12 +27,18 @@ export class Subvol {
   decommissioned = false;
   disk: DiskUsage = { chunks: 0, availPercent: 100, availBytes: Number.MAX_SAFE_INTEGER, inodePercent: 100, known: false };
 
+  #oneBrick: boolean | undefined;
   #lastLayout: { readonly start: number; readonly stop: number; readonly commit: number; readonly type: number; readonly bytes: Uint8Array } | undefined;
 
   constructor(index: number, fops: Subvolume) {
     this.index = index;
     this.name = fops.name;
     this.fops = fops;
+  }
+
+  /** It is one brick: what a brick says of a file in xdata is true of the file, not of a copy or a fragment. */
+  get oneBrick(): boolean {
+    return (this.#oneBrick ??= graphLeaves(this.fops.xlator).length === 1);
   }
 
   /** The xattr that an entry of a layout is on disk. Files are created in one directory after the other: the last one is remembered. */

@@ -123,6 +123,21 @@ describe.skipIf(reason)('three bricks of GlusterFS’s vector', () => {
     await vi.waitFor(() => expect(comparable(onBricks([src, dst]), made)).toEqual(comparable(after, before)), { timeout: 20_000 });
   });
 
+  it('have a rename to another brick answer with the attributes that the brick told along with the unlink of the old name, in no message of its own', async () => {
+    const [from, to, second] = [await nameOn(0), await nameOn(1), await nameOn(0)];
+    await driver.writeFile(`/ren/${from}`, pattern(5000, 1));
+    await driver.link(`/ren/${from}`, `/ren/${second}`);
+    for (const [name, onto] of [[from, to], [second, await nameOn(2)]] as const) {
+      volume.sent.length = 0;
+      const told = await driver.rename(`/ren/${name}`, `/ren/${onto}`);
+      expect(volume.sent.filter(({ fop }) => fop === 'stat')).toEqual([]);
+      expect(volume.sent.filter(({ fop }) => fop === 'unlink')).toHaveLength(1);
+      const now = await driver.stat(`/ren/${onto}`);
+      expect(told).toEqual(now);
+      expect(now.ia_nlink).toBe(2);
+    }
+  });
+
   it('link and make symlinks as GlusterFS does', async () => {
     const { src, dst, after } = vector.link;
     const data = after.find(({ name }) => name === src);

@@ -21,11 +21,10 @@ export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): Unli
   if (brick.asked(xdata, Key.DONT_UNLINK_OPEN) && brick.openCount(gfid) > 0) throw new FopError(Errno.EBUSY);
   if (brick.asked(xdata, Key.UNLINK_IF_LINKTO) && !isLinkto(brick, path, stat)) throw new FopError(Errno.EBUSY);
 
-  // To see the file after its last name is gone.
   const wantsIatt = xdata?.has(Key.IATT_IN_XATTR) === true && stat.ia_type === IaType.REG;
   const large = stat.ia_type === IaType.REG && stat.ia_nlink === 1 && stat.ia_size > FREE_AT_ONCE_MAX;
-  // Of a large file the blocks are freed by the last close, on the pool.
-  const held = wantsIatt || large ? storage.open(path, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0) : -1;
+  // Of a large file the blocks are freed by the last close, on the pool. To see any file after its last name is gone it must be open.
+  const held = large || (wantsIatt && stat.ia_nlink === 1) ? storage.open(path, OpenFlag.RDONLY | OpenFlag.NOFOLLOW, 0) : -1;
   try {
     if (stat.ia_nlink > 1) {
       check(changePgfid(brick, path, loc.parentGfid, -1));
@@ -41,13 +40,23 @@ export function unlink(brick: Brick, frame: Frame, loc: Loc, xdata: Xdata): Unli
     brick.touchParent(frame, dir, postparent, loc);
     const reply = new Dict().setUint(Key.GET_LINK_COUNT, xdata?.has(Key.GET_LINK_COUNT) ? stat.ia_nlink : 0);
     addRemovalReplies(reply, xdata, stat);
-    if (wantsIatt && held >= 0) {
-      const after = brick.stat(held, gfid, undefined);
-      reply.setIatt(Key.IATT_IN_XATTR, after).setIatt(Key.VIRT_POSTSTAT, after);
+    if (wantsIatt) {
+      const after = statAfter(brick, held, gfid, loc);
+      if (after) reply.setIatt(Key.IATT_IN_XATTR, after).setIatt(Key.VIRT_POSTSTAT, after);
     }
     return { preparent, postparent, xdata: reply };
   } finally {
     if (held >= 0) void (large ? storage.closeAsync(held) : storage.close(held));
+  }
+}
+
+/** The file without the name, by the fd that held it or by its handle; undefined when it has neither. */
+function statAfter(brick: Brick, held: number, gfid: Gfid, loc: Loc): Iatt | undefined {
+  try {
+    if (held >= 0) return brick.stat(held, gfid, undefined);
+    return gfid === NULL_GFID ? undefined : brick.stat(brick.handlePath(gfid), gfid, loc.inode);
+  } catch {
+    return undefined;
   }
 }
 

@@ -146,6 +146,8 @@ async function session(pair: SideBySide): Promise<void> {
   await fop('readdir count', async (s) => { const l = s.loc('/d'); const fd = new Fd(l.inode); await s.fops.opendir(pair.frame(), l, fd, undefined); const a = await s.fops.readdir(pair.frame(), fd, 1024, 0n, undefined); const b = await s.fops.readdir(pair.frame(), fd, 100, 0n, undefined); const c = await s.fops.readdir(pair.frame(), fd, 100000, 0n, new Dict().setInt('readdir-filter-directories', 1)); const e = await s.fops.readdir(pair.frame(), fd, 1000, c.entries.at(-1)?.d_off ?? 0n, undefined); fd.unref(); return [b.entries.length, c.entries.length, c.eof, a.eof, e.eof]; });
   const un = (p: string, x?: Dict) => fop(`unlink ${p}`, (s) => s.fops.unlink(pair.frame(), s.loc(p), 0, x));
   await un('/d/hard', new Dict().setInt('get-link-count', 1).setInt('gf_request_link_count', 1).setInt('gf_get_file_block_count', 1));
+  await fop('link once more', async (s) => s.fops.link(pair.frame(), s.loc('/d/reg'), s.loc('/d/reg2', true), undefined));
+  await un('/d/reg2', new Dict().setInt('dht-get-iatt-in-xattr', 1));
   await un('/d/nope');
   await un('/d/e');
   await un('/d/f', new Dict().setInt('dont-unlink-for-open-fd', 1));
