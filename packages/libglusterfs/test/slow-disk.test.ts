@@ -11,20 +11,22 @@ if (reason) console.warn(`slow disks: ${reason}`);
 
 /**
  * A peer that sends a PING each 100 ms, each behind another call in the same segment, and at `MS` opens the fifo, which ends the
- * server's wait. It prints the answers: xid, milliseconds after the ping.
+ * server's wait. It prints the answers: xid, milliseconds after the ping. With BULK it begins with a part of a WRITE of 1 MiB, whose rest comes with the first PING.
  */
 const PEER = `
 const net = require('net'), fs = require('fs');
-const [port, fifo, ms] = process.argv.slice(1);
+const [port, fifo, ms, bulk] = process.argv.slice(1);
+const write = Buffer.alloc(4 + 92 + (1 << 20), 'x'); write.fill(0, 0, 96); [0x80000000 + write.length - 4, 0, 0, 2, 1298437, 400, 13].forEach((w, i) => write.writeUInt32BE(w, 4 * i));
 const call = (xid, proc) => { const b = Buffer.alloc(44); b.writeUInt32BE(0x80000028, 0); [xid, 0, 2, 123451501, 1, proc, 0, 0, 0, 0].forEach((w, i) => b.writeUInt32BE(w, 4 + 4 * i)); return b; };
 const sent = new Map(), answers = [];
 let xid = 0, pending = Buffer.alloc(0);
 const socket = net.connect(Number(port), '127.0.0.1', () => {
+  if (bulk) socket.write(write.subarray(0, 400000));
   setTimeout(() => {
     const timer = setInterval(() => {
       const other = ++xid, ping = ++xid;
       sent.set(ping, performance.now());
-      const bytes = Buffer.concat([call(other, 0), call(ping, 2)]);
+      const bytes = Buffer.concat([xid === 2 && bulk ? write.subarray(400000) : Buffer.alloc(0), call(other, 0), call(ping, 2)]);
       socket.write(bytes);
     }, 100);
     setTimeout(() => fs.openSync(fifo, 'r'), Number(ms));
@@ -57,18 +59,22 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  it('leaves no ping unanswered, answers each once, and loses no other record', async () => {
-    const fifo = path.join(dir, 'fifo') as Bytes;
+  it.each([['', 1], [', nor one behind a payload that a thread receives', 3]])('leaves no ping unanswered%s, answers each once, and loses no other record', async (_, threads) => {
+    const fifo = path.join(dir, `fifo${threads}`) as Bytes;
+    const owner = {};
+    platform.network.setEventThreads?.(owner, threads);
     execFileSync('mkfifo', [fifo]);
     const others: number[] = [];
     let pings = 0;
+    const payloads: Buffer[] = [];
     const accepted = new Promise<Transport>((resolve, reject) => {
       platform.network.listen({ host: '127.0.0.1', port: 0 }, (transport) => {
         resolve(transport);
         return {
           onRecord: (record) => {
             const bytes = Buffer.from(record.toUint8Array());
-            if (bytes.readUInt32BE(20) === 2) pings++;
+            if (bytes.readUInt32BE(20) === 13) payloads.push(bytes.subarray(92));
+            else if (bytes.readUInt32BE(20) === 2) pings++;
             else others.push(bytes.readUInt32BE(0));
             record.unref();
           },
@@ -76,14 +82,16 @@ describe.skipIf(reason)('a system call that does not come back', () => {
         };
       }, { answerPings: true }).then((listener) => {
         const { address } = listener;
-        peers.push(spawn(process.execPath, ['-e', PEER, String('port' in address ? address.port : 0), fifo, '3000'], { stdio: ['ignore', 'pipe', 'inherit'] }));
+        peers.unshift(spawn(process.execPath, ['-e', PEER, String('port' in address ? address.port : 0), fifo, '3000', ...(threads > 1 ? ['bulk'] : [])], { stdio: ['ignore', 'pipe', 'inherit'] }));
       }, reject);
     });
     await accepted;
     const output: Buffer[] = [];
     const ended = new Promise<void>((resolve) => peers[0]?.once('exit', () => resolve()));
     peers[0]?.stdout?.on('data', (data: Buffer) => output.push(data));
-    expect(platform.storage.slow).toBe(false);
+    if (threads === 1) expect(platform.storage.slow).toBe(false);
+    // The thread has what has come of it.
+    else await expect.poll(() => platform.iobufs.active).toBe(1);
     const begin = platform.clock.monotonic();
     // Waits in the kernel for somebody to read from the fifo, as a write waits for a disk.
     const fd = platform.storage.open(fifo, OpenFlag.WRONLY, 0);
@@ -99,6 +107,9 @@ describe.skipIf(reason)('a system call that does not come back', () => {
       expect(answer.hex).toBe(PONG);
       expect(answer.ms).toBeLessThan(1500);
     }
+    await expect.poll(() => payloads.length).toBe(threads > 1 ? 1 : 0);
+    for (const payload of payloads) expect(payload.equals(Buffer.alloc(1 << 20, 'x'))).toBe(true);
+    platform.network.setEventThreads?.(owner, 1);
     expect(pings).toBe(0);
     expect(others).toEqual(Array.from({ length: told.others }, (_, i) => 2 * i + 1));
   });
