@@ -6,6 +6,18 @@ export const FOP_SIZE_MAX = 1 << 20;
 /** Fops of one transfer that are under way at once. */
 const PARALLEL_MAX = 8;
 
+/**
+ * Transfers until the event loop gets its turn: what caches answer needs none, and a program that only reads would keep it from timers and connections.
+ */
+const TURN_AFTER = 64;
+let transfers = 0;
+
+function turn(access: Access): Promise<void> | undefined {
+  if (++transfers < TURN_AFTER) return undefined;
+  transfers = 0;
+  return new Promise((resolve) => access.platform.timers.soon(resolve));
+}
+
 /** Runs `job(i)` for 0 ≤ i < count, a few at a time, and stops starting new ones after a failure, which is thrown when all have ended. */
 export async function inParallel(count: number, job: (index: number) => Promise<void>, limit = PARALLEL_MAX): Promise<void> {
   let next = 0;
@@ -28,6 +40,7 @@ export async function inParallel(count: number, job: (index: number) => Promise<
 
 /** Reads into `target`, in fops of at most 1 MiB. Returns the bytes up to the first gap: the file's end. */
 export async function readInto(access: Access, fd: Fd, target: Uint8Array, position: number): Promise<number> {
+  await turn(access);
   const count = Math.ceil(target.length / FOP_SIZE_MAX);
   const sizes = new Array<number>(count).fill(0);
   await inParallel(count, async (index) => {
@@ -60,6 +73,7 @@ export async function readInto(access: Access, fd: Fd, target: Uint8Array, posit
  * than all when a brick wrote short. The data may not be changed until it resolves.
  */
 export async function writeFrom(access: Access, fd: Fd, data: Uint8Array, position: number, inOrder: boolean): Promise<number> {
+  await turn(access);
   const count = Math.ceil(data.length / FOP_SIZE_MAX);
   const sizes = new Array<number>(count).fill(0);
   const job = async (index: number): Promise<void> => {

@@ -46,6 +46,23 @@ describe('files', () => {
     expect((await volume.stat('/big')).size).toBe(size);
   });
 
+  it('leaves the event loop its turns while a program only reads and writes', async () => {
+    await volume.writeFile('/a', 'bytes');
+    const file = await volume.open('/a', 'r+');
+    let turns = 0;
+    const turn = (): void => {
+      turns++;
+      next = setImmediate(turn);
+    };
+    let next = setImmediate(turn);
+    for (let i = 0; i < 1000; i++) await file.read(Buffer.alloc(5), 0, 5, 0);
+    expect(turns).toBeGreaterThan(10);
+    for (let i = 0; i < 1000; i++) await file.write(Buffer.from('bytes'), 0);
+    expect(turns).toBeGreaterThan(20);
+    clearImmediate(next);
+    await file.close();
+  });
+
   it('appends in order, also what takes several fops', async () => {
     const first = randomBytes(100);
     const second = randomBytes(3_000_000);
