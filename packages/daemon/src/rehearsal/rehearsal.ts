@@ -6,7 +6,7 @@ import { Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
 /** Before the mount is reported ready. */
-const MOUNT_AHEAD_MS = 1600;
+const MOUNT_AHEAD_MS = 800;
 /** In all: from then on as far as real requests leave time. */
 const MOUNT_WORK_MS = 2500;
 const BRICK_WORK_MS = 1500;
@@ -65,7 +65,7 @@ export class Rehearsal {
     this.over = this.#run(init, what, perform);
   }
 
-  /** Of a mount: for a second and a half at once, and then as far as it is idle. */
+  /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
     const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS });
