@@ -44,10 +44,10 @@ export function readConfig(volfile: string, overrides: ReadonlyMap<string, strin
     if (!Number.isInteger(value) || value < 0 || value > 65535) throw new ConfigError(`${key}: ${text} is no port`);
     return value;
   };
-  const eventThreads = Number(options.get('event-threads') ?? '1');
-  if (!Number.isInteger(eventThreads) || eventThreads < 1 || eventThreads > EVENT_THREADS_MAX) {
-    throw new ConfigError(`'${options.get('event-threads')}' in 'option event-threads ${options.get('event-threads')}' is out of range [1 - ${EVENT_THREADS_MAX}]`);
-  }
+  const threads = options.get('event-threads') ?? '1';
+  const eventThreads = Number(threads);
+  if (!Number.isInteger(eventThreads)) throw new ConfigError(`invalid number format "${threads}" in option "event-threads"`);
+  if (eventThreads < 1 || eventThreads > EVENT_THREADS_MAX) throw new ConfigError(`'${threads}' in 'option event-threads ${threads}' is out of range [1 - ${EVENT_THREADS_MAX}]`);
   return {
     workdir: options.get('working-directory') ?? '/var/lib/glusterd',
     rundir: options.get('run-directory') ?? '/var/run/gluster',
