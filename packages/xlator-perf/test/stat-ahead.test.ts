@@ -111,4 +111,30 @@ describe('md-cache on a volume that says of which entries a lookup would tell th
     }
     bench = undefined;
   });
+
+  it('asks for no contents where the files that are looked up are then renamed or removed', async () => {
+    const asked: boolean[] = [];
+    const volume = (type: string): XlatorDefinition => ({ type, options: [], create: (context) => new (class extends Wide {
+      override readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
+        asked.push(xdata?.has('glusterfs.content') === true);
+        return super.readdirp(frame, fd, size, offset, xdata);
+      }
+    })(context) });
+    for (const [walk, contents] of [['look', true], ['rename', false], ['unlink', false]] as const) {
+      asked.length = 0;
+      const b = await start(volume('cluster/other'), quickRead);
+      for (let i = 0; i < 8; i++) {
+        await lookup(b, `f${i}`);
+        if (walk === 'rename') await b.ours.rename(`/f${i}`, `/g${i}`);
+        if (walk === 'unlink') await b.ours.unlink(`/f${i}`);
+      }
+      await idle();
+      expect(asked).toEqual([contents]);
+      b.gate.take();
+      for (let i = 8; i < 13; i++) expect((await lookup(b, `f${i}`)).stat.ia_size).toBe(1);
+      expect(lookups(b)).toBe(0);
+      await b.down();
+    }
+    bench = undefined;
+  });
 });

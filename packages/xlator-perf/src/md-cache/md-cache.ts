@@ -1,6 +1,6 @@
 import {
   type Bytes, type Dict, type Direntp, Errno, type Fd, FopError, Frame, type GetxattrReply, GfEvent, Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, OpenFlag, type OpenReply, type OptionValues, type PlainReply, type ReaddirReply,
-  type ReadlinkReply, type StatReply, type StatedumpWriter, type StatfsReply, type Upcall, type Xdata, type Xlator, type XlatorContext, errnoOf,
+  type ReadlinkReply, type RenameReply, type StatReply, type StatedumpWriter, type StatfsReply, type UnlinkReply, type Upcall, type Xdata, type Xlator, type XlatorContext, errnoOf,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
@@ -241,6 +241,16 @@ export class MdCache extends AttributeChanges {
   override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     if ((flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) this.#statAhead?.opened();
     return super.open(frame, loc, flags, fd, xdata);
+  }
+
+  override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    this.#statAhead?.removed();
+    return super.unlink(frame, loc, xflags, xdata);
+  }
+
+  override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    this.#statAhead?.removed();
+    return super.rename(frame, oldloc, newloc, xdata);
   }
 
   override access(frame: Frame, loc: Loc, mask: number, xdata: Xdata): Promise<PlainReply> {

@@ -16,8 +16,14 @@ const AGREED = 'glusterts.agreed' as Bytes;
 const PAUSE_MIN_MS = 2000;
 const PAUSE_MAX_MS = 120_000;
 
+/** The value of AGREED: that contents of small files may come along, or that nobody would read them. */
+const WITH_CONTENTS = 1;
+const WITHOUT_CONTENTS = 2;
+
 /** Opens for reading, in half as many of those lookups, with which they pay for themselves: they bring small files' contents along. */
 const OPENS_SHARE = 2;
+/** Renames and unlinks, in half as many: whoever walks there moves or removes the files, and doesn't read them. */
+const REMOVALS_SHARE = 2;
 
 /** What is known of a directory in which lookups miss. */
 interface Walk {
@@ -25,6 +31,8 @@ interface Walk {
   last: number;
   /** The mount's opens when the first of the misses went down. */
   opens: number;
+  /** The mount's renames and unlinks by then. */
+  removals: number;
   scanning: boolean;
   /** Entries of the last scan, how many of them it has learnt from, and how many lookups in this directory the cache has answered since. */
   entries: number;
@@ -61,6 +69,7 @@ export class StatAhead {
   readonly #host: StatAheadHost;
   readonly #walks: CtxSlot<Walk>;
   #opens = 0;
+  #removals = 0;
 
   constructor(host: StatAheadHost, walks: CtxSlot<Walk>) {
     this.#host = host;
@@ -70,6 +79,11 @@ export class StatAhead {
   /** A file is opened for reading. */
   opened(): void {
     this.#opens++;
+  }
+
+  /** A name is taken from a file: by a rename or an unlink. */
+  removed(): void {
+    this.#removals++;
   }
 
   /** A lookup of a known file in this directory was answered from the cache. */
@@ -82,10 +96,13 @@ export class StatAhead {
   missed(parent: Inode): void {
     const now = this.#host.clock.monotonic();
     let walk = this.#walks.get(parent);
-    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, opens: this.#opens, scanning: false, entries: 0, learnt: 0, hits: 0, useless: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
+    if (!walk) this.#walks.set(parent, (walk = { misses: 0, last: now, opens: this.#opens, removals: this.#removals, scanning: false, entries: 0, learnt: 0, hits: 0, useless: 0, notBefore: 0, pause: PAUSE_MIN_MS }));
     if (now - walk.last > this.#host.life()) walk.misses = 0;
     walk.last = now;
-    if (walk.misses++ === 0) walk.opens = this.#opens;
+    if (walk.misses++ === 0) {
+      walk.opens = this.#opens;
+      walk.removals = this.#removals;
+    }
     if (walk.misses < MISSES_MIN || walk.scanning) return;
     walk.misses = 0;
     if (this.#host.contents && (this.#opens - walk.opens) * OPENS_SHARE >= MISSES_MIN) return;
@@ -101,10 +118,11 @@ export class StatAhead {
     }
     if (now < walk.notBefore) return;
     walk.scanning = true;
-    void this.#scan(parent.ref(), walk);
+    const contents = this.#host.contents && (this.#removals - walk.removals) * REMOVALS_SHARE < MISSES_MIN;
+    void this.#scan(parent.ref(), walk, contents ? WITH_CONTENTS : WITHOUT_CONTENTS);
   }
 
-  async #scan(parent: Inode, walk: Walk): Promise<void> {
+  async #scan(parent: Inode, walk: Walk, agreed: number): Promise<void> {
     const host = this.#host;
     const fd = new Fd(parent);
     walk.hits = walk.learnt = 0;
@@ -117,7 +135,7 @@ export class StatAhead {
       for (let offset = 0n, eof = false; !eof && seen < ENTRIES_MAX && host.clock.monotonic() < until; ) {
         const start = host.start();
         const request = host.request();
-        const reply = await host.child.readdirp(frame, fd, CHUNK_BYTES, offset, (request?.clone() ?? new Dict()).setUint(AGREED, 1));
+        const reply = await host.child.readdirp(frame, fd, CHUNK_BYTES, offset, (request?.clone() ?? new Dict()).setUint(AGREED, agreed));
         eof = reply.eof || reply.entries.length === 0;
         for (const entry of reply.entries) {
           offset = entry.d_off;

@@ -9,6 +9,8 @@ import { Content, ContentCache } from './content-cache.js';
 const CONTENT = 'glusterfs.content';
 /** What md-cache asks of listings that stand for lookups, and what is true of an entry that has it: a lookup would tell the same of it. */
 const AGREED = 'glusterts.agreed';
+/** Its value, of a listing that contents may come along with. */
+const WITH_CONTENTS = 1;
 /** Answers that carry one of these are of a file that can't be trusted. */
 const BAD = ['glusterfs.bad-inode', 'sh-failed'] as const;
 /** Upcall flags that tell of changed data: size and times (spec/brick.md, features/upcall). */
@@ -149,7 +151,7 @@ export class QuickRead extends Xlator {
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     const generation = this.#cache.next();
     // md-cache lists in place of lookups, which would bring the contents along.
-    const vouched = this.#fetches && this.#fileSizeMax > 0 && xdata?.has(AGREED) === true;
+    const vouched = this.#fetches && this.#fileSizeMax > 0 && xdata?.getNumber(AGREED) === WITH_CONTENTS;
     const request = vouched ? xdata.clone().setUint(CONTENT, this.#fileSizeMax) : xdata;
     const reply = await this.child.readdirp(frame, fd, size, offset, request);
     for (let i = 0; i < reply.entries.length; i++) this.#see(reply.entries[i] as Direntp, vouched, generation);
