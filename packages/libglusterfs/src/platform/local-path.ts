@@ -16,8 +16,10 @@ const HELLO = Buffer.from('glusterts local path 2\0');
 const CLAIM = Buffer.from('glusterts local claim 2\0');
 const DONE = Buffer.from('glusterts local done 2\0');
 const NONCE_BYTES = 16;
-/** How long the other side may take. */
+/** How long the other side may take to answer; without an answer it goes on by TCP. */
 export const LOCAL_PATH_TIMEOUT_MS = 2000;
+/** And to change over, from which there is no way back: a busy machine must not cost the connection. */
+const CHANGE_OVER_TIMEOUT_MS = 30_000;
 /** Unix connections whose TCP connection isn't known yet; more are closed. */
 const WAITING_MAX = 256;
 
@@ -64,13 +66,15 @@ export function askForLocalPath(owner: NativeTransport, side: NativeTransport, s
     } else settle();
     side.destroy();
   };
-  const timer = setTimeout(giveUp, LOCAL_PATH_TIMEOUT_MS);
+  let timer = setTimeout(giveUp, LOCAL_PATH_TIMEOUT_MS);
   return {
     onConnect: () => side.send(Buffer.concat([HELLO, Buffer.from(owner.local, 'latin1')])),
     onRecord: (record) => {
       const bytes = contents(record);
       if (state === 'hello' && bytes.length === NONCE_BYTES) {
         state = 'claimed';
+        clearTimeout(timer);
+        timer = setTimeout(giveUp, CHANGE_OVER_TIMEOUT_MS);
         owner.send(Buffer.concat([CLAIM, bytes]));
       } else if (state === 'claimed' && bytes.equals(DONE)) {
         owner.adopt(side, 'lends');
