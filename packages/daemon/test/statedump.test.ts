@@ -83,7 +83,7 @@ describe('a log file', () => {
 });
 
 describe('idle memory', () => {
-  it('is given back in three steps after a quiet period, and never while requests come or hang', () => {
+  it('is given back in four steps after a quiet period, and never while requests come or hang', () => {
     const fired: (() => void)[] = [];
     const timers = { after: (_ms: number, fire: () => void) => (fired.push(fire), { cancel: () => true }), soon: () => undefined };
     const tick = (): void => fired.shift()?.();
@@ -108,18 +108,18 @@ describe('idle memory', () => {
     expect(collected).toBe(1);
     tick();
     expect([collected, trimmed, given]).toEqual([2, 2, 2]);
-    for (let i = 0; i < 3; i++) tick();
-    expect([collected, trimmed, given]).toEqual([2, 2, 3]);
+    for (let i = 0; i < 4; i++) tick();
+    expect([collected, trimmed, given]).toEqual([3, 3, 4]);
     calls(1);
     for (let i = 0; i < 3; i++) tick();
-    expect(given).toBe(3);
+    expect(given).toBe(4);
     idle.due();
     tick();
     calls(1);
     tick();
-    expect(given).toBe(4);
-    for (let i = 0; i < 3; i++) tick();
-    expect([collected, trimmed, given]).toEqual([4, 4, 6]);
+    expect(given).toBe(5);
+    for (let i = 0; i < 4; i++) tick();
+    expect([collected, trimmed, given]).toEqual([6, 6, 8]);
     idle.stop();
   });
 });
