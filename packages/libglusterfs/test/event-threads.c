@@ -172,6 +172,16 @@ static void close_end(int id) {
   gone(id);
 }
 
+// An end that is sending or receiving, or -1.
+static int amid_transfer(void) {
+  int first = (int)below(IDS_MAX);
+  for (int i = 0; i < IDS_MAX; i++) {
+    int id = (first + i) % IDS_MAX;
+    if (ends[id].open && (ends[id].waiting || event_pool_held_page(pool, id) >= 0)) return id;
+  }
+  return -1;
+}
+
 static void got_record(const struct event *event, const uint8_t *bytes) {
   struct end *end = &ends[event->id];
   const uint8_t *head = bytes + event->offset;
@@ -265,7 +275,7 @@ static void round_of(int destroy) {
   CHECK(getsockname(event_pool_socket(pool, listener), (struct sockaddr *)&address, &length) == 0);
   int threads = (int)below(5);
   CHECK(event_pool_set_threads(pool, threads) == threads);
-  int clients[CONNECTIONS], closes = below(2) ? 0 : (int)below(CONNECTIONS);
+  int clients[CONNECTIONS], closes = below(3) ? (int)below(CONNECTIONS) : 0;
   struct socket_options client_options = options;
   client_options.answer_pings = 0;
   for (int i = 0; i < CONNECTIONS; i++) {
@@ -297,11 +307,11 @@ static void round_of(int destroy) {
       drain(0);
       if (ends[any].open) event_pool_pause(pool, any, 0);
     }
-    if (closes > 0 && below(10) == 0) {
-      int id = (int)below(40);
-      if (id != listener && ends[id].open) {
+    if (closes > 0 && below(6) == 0) {
+      int id = amid_transfer();
+      if (id >= 0) {
         closes--;
-        if (below(2)) close_end(id);
+        if (below(3)) close_end(id);
         else shutdown(event_pool_socket(pool, id), SHUT_RDWR);
       }
     }
