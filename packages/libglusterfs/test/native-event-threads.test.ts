@@ -369,7 +369,7 @@ describe('event threads in a C program of random traffic', () => {
     return binary;
   }
 
-  it.skipIf(process.platform !== 'linux').each([['address,undefined', 6], ['thread', 2]])('touch no memory that is not theirs, and wait for their turn (-fsanitize=%s)', (sanitizer, rounds) => {
+  it.skipIf(process.platform !== 'linux').each([['address,undefined', 4], ['thread', 2]])('touch no memory that is not theirs, and wait for their turn (-fsanitize=%s)', (sanitizer, rounds) => {
     const binary = build(sanitizer);
     if (binary === undefined) {
       console.warn(`no cc that has -fsanitize=${sanitizer}: skipped`);
