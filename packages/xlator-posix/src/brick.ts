@@ -1,7 +1,8 @@
 import {
   type Bytes, type CtxSlot, type Dict, Errno, type Fd, FopError, type Frame, type Gfid, type Iatt, IaType, type Inode, type Loc, type Logger, type Mdata, NULL_GFID,
-  type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, applyMdata, backendIatt, decodeMdataXattr, gfidRead, gfidToString,
+  OpenFlag, type Platform, ROOT_GFID, type StatSlot, type Storage, type Xdata, applyMdata, backendIatt, decodeMdataXattr, gfidRead, gfidToString,
 } from '@glusterts/libglusterfs';
+import { DiskGate } from './disk-gate.js';
 import { HashDirectories } from './hash-directories.js';
 import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
@@ -62,8 +63,11 @@ export class Brick {
   readonly fdSlot: CtxSlot<OpenFile>;
   readonly files = new Map<Gfid, FileState>();
   readonly hashDirectories: HashDirectories;
+  /** Whoever changes something asks it first. */
+  readonly gate: DiskGate;
+  readonly #hiddenFd: number;
   /** The brick lies on a file system without a disk: no read of it waits. All its files are on the one, being linked to their handles. */
-  inMemory = false;
+  readonly inMemory: boolean;
   settings: Settings;
   hostname = 'localhost' as Bytes;
   glusterdUuid = '' as Bytes;
@@ -88,12 +92,21 @@ export class Brick {
     this.fdSlot = init.fdSlot;
     this.settings = init.settings;
     this.hashDirectories = new HashDirectories(this.storage, this.hidden);
+    this.inMemory = this.storage.inMemory(this.hidden) === 1;
+    this.#hiddenFd = check(this.storage.open(this.hidden, OpenFlag.RDONLY | OpenFlag.DIRECTORY, 0));
+    this.gate = new DiskGate({ platform: this.platform, log: this.log, fd: this.#hiddenFd, always: this.inMemory });
   }
 
   /** Remembers which inode `.glusterfs` is: stats that land on it answer ENOENT. */
   rememberHidden(): void {
     check(this.storage.lstat(this.hidden, HIDDEN_SLOT));
-    this.inMemory = this.storage.inMemory(this.hidden) === 1;
+  }
+
+  /** Gives back what the brick itself has open; once. */
+  close(): void {
+    this.gate.close();
+    // On the pool, where it comes after the probes.
+    void this.storage.closeAsync(this.#hiddenFd);
   }
 
   // ---- paths (spec/brick.md, §3.2)
@@ -392,7 +405,12 @@ export class Brick {
     const state = this.files.get(file.gfid);
     if (!state || --state.opens > 0) return;
     this.files.delete(file.gfid);
-    if (state.unlinked) this.storage.unlink(this.unlinkPath(file.gfid));
+    if (state.unlinked) this.gate.run(() => void this.storage.unlink(this.unlinkPath(file.gfid)));
+  }
+
+  /** Before an open for writing: of a name that it has in memory the kernel doesn't wait for a frozen file system. */
+  warm(path: Bytes): void {
+    if (!this.gate.lively) this.storage.lstat(path, 5);
   }
 
   /** The backend's fd of an Fd; an anonymous one is opened now. Throws EBADF. */
@@ -406,6 +424,7 @@ export class Brick {
     const directory = ia_type === IaType.DIR;
     const flags = directory ? 0o200000 : 2 | (fd.flags & ~3);
     let path = this.gfidPath(gfid, ia_type);
+    this.warm(path);
     let result = this.storage.open(path, flags | 0o400000, 0);
     if (result === -Errno.ENOENT && !directory) {
       path = this.unlinkPath(gfid);

@@ -30,6 +30,7 @@ export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd
   const wait = type === IaType.REG ? 0 : OpenFlag.NONBLOCK;
   // By gfid nothing can be made: the name would be a handle.
   const wanted = (backendFlags(brick, flags) & ~(OpenFlag.CREAT | OpenFlag.EXCL)) | wait;
+  if (wanted & OpenFlag.ACCMODE) brick.warm(path);
   const opened = check(brick.storage.open(path, wanted, 0));
   brick.opened(fd, { fd: opened, gfid, flags: wanted });
   brick.touch(frame, opened, undefined, gfid, fd.inode);
@@ -110,15 +111,17 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
 
 const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks);
 
-/** Whether a write goes into the page cache at once: it is small, and nobody holds its inode's lock. */
+/** Whether a write goes into the page cache at once: it is small, the disk is lively, and nobody holds its inode's lock. */
 function isAtOnce(brick: Brick, file: OpenFile, vector: IoVec): boolean {
-  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid);
+  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid) && brick.gate.open;
 }
 
 /** In no lane: writes past the page cache may share their inode's lock. */
 async function writeDirect(brick: Brick, file: OpenFile, vector: IoVec, offset: number): Promise<number> {
   const chunks = chunksOf(vector);
   if (offset % DIRECT_ALIGNMENT !== 0 || vector.size % DIRECT_ALIGNMENT !== 0) throw new FopError(Errno.EINVAL);
+  const wait = brick.gate.passToPool(brick.poolWrites);
+  if (wait) await wait;
   const count = await brick.storage.pwritevAsync(file.fd, chunks, offset);
   if (count !== -Errno.EINVAL) return check(count);
   // The memory isn't aligned: through the page cache, and down to the disk.
@@ -129,6 +132,8 @@ async function writeDirect(brick: Brick, file: OpenFile, vector: IoVec, offset: 
 }
 
 export function writev(brick: Brick, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
+  const wait = xdata?.has(Xattr.PROTECT_WRITES) ? brick.gate.pass() : undefined;
+  if (wait) return wait.then(() => writev(brick, frame, fd, vector, offset, flags, xdata));
   let file: OpenFile;
   try {
     refuseDevices(fd);
@@ -192,6 +197,8 @@ export async function truncate(brick: Brick, frame: Frame, loc: Loc, offset: num
   const prestat = brick.stat(path, gfid, loc.inode);
   if (prestat.ia_type === IaType.DIR) throw new FopError(Errno.EISDIR);
   if (prestat.ia_type !== IaType.REG) throw new FopError(Errno.EINVAL);
+  const wait = brick.gate.passToPool(brick.poolWrites);
+  if (wait) await wait;
   const opened = check(brick.storage.open(path, OpenFlag.WRONLY | OpenFlag.NOFOLLOW, 0));
   try {
     check(await brick.storage.ftruncate(opened, offset));
@@ -224,6 +231,8 @@ export async function zerofill(brick: Brick, frame: Frame, fd: Fd, offset: numbe
   const file = brick.openFile(fd);
   updateFull(brick);
   if (brick.full) checkSpaceInside(brick, frame, brick.statFd(file, fd.inode), offset + length, xdata);
+  const wait = brick.gate.passToPool(brick.poolWrites);
+  if (wait) await wait;
   const prestat = brick.statFd(file, fd.inode);
   const result = await brick.storage.fallocate(file.fd, FallocateMode.ZERO_RANGE, offset, length);
   if (result === -Errno.EOPNOTSUPP || result === -Errno.ENOSYS) await writeZeroes(brick, file, offset, length);
@@ -254,6 +263,8 @@ export async function copyFileRange(brick: Brick, frame: Frame, fdIn: Fd, offIn:
   const from = brick.openFile(fdIn);
   const to = brick.openFile(fdOut);
   brick.checkSpace(frame, xdata);
+  const wait = brick.gate.passToPool(brick.poolWrites);
+  if (wait) await wait;
   const prestat = brick.statFd(to, fdOut.inode);
   const written = check(await brick.storage.copyFileRange(from.fd, offIn, to.fd, offOut, length));
   const poststat = brick.statFd(to, fdOut.inode);

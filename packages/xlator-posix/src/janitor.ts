@@ -27,14 +27,16 @@ export class Janitor {
   }
 
   #run(): void {
-    const { platform, settings, hidden } = this.#brick;
+    const { platform, settings, hidden, gate } = this.#brick;
+    if (this.#timer === undefined) return;
+    const wait = settings.purgeLandfill ? gate.pass() : undefined;
+    if (wait) return void wait.then(() => this.#run(), () => this.start());
     let again = false;
     if (settings.purgeLandfill) {
       const budget = { left: BATCH_MAX };
       purge(this.#brick, `${hidden}/landfill` as Bytes, budget, 0);
       again = budget.left <= 0;
     }
-    if (this.#timer === undefined) return;
     this.#timer = platform.timers.after(again ? 1 : settings.janitorSleepS * 1000, () => this.#run(), { background: true });
   }
 }

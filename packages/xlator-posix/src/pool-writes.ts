@@ -19,6 +19,8 @@ export class PoolWrites {
 
 /** Makes a change on the pool, and the step of the file's times after it: `change` gives the lane to its job. Throws what it throws. */
 export async function changeOnPool(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, change: (lane: LaneJob) => Promise<number>): Promise<number> {
+  const wait = brick.gate.passToPool(brick.poolWrites);
+  if (wait) await wait;
   const state = brick.fileState(file.gfid);
   const pool = (state.pool ??= new PoolWrites());
   const ahead = brick.timesAhead(frame, file, fd.inode);
@@ -28,6 +30,7 @@ export async function changeOnPool(brick: Brick, frame: Frame, fd: Fd, file: Ope
   try {
     const result = await change({ lane: pool.lane, store: ahead && { name: Xattr.MDATA, value: encodeMdata(ahead) } });
     made = true;
+    brick.gate.proven();
     return result;
   } finally {
     pool.count--;

@@ -1,11 +1,12 @@
 import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt,
-  type Inode, type IoVec, type LocalFile, type Loc, type LookupReply, type Mdata, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
+  type Inode, type IoVec, type LocalFile, type Loc, type LookupReply, type Mdata, OpenFlag, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
   type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type Timer, type UnlinkReply, type WriteReply, type Xdata,
   Xlator, type XlatorContext, type XattropOp, type XattropReply, utf8,
 } from '@glusterts/libglusterfs';
 import * as attr from './attr-fops.js';
 import { Brick, type OpenFile, check } from './brick.js';
+import { GateClosed } from './disk-gate.js';
 import * as entry from './entry-fops.js';
 import { FsyncQueue } from './fsync.js';
 import { HealthCheck } from './health-check.js';
@@ -25,6 +26,10 @@ import { type ColdContent, readColdContent, replyXdata } from './xdata-reply.js'
 const RESERVE_INTERVAL_MS = 5000;
 const RLIMIT_NOFILE = 7;
 const DEATH_DELAY_MS = 30_000;
+/** Of an open: it changes something. */
+const CHANGING_FLAGS = OpenFlag.CREAT | OpenFlag.TRUNC;
+/** Of a frame: the fop moves its object's times. */
+const TIME_BITS = 7;
 
 /** storage/posix: a directory of the local file system as a brick, in GlusterFS's disk format (spec/brick.md, §2 to §10). */
 export class Posix extends Xlator {
@@ -103,7 +108,10 @@ export class Posix extends Xlator {
     this.#reserveTimer?.cancel();
     this.#death?.cancel();
     this.#reserveTimer = undefined;
-    if (this.#rootFd >= 0) this.graph.platform.storage.close(this.#rootFd);
+    if (this.#rootFd >= 0) {
+      this.graph.platform.storage.close(this.#rootFd);
+      this.#brick?.close();
+    }
     this.#rootFd = -1;
   }
 
@@ -156,7 +164,7 @@ export class Posix extends Xlator {
     try {
       reply = lookup(brick, frame, loc, xdata);
     } catch (error) {
-      return Promise.reject(error);
+      return error instanceof GateClosed ? brick.gate.proof().then(() => this.lookup(frame, loc, xdata)) : Promise.reject(error);
     } finally {
       brick.coldContents = undefined;
     }
@@ -186,40 +194,62 @@ export class Posix extends Xlator {
     return attr.readlink(this.brick, loc, size);
   }
   override async mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return entry.mknod(this.brick, frame, loc, mode, rdev, xdata);
   }
   override async mkdir(frame: Frame, loc: Loc, mode: number, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return entry.mkdir(this.brick, frame, loc, mode, xdata);
   }
   override async unlink(frame: Frame, loc: Loc, _xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return removal.unlink(this.brick, frame, loc, xdata);
   }
   override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return removal.rmdir(this.brick, frame, loc, flags, xdata);
   }
   override async symlink(frame: Frame, linkpath: Bytes, loc: Loc, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return entry.symlink(this.brick, frame, linkpath, loc, xdata);
   }
   override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return removal.rename(this.brick, frame, oldloc, newloc, xdata);
   }
   override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return entry.link(this.brick, frame, oldloc, newloc, xdata);
   }
   override async create(frame: Frame, loc: Loc, flags: number, mode: number, _umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return entry.create(this.brick, frame, loc, flags, mode, fd, xdata);
   }
   override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    const wait = flags & CHANGING_FLAGS || frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
+    if (wait) await wait;
     return io.open(this.brick, frame, loc, flags, fd, xdata);
   }
   override async opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
+    const wait = frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
+    if (wait) await wait;
     return io.opendir(this.brick, frame, loc, fd);
   }
   override localFile(fd: Fd): LocalFile | undefined {
     return io.localFile(this.brick, fd);
   }
   override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
-    return io.readv(this.brick, frame, fd, size, offset);
+    const { brick } = this;
+    const wait = frame.flags & TIME_BITS ? brick.gate.pass() : undefined;
+    return wait ? wait.then(() => io.readv(brick, frame, fd, size, offset)) : io.readv(brick, frame, fd, size, offset);
   }
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     return io.writev(this.brick, frame, fd, vector, offset, flags, xdata);
@@ -240,9 +270,13 @@ export class Posix extends Xlator {
     return statfs(this.brick, loc);
   }
   override async setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata);
   }
   override async fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata);
   }
   override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
@@ -252,9 +286,13 @@ export class Posix extends Xlator {
     return fgetxattr(this.brick, this.#open(fd), name, xdata);
   }
   override async removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return removexattr(this.brick, frame, this.#path(loc), name, xdata);
   }
   override async fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return removexattr(this.brick, frame, this.#open(fd), name, xdata);
   }
   override async readdir(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
@@ -264,9 +302,13 @@ export class Posix extends Xlator {
     return readdirp(this.brick, fd, size, offset, xdata);
   }
   override async xattrop(_frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return this.#xattrop(this.#path(loc), flags, dict, xdata);
   }
   override async fxattrop(_frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return this.#xattrop(this.#open(fd), flags, dict, xdata);
   }
   #xattrop({ at, gfid, inode }: Subject, flags: XattropOp, dict: Dict, xdata: Xdata): XattropReply {
@@ -275,13 +317,19 @@ export class Posix extends Xlator {
     const iatt = this.brick.stat(at, gfid, inode);
     return { dict: reply, xdata: addMode(replyXdata(this.brick, at, iatt, inode, xdata), xdata, iatt) };
   }
-  override rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
+  override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
+    const wait = frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
+    if (wait) await wait;
     return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
   }
   override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return attr.setattr(this.brick, frame, loc, stbuf, valid, xdata);
   }
   override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    const wait = this.brick.gate.pass();
+    if (wait) await wait;
     return attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata);
   }
   override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {

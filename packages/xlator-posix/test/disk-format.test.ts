@@ -134,7 +134,7 @@ describe.skipIf(reason)('storage/posix on disk', () => {
     expect((await brick.fops.fstat(brick.frame(), anonymous, undefined)).stat.ia_size).toBe(5);
     anonymous.unref();
     fd.unref();
-    expect(existsSync(resting)).toBe(false);
+    await expect.poll(() => existsSync(resting)).toBe(false);
   });
 
   it('moves an open file that another is renamed over to unlink/ too', async () => {
@@ -150,7 +150,7 @@ describe.skipIf(reason)('storage/posix on disk', () => {
     expect((await brick.fops.fstat(brick.frame(), anonymous, undefined)).stat.ia_size).toBe(4);
     anonymous.unref();
     fd.unref();
-    expect(existsSync(resting)).toBe(false);
+    await expect.poll(() => existsSync(resting)).toBe(false);
   });
 
   it('moves a removed tree to the landfill', async () => {

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +79,8 @@ static long run(struct gts_job *job) {
     case GTS_CLOSE:
       result = close(job->fd);
       break;
+    case GTS_PROBE:
+      return gts_utimens(job->fd, NULL, 0, UTIME_OMIT, 0, UTIME_NOW);
     default:
       return -EINVAL;
   }

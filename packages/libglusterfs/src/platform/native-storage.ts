@@ -31,7 +31,7 @@ export interface SyscallsAddon
 }
 
 /** Numbered as enum gts_job_op in native/src/syscalls_pool.h. */
-const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8 } as const;
+const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8, PROBE: 9 } as const;
 
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
@@ -252,6 +252,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     preadv: (fd, chunks, offset, nowait) => sys.preadv(fd, chunks, offset, nowait ? 1 : 0),
     pwritev: sys.pwritev,
     xxh64: sys.xxh64,
+    probe: (fd) => submit(Job.PROBE, fd, NONE, 0, 0),
     closeAsync: (fd) => submit(Job.CLOSE, fd, NONE, 0, 0),
     preadvAsync: (fd, chunks, offset) => submit(Job.PREADV, fd, chunks, offset, 0),
     pwritevAsync: (fd, chunks, offset, lane) => submit(Job.PWRITEV, fd, chunks, offset, 0, 0, 0, lane),

@@ -214,6 +214,8 @@ export interface Storage {
   /** XXH64 with seed 0, as 16 lower-case hex digits, most significant byte first. */
   xxh64(bytes: Bytes): Bytes;
 
+  /** Sets the mtime of an open file or directory to now: as small a change as any, to see whether changes come back. */
+  probe(fd: number): Promise<SysResult>;
   /** Closes where it may take long: the last close of a large file without a name frees all its blocks. */
   closeAsync(fd: number): Promise<SysResult>;
   preadvAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
