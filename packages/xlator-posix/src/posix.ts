@@ -116,7 +116,12 @@ export class Posix extends Xlator {
   }
 
   #watchReserve(): void {
-    updateFull(this.brick);
+    try {
+      updateFull(this.brick);
+    } catch (error) {
+      // A root that is gone is the health check's business; what was known of its space stays.
+      if (!(error instanceof FopError)) throw error;
+    }
     this.#reserveTimer = this.graph.platform.timers.after(RESERVE_INTERVAL_MS, () => this.#watchReserve(), { background: true });
   }
 
