@@ -4,8 +4,9 @@ import type { CallPool, Clock } from '@glusterts/libglusterfs';
 const QUIET_MS = 20;
 /** The same for a process that has been up for a while: it is there to be used, and programs' own pauses are shorter. */
 const REST_MS = 2000;
-/** Looks whether it is quiet again. */
+/** Looks whether it is quiet again: so often while short pauses are taken, and later. */
 const LOOK_MS = 10;
+const LATER_LOOK_MS = 250;
 /** Without a pause for the event loop. */
 const SLICE_MS = 2;
 /** A process that is busy all the time is warm without us. */
@@ -78,7 +79,7 @@ export class Pace {
     this.#spentMs += (nowUs - this.#resumedUs) / 1000;
     this.#resumedUs = nowUs;
     do {
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS).unref());
+      await new Promise((resolve) => setTimeout(resolve, this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS).unref());
     } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && this.#isBusy(clock.monotonic()));
     this.#resumedUs = this.#processorTime();
     this.#sliceMs = clock.monotonic();
@@ -90,12 +91,17 @@ export class Pace {
   }
 
   #isBusy(now: number): boolean {
-    const { calls, ahead = 0, eager = ahead } = this.#init;
+    const { calls } = this.#init;
     if (calls.total !== this.#seen || calls.cnt > 0) {
       this.#seen = calls.total;
       this.#busyMs = now;
     }
-    return now - this.#busyMs < (now - this.#startedMs < eager ? QUIET_MS : REST_MS);
+    return now - this.#busyMs < this.#quietMs(now);
+  }
+
+  #quietMs(now: number): number {
+    const { ahead = 0, eager = ahead } = this.#init;
+    return now - this.#startedMs < eager ? QUIET_MS : REST_MS;
   }
 }
 
