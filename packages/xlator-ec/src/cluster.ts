@@ -7,6 +7,8 @@ import type { QuietState } from './quiet-state.js';
 import { type ReadRun, ReadRuns } from './read-runs.js';
 import { StripeCacheStats } from './stripe-cache.js';
 
+/** Chained calls have numbers below this one. */
+const CHAINS = 2 ** 31;
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
 const WARY_QUESTIONS = 8;
 
@@ -43,6 +45,9 @@ export class Cluster {
   /** Bricks that have numbered their locks for us, and those that were asked to and didn't. */
   vouching = 0;
   #deaf = 0;
+  /** Bricks that do chained calls. */
+  chaining = 0;
+  #chained = 0;
   shuttingDown = false;
   #roundRobin = 0;
   #wary = 0;
@@ -74,6 +79,17 @@ export class Cluster {
     return this.vouching === this.geometry.all && this.up === this.geometry.all;
   }
 
+  /** All bricks are there and do chained calls. */
+  get allChain(): boolean {
+    return this.allVouch && this.chaining === this.geometry.all;
+  }
+
+  /** A number for the first of chained calls. */
+  nextChain(): number {
+    this.#chained = (this.#chained + 1) % CHAINS;
+    return this.#chained;
+  }
+
   /** What an answer to that question shows of the brick. */
   heard(brick: number, vouches: boolean): void {
     if (vouches) this.vouching |= 1 << brick;
@@ -85,6 +101,7 @@ export class Cluster {
     this.up |= 1 << brick;
     this.vouching &= ~(1 << brick);
     this.#deaf &= ~(1 << brick);
+    this.chaining &= ~(1 << brick);
   }
 
   get k(): number {

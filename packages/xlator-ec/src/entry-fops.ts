@@ -1,10 +1,11 @@
-import { type Bytes, type CreateReply, type Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, NULL_GFID, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, type CreateReply, Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, NULL_GFID, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
 import { mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
 import { sizeOf, withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
-import { newbornState } from './quiet-state.js';
-import { PLAIN, underLock, underLocks, withSize } from './under-lock.js';
-import { CONFIG, DIRTY, GENERATION, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
+import type { InodeLock } from './inode-lock.js';
+import { type QuietState, newbornState } from './quiet-state.js';
+import { PLAIN, lockOf, underLock, underLocks, withSize } from './under-lock.js';
+import { CHAIN, CONFIG, DIRTY, GENERATION, HOLD, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
 
 const O_ACCMODE = 3;
 const O_APPEND = 0o2000;
@@ -39,6 +40,7 @@ function make(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['c
 
 export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
   let isMarked = false;
+  let early: InodeLock | undefined;
   const reply = await underLocks(cluster, frame, [parentOf(loc)], async (good) => {
     const request = newFile(cluster, xdata);
     const vouched = cluster.allVouch && good === cluster.geometry.all;
@@ -46,27 +48,43 @@ export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: nu
     const marks = vouched && (flags & O_ACCMODE) !== 0;
     // It will be written to: made with its mark, it needs no message to set it.
     if (marks) request.setBin(DIRTY, u64s(1n, 1n));
-    const { asked, winner } = await cluster.agree(good, (child) => child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request), sameEntry);
-    cluster.fds.set(fd, { flags, open: winner.mask, directory: false, badVersion: 0 });
-    const entry = entryReply(cluster, winner.replies, 0);
-    if (vouched && entry.stat.ia_gfid === xdata?.getGfid('gfid-req')) {
-      const state = newbornState(cluster, winner.replies.map(({ xdata: each }, i) => [winner.bricks[i] ?? 0, each] as const), marks);
-      if (state) cluster.quiet.set(entry.inode, state);
-      isMarked = marks && state !== undefined;
+    const gfid = xdata?.getGfid('gfid-req');
+    // Whether bricks can do so is asked by numbering a file's creation.
+    const number = vouched && (marks || !cluster.allChain) ? cluster.nextChain() : undefined;
+    if (number !== undefined) request.setUint(CHAIN, number);
+    const creating = cluster.agree(good, (child) => child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request), sameEntry);
+    // Its lock leaves in the same message.
+    const chained = marks && gfid !== undefined && cluster.allChain ? lockOf(cluster, loc.inode) : undefined;
+    const tell = gfid === undefined || number === undefined ? undefined : chained?.takeNewborn(frame, gfid, number);
+    let state: QuietState | undefined;
+    try {
+      const { asked, winner } = await creating;
+      cluster.fds.set(fd, { flags, open: winner.mask, directory: false, badVersion: 0 });
+      const entry = entryReply(cluster, winner.replies, 0);
+      if (vouched) for (const [i, { xdata: each }] of winner.replies.entries()) if (each?.has(CHAIN) === true) cluster.chaining |= 1 << (winner.bricks[i] ?? 0);
+      if (vouched && entry.stat.ia_gfid === gfid && entry.inode === loc.inode) {
+        state = newbornState(cluster, winner.replies.map(({ xdata: each }, i) => [winner.bricks[i] ?? 0, each] as const), marks);
+        if (state) cluster.quiet.set(entry.inode, state);
+        isMarked = marks && state !== undefined;
+      }
+      if (isMarked) early = chained;
+      const told = withoutEc(entry.xdata);
+      return { reply: { ...entry, fd, xdata: early ? (told?.clone() ?? new Dict()).setUint(HOLD, 1) : told }, asked, answered: winner.mask };
+    } finally {
+      tell?.(state);
     }
-    return { reply: { ...entry, fd, xdata: withoutEc(entry.xdata) }, asked, answered: winner.mask };
   });
   if (isMarked) {
     fd.ref();
-    cluster.graph.platform.timers.soon(() => void takeLock(cluster, frame, fd));
+    cluster.graph.platform.timers.soon(() => void takeLock(cluster, frame, fd, early));
   }
   return reply;
 }
 
-/** The lock of a file that was made to be written to, taken while the caller is told; whatever comes of it shows in the next fop. */
-async function takeLock(cluster: Cluster, frame: Frame, fd: Fd): Promise<void> {
+/** The lock of a file that was made to be written to, taken (`early`: that is under way) while the caller is told; whatever comes of it shows in the next fop. */
+async function takeLock(cluster: Cluster, frame: Frame, fd: Fd, early: InodeLock | undefined): Promise<void> {
   try {
-    if (fd.inode.gfid === NULL_GFID || cluster.shuttingDown || cluster.locks.get(fd.inode)?.busy === true) return;
+    if (!early && (fd.inode.gfid === NULL_GFID || cluster.shuttingDown || cluster.locks.get(fd.inode)?.busy === true)) return;
     // With the fd, so that the mark can be taken away even if the name goes meanwhile.
     await underLock(cluster, frame, fd.inode, PLAIN(fd), async () => ({ reply: { xdata: undefined }, asked: 0, answered: 0 }));
   } catch (error) {

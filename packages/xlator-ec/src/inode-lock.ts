@@ -1,10 +1,10 @@
-import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Inode, InodelkCmd, type Flock, LkType, type PlainReply, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, type Gfid, IaType, type Inode, InodelkCmd, type Flock, type Loc, LkType, type PlainReply, XattropOp, type XattropReply } from '@glusterts/libglusterfs';
 import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
 import type { QuietState } from './quiet-state.js';
 import { StripeCache } from './stripe-cache.js';
-import { CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
+import { AFTER, CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
 
 /** What a fop needs of the lock (spec/ec.md, §14). */
 export interface Wanted {
@@ -46,6 +46,10 @@ export class InodeLock {
   #waiting: Waiter[] = [];
   #isHeld = false;
   #acquiring: Promise<void> | undefined;
+  /** The lock of a file that is being made. */
+  #early: Promise<void> | undefined;
+  /** Known before the inode has it. */
+  #gfid: Gfid | undefined;
   #releasing: Promise<void> | undefined;
   #asking: Promise<void> | undefined;
   #releaseWanted = false;
@@ -112,7 +116,7 @@ export class InodeLock {
 
   /** Held, or about to be: something may be pending. */
   get busy(): boolean {
-    return this.#isHeld || this.#acquiring !== undefined || this.#releasing !== undefined || this.#owners.size > 0;
+    return this.#isHeld || this.#early !== undefined || this.#acquiring !== undefined || this.#releasing !== undefined || this.#owners.size > 0;
   }
 
   /** Becomes an owner: waits its turn, takes the lock if need be, and does the pre-op. Call `leave` exactly once after it resolves. */
@@ -177,9 +181,9 @@ export class InodeLock {
 
   /** Gives the lock back, post-op and all, once its owners are done. */
   async drain(): Promise<void> {
-    while (this.#isHeld || this.#acquiring || this.#releasing) {
+    while (this.#isHeld || this.#early || this.#acquiring || this.#releasing) {
       this.contended();
-      await (this.#releasing ?? this.#acquiring ?? new Promise<void>((resolve) => this.#cluster.graph.platform.timers.soon(resolve)));
+      await (this.#releasing ?? this.#early ?? this.#acquiring ?? new Promise<void>((resolve) => this.#cluster.graph.platform.timers.soon(resolve)));
     }
   }
 
@@ -207,6 +211,54 @@ export class InodeLock {
     if (this.#pre) this.#pre = [this.#pre[0] + data, this.#pre[1] + metadata];
     const done = await this.#sendPostOp(dict, this.#good | this.#healing, frame);
     if (clears && done !== this.#cluster.geometry.all) await this.#markAgain(marks, done, frame);
+  }
+
+  /** Nothing else is going on, and every brick is there and good and can do so. */
+  get mayPublishWith(): boolean {
+    return this.#fd !== undefined && this.#owners.size === 1 && this.#haveInfo && this.#dirty[0] && this.#dirty[1] && this.#allGood() && this.#cluster.allChain;
+  }
+
+  /**
+   * As `publish` for a close, for a write that is on its way with that number and makes the file `size` bytes long: sent along with it, and done by each brick that
+   * has done the write (`mayPublishWith`). Answers a function that the write calls with the bricks that agreed on it, 0 when too few did; what others have counted
+   * is taken back then.
+   */
+  publishWith(frame: Frame, written: number, size: number): (agreed: number) => Promise<void> {
+    const data = this.#delta[0] + 1n;
+    const metadata = this.#delta[1] + 1n;
+    const sizeBefore = this.#preSize;
+    const sizeDelta = BigInt(size - sizeBefore);
+    const dict = new Dict().setBin(VERSION, u64s(data, metadata)).setBin(DIRTY, u64s(-1n, -1n));
+    if (sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
+    const count = (sign: 1n | -1n, to: number): void => {
+      this.#delta = [this.#delta[0] - sign * data, this.#delta[1] - sign * metadata];
+      if (this.#pre) this.#pre = [this.#pre[0] + sign * data, this.#pre[1] + sign * metadata];
+      this.#preSize = to;
+    };
+    const before = this.#dirty;
+    this.#dirty = [false, false];
+    count(1n, size);
+    const answering = this.#xattrop(this.#good, dict, new Dict().setUint(AFTER, written), frame);
+    return async (agreed) => {
+      const { geometry, k, up } = this.#cluster;
+      const done = maskOf(await answering, ({ error }) => error === undefined);
+      if (done === geometry.all && agreed === done) return;
+      this.#releaseWanted = true;
+      this.#dirty = [...before];
+      const wrong = done & ~agreed & up;
+      if (wrong !== 0) {
+        const back = new Dict().setBin(VERSION, u64s(-data, -metadata)).setBin(DIRTY, u64s(1n, 1n));
+        if (sizeDelta !== 0n) back.setBin(SIZE, u64s(-sizeDelta));
+        const undone = maskOf(await this.#xattrop(wrong, back, undefined, frame), ({ error }) => error === undefined);
+        this.#good &= ~(wrong & ~undone);
+      }
+      if (agreed === 0) return count(-1n, sizeBefore);
+      this.#good &= done;
+      await this.#markAgain(before, done & agreed, frame);
+      if (countOf(done & agreed) >= k) return;
+      this.badVersion++;
+      this.#cluster.log.error(122037, 'Failed to update version and size.', { gfid: Buffer.from(this.#inode.gfid, 'latin1').toString('hex') });
+    };
   }
 
   /** A brick died over the call that took the marks away: those that are left say that it missed something. */
@@ -279,6 +331,7 @@ export class InodeLock {
 
   #hold(frame: Frame): Promise<void> {
     if (this.#isHeld) return Promise.resolve();
+    if (this.#early) return this.#early.then(() => this.#hold(frame));
     this.#acquiring ??= this.#acquire(frame).finally(() => {
       this.#acquiring = undefined;
     });
@@ -288,7 +341,7 @@ export class InodeLock {
   async #acquire(frame: Frame): Promise<void> {
     const cluster = this.#cluster;
     const lockFrame = this.#lockFrame(frame);
-    const loc = cluster.locOf(this.#inode);
+    const loc = this.#loc();
     const domain = cluster.name as Bytes;
     cluster.needUp();
     const known = cluster.quiet.get(this.#inode);
@@ -326,6 +379,45 @@ export class InodeLock {
     }
   }
 
+  /**
+   * Asks for the lock of a file of which CREATE has just been sent, under that number: it is granted where the file has been made. To be told, once, how
+   * that went. If it comes to anything but all bricks' locks on the new file, they are given back, and the next fop asks again.
+   */
+  takeNewborn(frame: Frame, gfid: Gfid, created: number): (state: QuietState | undefined) => void {
+    let tell: (state: QuietState | undefined) => void = () => undefined;
+    if (this.busy) return tell;
+    const made = new Promise<QuietState | undefined>((resolve) => (tell = resolve));
+    this.#gfid = gfid;
+    this.#early = this.#acquireNewborn(frame, created, made).finally(() => {
+      this.#early = undefined;
+    });
+    return tell;
+  }
+
+  async #acquireNewborn(frame: Frame, created: number, made: Promise<QuietState | undefined>): Promise<void> {
+    const cluster = this.#cluster;
+    const lockFrame = this.#lockFrame(frame);
+    const loc = this.#loc();
+    const question = new Dict().setUint(GENERATION, 0).setUint(AFTER, created);
+    const answers = await cluster.all(cluster.geometry.all, (child) => child.inodelk(lockFrame, cluster.name as Bytes, loc, InodelkCmd.SETLK, FLOCK, question));
+    const granted = maskOf(answers, (answer) => answer.error === undefined);
+    const state = await made;
+    const lost = granted & ~cluster.up;
+    this.#good = granted;
+    if (state === undefined || lost !== 0 || !this.#recall(state, answers)) {
+      await this.#unlock(granted & cluster.up, lockFrame);
+      this.#gfid = undefined;
+      return;
+    }
+    this.#frame = frame;
+    cluster.quiet.delete(this.#inode);
+    this.#inode.ref();
+    this.#mask = granted;
+    this.#healing = 0;
+    this.#isHeld = true;
+    cluster.held.add(this);
+  }
+
   /** If nobody has had the lock since the file was seen quiet, on any of the bricks, that is how it is still. */
   #recall(quiet: QuietState, answers: readonly Answer<PlainReply>[]): boolean {
     if (this.#good !== this.#cluster.geometry.all) return false;
@@ -349,12 +441,18 @@ export class InodeLock {
     if (isThere) this.#dirty = [true, true];
   }
 
+  #loc(): Loc {
+    const loc = this.#cluster.locOf(this.#inode);
+    if (this.#gfid !== undefined) loc.gfid = this.#gfid;
+    return loc;
+  }
+
   #lockFrame(frame: Frame): Frame {
     return this.#cluster.internal(frame).derive({ lk_owner: this.#owner, signal: undefined });
   }
 
   async #unlock(mask: number, lockFrame: Frame): Promise<void> {
-    const loc = this.#cluster.locOf(this.#inode);
+    const loc = this.#loc();
     await this.#cluster.all(mask, (child) => child.inodelk(lockFrame, this.#cluster.name as Bytes, loc, InodelkCmd.SETLK, UNLOCK, undefined));
   }
 
@@ -427,7 +525,7 @@ export class InodeLock {
   #xattrop(mask: number, dict: Dict, xdata: Dict | undefined, frame: Frame): Promise<Answer<XattropReply>[]> {
     const internal = this.#cluster.internal(frame);
     const fd = this.#fd;
-    const loc = this.#cluster.locOf(this.#inode);
+    const loc = this.#loc();
     return this.#cluster.all(mask, (child) => (fd ? child.fxattrop(internal, fd, XattropOp.ADD_ARRAY64, dict, xdata) : child.xattrop(internal, loc, XattropOp.ADD_ARRAY64, dict, xdata)));
   }
 

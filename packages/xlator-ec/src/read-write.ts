@@ -3,7 +3,7 @@ import { type Answer, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sa
 import { type Cluster, toFopError } from './cluster.js';
 import { countOf } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
-import { withLockCount } from './version-xattrs.js';
+import { CHAIN, CLOSING, withLockCount } from './version-xattrs.js';
 
 const O_APPEND = 0o2000;
 const INTERNAL = 'glusterfs-internal-fop';
@@ -130,6 +130,7 @@ export async function writeUnderLock(
   const pages: Iobuf[] = [];
   const fragments: Uint8Array[] = [];
   const byBrick = new Map<number, IoVec>();
+  let settle: ((agreed: number) => Promise<void>) | undefined;
   try {
     const mask = cluster.usable(lock.good) | (lock.healing & cluster.up);
     for (let brick = 0; brick < geometry.n; brick++) {
@@ -143,12 +144,20 @@ export async function writeUnderLock(
     cluster.codec.encode(k, bricks, data, fragments);
     // Zeros are a part of another fop, which has asked for the locks already.
     const request = grow ? withLockCount(xdata, cluster.name) : xdata;
-    const answers = await cluster.all(mask, async (child, brick) => {
+    const closing = grow && request?.has(CLOSING) === true;
+    const number = closing && lock.mayPublishWith ? cluster.nextChain() : undefined;
+    if (closing) request.delete(CLOSING);
+    if (number !== undefined) request?.setUint(CHAIN, number);
+    const writing = cluster.all(mask, async (child, brick) => {
       const reply = await child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);
       if (reply.written !== total / k) throw new FopError(reply.written % CHUNK_SIZE === 0 ? Errno.ENOSPC : Errno.EIO);
       return reply;
     });
-    const winner = decide(groupAnswers(answers, (a, b) => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata)), k, lock.healing);
+    settle = number === undefined ? undefined : lock.publishWith(frame, number, Math.max(lock.size, offset + vector.size));
+    const winner = decide(groupAnswers(await writing, (a, b) => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata)), k, lock.healing);
+    const published = settle;
+    settle = undefined;
+    await published?.(winner.mask);
     lock.stripes.written(aligned, data);
     if (head + vector.size < total || (head > 0 && total === geometry.stripe)) {
       const last = total - geometry.stripe;
@@ -163,6 +172,7 @@ export async function writeUnderLock(
     return { reply: { prestat, poststat, written: vector.size, xdata: mergeXdata(winner.replies.map((r) => r.xdata)) }, asked: mask, answered: winner.mask };
   } catch (error) {
     lock.stripes.forget(aligned, aligned + total);
+    await settle?.(0);
     throw error;
   } finally {
     for (const p of pages) p.unref();

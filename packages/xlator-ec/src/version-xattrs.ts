@@ -13,6 +13,17 @@ export const INODELK_COUNT = 'glusterfs.inodelk-count' as Bytes;
 /** Our own question to our own bricks: the number of the last inodelk granted on the inode; 0 while one is held. Others leave it out. */
 export const GENERATION = 'glusterts.inodelk-generation' as Bytes;
 
+/**
+ * Calls of which the second is done only if the first has succeeded, sent together (docs/chained-calls.md): the first has a number, the second names it. A brick that
+ * can do so tells in CREATE's answer.
+ */
+export const CHAIN = 'glusterts.chain' as Bytes;
+export const AFTER = 'glusterts.after' as Bytes;
+/** Told to write-behind about a file that was made to be written to: what is written first is better sent along with the close. */
+export const HOLD = 'glusterts.hold-first-write' as Bytes;
+/** Told by write-behind: the file is being closed behind this write. */
+export const CLOSING = 'glusterts.closing' as Bytes;
+
 /** Marks the data version of a brick that is being healed (spec/ec.md, §26). */
 export const HEALING_BIT = 1n << 62n;
 

@@ -1,4 +1,4 @@
-import { type Direntp, type Errno, FOP_NAMES, FopError, type FopName, type Graph, type LookupReply, type Platform, type ReaddirReply, type Xdata, Xlator, type XlatorContext, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
+import { type CreateReply, Dict, type Direntp, type Errno, FOP_NAMES, FopError, type FopName, type Graph, type LookupReply, type Platform, type ReaddirReply, type Xdata, Xlator, type XlatorContext, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
 
 /** Stands between the xlator under test and storage/memory: writes down which fops reach it, and holds or fails them on demand. */
 export class Recorder extends Xlator {
@@ -7,6 +7,8 @@ export class Recorder extends Xlator {
   withoutContents = false;
   /** Adds to what a listing tells of an entry. */
   entry: ((entry: Direntp, request: Xdata) => void) | undefined;
+  /** As cluster/disperse of files made to be written to. */
+  wantsFirstWriteWithClose = false;
   args: (readonly unknown[])[] = [];
   readonly #failing = new Map<FopName, Errno>();
   readonly #held = new Map<FopName, Promise<void>>();
@@ -49,6 +51,7 @@ export class Recorder extends Xlator {
     const wind = this.child[fop] as (...args: readonly unknown[]) => Promise<unknown>;
     const reply = await wind(...args);
     await answer;
+    if (fop === 'create' && this.wantsFirstWriteWithClose) return { ...(reply as CreateReply), xdata: new Dict().setUint('glusterts.hold-first-write', 1) };
     if (fop === 'lookup' && this.withoutContents) (reply as LookupReply).xdata?.delete('glusterfs.content');
     if (fop === 'readdirp') this.#link(reply as ReaddirReply<Direntp>, args[4] as Xdata);
     return reply;

@@ -1,7 +1,7 @@
-import { type Bytes, Errno, type Fd, type Graph, IoVec, Loc, OpenFlag, Xlator, type XlatorDefinition, type Frame, type WriteReply, type Xdata, FopError } from '@glusterts/libglusterfs';
+import { type Bytes, type Dict, Errno, type Fd, type Graph, IoVec, Loc, OpenFlag, Xlator, type XlatorDefinition, type Frame, type WriteReply, type Xdata, FopError } from '@glusterts/libglusterfs';
 import { GraphDriver, complianceSuite, expectErrno, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { xlators } from '../src/index.js';
 import { type Recorder, recorder, recorderOf, volfileOf } from './recorder.js';
 
@@ -285,6 +285,67 @@ describe('performance/write-behind with a child that answers in any order', () =
       await graph.fini();
     });
   }
+});
+
+describe('performance/write-behind, where disperse has asked for the first write along with the close', () => {
+  async function made(): Promise<Bench> {
+    const graph = await testGraph(volfileOf('performance/write-behind', {}), definitions);
+    const driver = new GraphDriver(graph.topSubvolume, graph);
+    const seen = recorderOf(graph);
+    seen.wantsFirstWriteWithClose = true;
+    const fd = await driver.create('/new');
+    seen.taken();
+    seen.args.length = 0;
+    return { graph, driver, seen, fd };
+  }
+  const written = (at: Bench): boolean[] => at.seen.args.flatMap((args) => (args[2] instanceof IoVec ? [(args[5] as Dict | undefined)?.has('glusterts.closing') ?? false] : []));
+
+  it('sends both together, and says so', async () => {
+    const at = await made();
+    await at.driver.write(at.fd, block(4 * KIB), 0);
+    expect(writes(at)).toEqual([]);
+    await at.driver.close(at.fd);
+    expect(written(at)).toEqual([true]);
+    expect(at.seen.taken()).toEqual(['writev', 'flush']);
+    expect(Buffer.compare(await at.driver.readFile('/new'), block(4 * KIB))).toBe(0);
+    await at.graph.fini();
+  });
+
+  it('sends the write by itself when no close comes within a moment', async () => {
+    const at = await made();
+    await at.driver.write(at.fd, block(4 * KIB), 0);
+    await vi.waitFor(() => expect(written(at)).toEqual([false]));
+    await end(at);
+  });
+
+  it.each(['a second write', 'fsync', 'fstat', 'a read'])('%s lets it go at once, and the close is told of nothing', async (what) => {
+    const at = await made();
+    await at.driver.write(at.fd, block(4 * KIB), 0);
+    expect(writes(at)).toEqual([]);
+    if (what === 'a second write') await at.driver.write(at.fd, block(4 * KIB, 2), 64 * KIB);
+    else if (what === 'fsync') await at.driver.subvolume.fsync(at.driver.frame, at.fd, false, undefined);
+    else if (what === 'fstat') expect((await at.driver.fstat(at.fd)).ia_size).toBe(4 * KIB);
+    else expect(await at.driver.read(at.fd, 4 * KIB, 0)).toHaveLength(4 * KIB);
+    await at.driver.close(at.fd);
+    expect(written(at)).not.toContain(true);
+    expect(written(at).length).toBeGreaterThan(0);
+    await at.graph.fini();
+  });
+
+  it('writes what is held when the graph ends', async () => {
+    const at = await made();
+    await at.driver.write(at.fd, block(4 * KIB), 0);
+    await at.graph.fini();
+    expect(written(at)).toEqual([false]);
+  });
+
+  it('a failed write is told to the close', async () => {
+    const at = await made();
+    at.seen.fail('writev', Errno.ENOSPC);
+    await at.driver.write(at.fd, block(4 * KIB), 0);
+    await expectErrno(at.driver.close(at.fd), Errno.ENOSPC);
+    await at.graph.fini();
+  });
 });
 
 for (const [name, options] of [['its defaults', ''], ['flush-behind off and strict ordering', '    option flush-behind off\n    option trickling-writes off\n    option strict-write-ordering on\n']] as const) {

@@ -1,5 +1,6 @@
-import { type Bytes, Errno, Fd, FopError, type Gfid, type Iatt, type LookupReply, type UnlinkReply, type Xdata, Loc, NULL_GFID, ROOT_GFID } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, Fd, FopError, type Gfid, type Iatt, type LookupReply, type UnlinkReply, type Xdata, Loc, NULL_GFID, ROOT_GFID } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcHandler } from '@glusterts/rpc-xdr';
+import { CHAIN } from './chains.js';
 import { type ServedReply, type ServerState, ZERO, asItIs, fop } from './handlers.js';
 import type { Request } from './resolver.js';
 
@@ -22,20 +23,14 @@ export function entryFops(state: ServerState): Record<number, RpcHandler> {
       to.gfid = from.gfid;
       return made(r, to, await r.below.link(r.frame, from, to, req.xdata));
     }, asItIs)],
-    [P.CREATE, fop(P.CREATE, state, { ...MADE, fd: 0 }, (req, r) => r.onEntry(req.pargfid, req.bname, (req.flags & O_EXCL) !== 0 ? 'not' : 'dont-care', async (loc) => {
-      // A new inode goes down, whatever is cached (spec/brick.md, §12.3).
-      if (loc.inode.gfid !== NULL_GFID) loc.inode = r.hold(r.table.create());
-      loc.gfid = NULL_GFID;
-      let fd = new Fd(loc.inode, { flags: req.flags, pid: r.frame.pid });
-      try {
-        const { stat, preparent, postparent, xdata } = made(r, loc, await r.below.create(r.frame, loc, req.flags, req.mode, req.umask, fd, req.xdata));
-        fd = adopt(r, fd, loc);
-        return { op_ret: 0, op_errno: 0, xdata, stat, preparent, postparent, fd: r.client.addFd(fd.bind()) };
-      } catch (error) {
-        fd.unref();
-        throw error;
-      }
-    }), asItIs)],
+    [P.CREATE, fop(P.CREATE, state, { ...MADE, fd: 0 }, (req, r) => {
+      const number = r.client.chains.numberOf(req.xdata);
+      const presence = (req.flags & O_EXCL) !== 0 ? 'not' : 'dont-care';
+      if (number === undefined) return r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc));
+      const creating = r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc).then((answer) => ({ ...answer, xdata: (answer.xdata?.clone() ?? new Dict()).setUint(CHAIN, 1) })));
+      r.client.chains.begin(number, creating.then(() => true, () => false));
+      return creating;
+    }, asItIs)],
     [P.UNLINK, fop(P.UNLINK, state, GONE, (req, r) => r.onEntry(req.pargfid, req.bname, 'must', async (loc) => gone(r, loc, await r.below.unlink(r.frame, loc, req.xflags, req.xdata))), asItIs)],
     [P.RMDIR, fop(P.RMDIR, state, GONE, (req, r) => r.onEntry(req.pargfid, req.bname, 'must', async (loc) => gone(r, loc, await r.below.rmdir(r.frame, loc, req.xflags, req.xdata))), asItIs)],
     [P.RENAME, fop(P.RENAME, state, { stat: ZERO, preoldparent: ZERO, postoldparent: ZERO, prenewparent: ZERO, postnewparent: ZERO }, async (req, r) => {
@@ -47,6 +42,23 @@ export function entryFops(state: ServerState): Record<number, RpcHandler> {
     }, asItIs)],
   ];
   return Object.fromEntries(handlers.map(([procedure, handler]) => [procedure.number, handler]));
+}
+
+type CreateRequest = ReturnType<typeof Glusterfs4.CREATE.decodeRequest>;
+
+async function create(req: CreateRequest, r: Request, loc: Loc): Promise<Made & ServedReply & { fd: number }> {
+  // A new inode goes down, whatever is cached (spec/brick.md, §12.3).
+  if (loc.inode.gfid !== NULL_GFID) loc.inode = r.hold(r.table.create());
+  loc.gfid = NULL_GFID;
+  let fd = new Fd(loc.inode, { flags: req.flags, pid: r.frame.pid });
+  try {
+    const { stat, preparent, postparent, xdata } = made(r, loc, await r.below.create(r.frame, loc, req.flags, req.mode, req.umask, fd, req.xdata));
+    fd = adopt(r, fd, loc);
+    return { op_ret: 0, op_errno: 0, xdata, stat, preparent, postparent, fd: r.client.addFd(fd.bind()) };
+  } catch (error) {
+    fd.unref();
+    throw error;
+  }
 }
 
 interface Made {

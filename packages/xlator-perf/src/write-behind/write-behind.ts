@@ -1,11 +1,17 @@
 import {
-  type CopyFileRangeReply, type CreateReply, type CtxSlot, type Direntp, type EntryReply, type Fd, type Frame, GfEvent, Iatt, type Inode, type IoVec, type Loc, type LookupReply, OpenFlag, type OpenReply, type OptionValues, type PlainReply,
-  type PrePostReply, type ReadReply, type ReaddirReply, type RenameReply, type Seek, type SeekReply, SetAttr, type StatReply, type StatedumpWriter, type WriteReply, type Xdata, Xlator, type XlatorContext, gfidToString, inodeAddress,
+  type Bytes, type CopyFileRangeReply, type CreateReply, type CtxSlot, type Direntp, type EntryReply, type Fd, type Frame, GfEvent, Iatt, type Inode, type IoVec, type Loc, type LookupReply, OpenFlag, type OpenReply, type OptionValues, type PlainReply,
+  type PrePostReply, type ReadReply, type ReaddirReply, type RenameReply, type Seek, type SeekReply, SetAttr, type StatReply, type StatedumpWriter, type Timer, type WriteReply, type Xdata, Xlator, type XlatorContext, gfidToString, inodeAddress,
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { setPassThrough } from '../pass-through.js';
 import { type Region, WHOLE } from './requests.js';
 import { BusyQueues, type WriteBehindSettings, WriteQueue } from './write-queue.js';
+
+/** cluster/disperse says so in the answer to a CREATE; see {@link WriteQueue.holdsFirst}. */
+const HOLD = 'glusterts.hold-first-write' as Bytes;
+/** For how long a first write is held back, in milliseconds, and of how many files at once. */
+const HOLD_MS = 2;
+const HELD_MAX = 256;
 
 /** How often the end of a graph tries what is owed. */
 const LAST_TRIES = 2;
@@ -20,6 +26,9 @@ export class WriteBehind extends Xlator {
   #flushBehind = true;
   #strictDirect = false;
   #passThrough = false;
+  /** Have held a first write back since the timer was set. */
+  readonly #held: WriteQueue[] = [];
+  #heldTimer: Timer | undefined;
   /** The children have heard PARENT_DOWN. */
   #ending: Promise<void> | undefined;
 
@@ -27,7 +36,7 @@ export class WriteBehind extends Xlator {
     super(context);
     this.#queues = this.newCtxSlot<WriteQueue>();
     this.#settings = {
-      child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, busy: new BusyQueues(), fulfilments: 0,
+      child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, later: (queue) => this.#later(queue), busy: new BusyQueues(), fulfilments: 0,
     };
     this.#take(this.options);
     if (this.#passThrough) setPassThrough(this, true);
@@ -71,6 +80,7 @@ export class WriteBehind extends Xlator {
 
   /** Writes what is owed; what fails again then is given up. */
   async #drain(): Promise<void> {
+    this.#pushHeld();
     const { busy } = this.#settings;
     for (let tries = 0; tries < LAST_TRIES && busy.size > 0; tries++) {
       const queues = [...busy.queues];
@@ -104,6 +114,19 @@ export class WriteBehind extends Xlator {
     writer.write('window_current', window);
     writer.write('transit-size', transit);
     writer.write('dontsync', 0);
+  }
+
+  /** All that are held go together, when the first of them has waited for long enough. */
+  #later(queue: WriteQueue): void {
+    this.#held.push(queue);
+    if (this.#held.length === HELD_MAX) return this.#pushHeld();
+    this.#heldTimer ??= this.graph.platform.timers.after(HOLD_MS, () => this.#pushHeld());
+  }
+
+  #pushHeld(): void {
+    this.#heldTimer?.cancel();
+    this.#heldTimer = undefined;
+    for (const queue of this.#held.splice(0)) if (queue.holdsFirst) queue.push();
   }
 
   #queue(inode: Inode): WriteQueue {
@@ -238,6 +261,10 @@ export class WriteBehind extends Xlator {
     // It was there already, and somebody has it open: its requests stand in one queue, whichever inode they come by.
     if (known !== undefined && known !== fd.inode) this.#queues.set(fd.inode, this.#queue(known));
     this.#opened(fd.inode, flags, reply.stat.ia_size);
+    if (reply.xdata?.has(HOLD) === true) {
+      reply.xdata.delete(HOLD);
+      this.#queue(fd.inode).holdsFirst = true;
+    }
     return reply;
   }
 

@@ -1,4 +1,4 @@
-import { Errno, FopError, Frame, Iatt, IoVec, type IobufPool, OpenFlag, type Subvolume, type WriteReply, errnoOf } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, FopError, Frame, Iatt, IoVec, type IobufPool, OpenFlag, type Subvolume, type WriteReply, errnoOf } from '@glusterts/libglusterfs';
 import { type Barrier, type Lie, type Region, type Request, type WriteCall, overlap } from './requests.js';
 
 /** What the queues of a graph share. */
@@ -15,6 +15,8 @@ export interface WriteBehindSettings {
   strictOrdering: boolean;
   /** A failed fsync keeps the data, for another try. */
   resyncAfterFsync: boolean;
+  /** Calls a queue's `push` within a moment, unless it has nothing left. */
+  readonly later: (queue: WriteQueue) => void;
   /** Queues that hold something. */
   readonly busy: BusyQueues;
   /** Counts acknowledged lies: directory listings that overlap with one must not tell sizes. */
@@ -48,6 +50,9 @@ export class BusyQueues {
   }
 }
 
+/** Told to the child with a write that a close waits for. */
+const CLOSING = 'glusterts.closing' as Bytes;
+
 /** Buffers in one writev to the child. */
 const CHAIN_MAX = 64;
 
@@ -79,6 +84,8 @@ export class WriteQueue {
   #size: number | undefined;
   /** Counts what may have made the file shorter: an answer that was on its way then says nothing about the size. */
   #cuts = 0;
+  /** The first write of the file may wait a moment for the close: the child does both at once then. */
+  holdsFirst = false;
   /** {@link BusyQueues}' own. */
   busyAt = NOWHERE;
   readonly #onSettled: (() => void)[] = [];
@@ -177,6 +184,7 @@ export class WriteQueue {
 
   /** All of it goes now: nothing more is coming. */
   push(): void {
+    this.holdsFirst = false;
     for (const request of this.#todo) if (request.kind === 'lie') request.go = true;
     this.#wake();
     this.#process();
@@ -248,7 +256,13 @@ export class WriteQueue {
       run += request.size;
       last = request;
     }
-    if (last && (run >= this.#settings.aggregate || (this.#settings.trickling && this.#transit === 0))) this.#letGo(begin, this.#todo.length);
+    if (!last || last.go) return;
+    if (run < this.#settings.aggregate) {
+      if (!this.#settings.trickling || this.#transit !== 0) return;
+      if (this.holdsFirst && this.#todo.length === 1) return this.#settings.later(this);
+    }
+    this.holdsFirst = false;
+    this.#letGo(begin, this.#todo.length);
   }
 
   #letGo(from: number, to: number): void {
@@ -372,7 +386,9 @@ export class WriteQueue {
     frame.pid = first.pid;
     frame.lk_owner = first.lkOwner;
     const cuts = this.#cuts;
-    this.#settings.child.writev(frame, first.fd, vector, first.offset, first.flags, undefined).then(
+    const xdata = this.holdsFirst && this.#todo.length === 1 && isFlush(this.#todo[0]) ? new Dict().setUint(CLOSING, 1) : undefined;
+    this.holdsFirst = false;
+    this.#settings.child.writev(frame, first.fd, vector, first.offset, first.flags, xdata).then(
       (reply) => this.#acknowledge(chain, reply, cuts),
       (error: unknown) => this.#failed(chain, errnoOf(error)),
     );
@@ -470,6 +486,8 @@ function remove<T>(list: T[], item: T): boolean {
   else list.splice(at, 1);
   return true;
 }
+
+const isFlush = (request: Request | undefined): boolean => request?.kind === 'waiting' && request.barrier === 'flush';
 
 /** Whether `b` may be sent in one write with `a`, which comes before it. */
 function adjoin(a: Lie, b: Lie): boolean {
