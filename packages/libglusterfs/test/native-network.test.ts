@@ -295,4 +295,26 @@ describe.skipIf(missing !== undefined).each(['watched by the loop', 'that watche
       });
     }
   });
+
+  it('takes no processor time when it rests after a lively exchange, and none from timers', async () => {
+    const listener = await server(echo);
+    let left = 3000;
+    let done: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (done = resolve));
+    const transport = await client(listener.address, {
+      onRecord: (record) => {
+        record.unref();
+        if (--left > 0) transport.send(pattern(100));
+        else done();
+      },
+    });
+    transport.send(pattern(100));
+    await over;
+    const before = process.cpuUsage();
+    const begin = performance.now();
+    await promisify(setTimeout)(500);
+    expect(performance.now() - begin).toBeGreaterThan(490);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(250);
+  });
 });

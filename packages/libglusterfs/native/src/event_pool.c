@@ -336,7 +336,7 @@ int event_pool_drain(event_pool *pool, int timeout_ms, struct event_batch *batch
   pool->byte_count = 0;
   for (int round = 0; round < ROUNDS_MAX; round++) {
     struct epoll_event ready[READY_MAX];
-    int count = epoll_wait(pool->epfd, ready, READY_MAX, round == 0 ? timeout_ms : 0);
+    int count = brief_wait(&pool->waiting, pool->epfd, ready, READY_MAX, round == 0 ? timeout_ms : 0);
     if (count < 0) {
       if (errno != EINTR) return -errno;
       count = 0;

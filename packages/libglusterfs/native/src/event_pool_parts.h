@@ -1,6 +1,7 @@
 // The event pool's own: what its parts (event_pool.c, event_pool_framing.c, event_pool_threads.c) share.
 #pragma once
 #include "bulk_threads.h"
+#include "brief_wait.h"
 #include "event_pool.h"
 #include "ping_answer.h"
 #include "rpc_payload.h"
@@ -57,6 +58,7 @@ struct connection {
 
 struct event_pool {
   int epfd;
+  struct brief_wait waiting;
   struct connection *connections;
   int capacity;
   int *free_ids;
