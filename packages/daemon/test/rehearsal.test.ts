@@ -13,7 +13,7 @@ const loader = new XlatorLoader({});
 const noBrick = platform.portable ? 'the native addon is not built' : process.getuid?.() !== 0 ? 'trusted xattrs need root' : undefined;
 if (noBrick !== undefined) console.warn(`rehearsal: ${noBrick}`);
 
-const folders = (): string[] => ['/var/run/gluster', '/dev/shm', '/tmp'].flatMap((parent) => (existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith(`glusterts-rehearsal-${process.pid}-`)) : []));
+const folders = (): string[] => ['/var/run/gluster', '/dev/shm', '/tmp'].flatMap((parent) => (existsSync(parent) ? readdirSync(parent).filter((name) => name.startsWith('glusterts-rehearsal-') && name.includes(`.${process.pid}-`)) : []));
 
 describe('the twin of a brick', () => {
   it('lies in another folder with all that it has', () => {

@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { RUN_DIRECTORY } from '../paths.js';
 
 const TMPFS_MAGIC = 0x01021994;
 const SHARED_MEMORY = '/dev/shm';
-const NAME = /^glusterts-rehearsal-(\d+)-/;
+const NAME = /^glusterts-rehearsal-(\d+)\.(\d+)-/;
 
 /** A folder of our own, which is removed with all that is in it; what processes that are dead have left behind goes too. */
 export class ScratchFolder implements Disposable {
@@ -13,7 +13,7 @@ export class ScratchFolder implements Disposable {
 
   /** Throws what mkdtemp throws. */
   constructor(parent: string) {
-    this.path = mkdtempSync(path.join(parent, `glusterts-rehearsal-${process.pid}-`));
+    this.path = mkdtempSync(path.join(parent, `glusterts-rehearsal-${pidNamespace()}.${process.pid}-`));
   }
 
   /** For sockets: beside those of the daemons, if that may be. Throws what mkdtemp throws. */
@@ -47,8 +47,18 @@ function made(parent: string): ScratchFolder | undefined {
 
 function removeStale(parent: string): void {
   for (const name of readdirSync(parent)) {
-    const pid = Number(NAME.exec(name)?.[1]);
-    if (pid > 0 && !isAlive(pid)) rmSync(path.join(parent, name), { recursive: true, force: true });
+    const [, namespace, pid] = NAME.exec(name) ?? [];
+    // Of another namespace's processes nothing is known here, though they may share the folder.
+    if (namespace === pidNamespace() && !isAlive(Number(pid))) rmSync(path.join(parent, name), { recursive: true, force: true });
+  }
+}
+
+/** The number of the namespace in which this process has its pid; 0 where nobody says. */
+function pidNamespace(): string {
+  try {
+    return /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
+  } catch {
+    return '0';
   }
 }
 
