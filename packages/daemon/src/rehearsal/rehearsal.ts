@@ -6,7 +6,7 @@ import { Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
 /** Before the mount is reported ready. */
-const MOUNT_AHEAD_MS = 800;
+const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
 const MOUNT_WORK_MS = 2500;
 const BRICK_WORK_MS = 1500;
