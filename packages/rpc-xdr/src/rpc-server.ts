@@ -59,9 +59,9 @@ export class RpcServer {
     this.allowInsecure = options.allowInsecure ?? true;
   }
 
-  /** Programs in the order of registration, which is DUMP's. */
+  /** Programs in the order of registration, which is DUMP's; without those that it doesn't tell of. */
   get programs(): readonly RpcProgram[] {
-    return this.#services;
+    return this.#services.filter((service) => service.unlisted !== true);
   }
 
   /** Adds a program. One of the same number and version takes the place of the earlier one. */
@@ -96,7 +96,7 @@ export class RpcServer {
   }
 
   #dump(): GfDumpRsp {
-    return { gfs_id: 0, op_ret: 0, op_errno: 0, prog: this.#services.filter((service) => service.unlisted !== true).map(({ name, number, version }) => ({ progname: name as GfDumpRsp['prog'][number]['progname'], prognum: number, progver: version })) };
+    return { gfs_id: 0, op_ret: 0, op_errno: 0, prog: this.programs.map(({ name, number, version }) => ({ progname: name as GfDumpRsp['prog'][number]['progname'], prognum: number, progver: version })) };
   }
 
   /** Listens; resolves with the listener, whose address has the port that was found. Rejects with the errno of bind. */
