@@ -8,10 +8,12 @@ import type { PrivateWorld } from './private-world.js';
 /** Before the mount is reported ready. */
 const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
-const MOUNT_WORK_MS = 2500;
-const BRICK_WORK_MS = 1500;
-/** As long as a mount that is made at once after the start of a volume takes to be ready. */
-const BRICK_EAGER_MS = 2500;
+const MOUNT_WORK_MS = 4000;
+/** For so long it works in the pauses of a mount that is used, too. */
+const MOUNT_EAGER_MS = 5000;
+const BRICK_WORK_MS = 3000;
+/** For so long it works in each pause: as long as a mount that is made at once takes to be ready, and its first rows of work. */
+const BRICK_EAGER_MS = 5000;
 
 /**
  * Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were.
@@ -68,7 +70,7 @@ export class Rehearsal {
   /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, eager: MOUNT_EAGER_MS });
     return new Rehearsal(init, pace, 'mount', () =>
       together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world }) => play(graph, world, () => pace.next(), cast))),
     );
