@@ -1,3 +1,6 @@
+/** How a {@link LocalFile} is told of on the wire. */
+export const LocalFileFlag = { IN_MEMORY: 1, HAS_MDATA: 2 } as const;
+
 /** A brick's file, for a client on the same machine (docs/rpc.md, "The local path"). */
 export interface LocalFile {
   /** Open for reading. Whoever gets it closes it. */

@@ -1,4 +1,4 @@
-import { type Fd, type GraphView, type Iobuf, IoVec, MDATA_XATTR, type ReadReply, type Storage, applyMdata, backendIatt, decodeMdataXattr } from '@glusterts/libglusterfs';
+import { type Fd, type GraphView, type Iobuf, IoVec, LocalFileFlag, MDATA_XATTR, type ReadReply, type Storage, applyMdata, backendIatt, decodeMdataXattr } from '@glusterts/libglusterfs';
 import { GlustertsLocal, GlustertsLocalCallback, type RpcCallbacks, type RpcClient } from '@glusterts/rpc-xdr';
 import type { RemoteFd } from './fd-context.js';
 
@@ -11,8 +11,6 @@ const SIZE_MAX = 1 << 20;
 /** After so many READs, or bytes, that needed nothing of the event loop, it gets its turn: a caller who only ever reads would keep it from everybody else. */
 const TURN_READS = 64;
 const TURN_BYTES = 8 << 20;
-const IN_MEMORY = 1;
-const HAS_MDATA = 2;
 const SLOT = 0;
 
 /** A file of the brick, open in this process. */
@@ -76,7 +74,7 @@ export class LocalFiles {
         return;
       }
       this.forget(remote);
-      remote.local = { descriptor, inMemory: (reply.flags & IN_MEMORY) !== 0, hasMdata: (reply.flags & HAS_MDATA) !== 0 };
+      remote.local = { descriptor, inMemory: (reply.flags & LocalFileFlag.IN_MEMORY) !== 0, hasMdata: (reply.flags & LocalFileFlag.HAS_MDATA) !== 0 };
       this.#holders.add(remote);
     } catch {
       // The brick goes on answering.

@@ -1,10 +1,7 @@
-import { Errno, FopError } from '@glusterts/libglusterfs';
+import { Errno, FopError, LocalFileFlag } from '@glusterts/libglusterfs';
 import { GlustertsLocal, GlustertsLocalCallback, type RpcService, serve } from '@glusterts/rpc-xdr';
 import type { BrickClient } from './brick-client.js';
 import { clientOf } from './handlers.js';
-
-/** Flags of an answer. */
-export const LocalFileFlag = { IN_MEMORY: 1, HAS_MDATA: 2 } as const;
 
 const none = (op_errno: number): { op_ret: number; op_errno: number; descriptor: number; flags: number } => ({ op_ret: -1, op_errno, descriptor: 0, flags: 0 });
 
