@@ -14,6 +14,9 @@ const DT_DIR = 4;
 const NONE = new Uint8Array(0);
 /** Bytes of one reply after which no more contents are added to it: lookups bring the others. */
 const CONTENTS_MAX = 8 * 1024 * 1024;
+/** For so long a listing waits for contents that come from the disk, and for no more files at once. */
+const SETTLE_MS = 30;
+const COLD_MAX = 1024;
 
 /** Walks a directory from a cookie on; entries that the kernel gave and nobody took yet wait in the open file. */
 class Walk {
@@ -112,7 +115,7 @@ export function readdir(brick: Brick, fd: Fd, size: number, offset: bigint, xdat
   return { entries, eof, xdata: undefined };
 }
 
-export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xdata: Xdata): ReaddirReply<Direntp> {
+export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xdata: Xdata): ReaddirReply<Direntp> | Promise<ReaddirReply<Direntp>> {
   if (xdata?.has(Key.ANCESTRY_DENTRY)) return ancestry(brick, fd);
   const file = openDirectory(brick, fd);
   const path = fd.inode.gfid === ROOT_GFID ? brick.root : brick.dirPath(fd.inode.gfid);
@@ -123,8 +126,25 @@ export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xda
   return { entries: batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata)), eof: batch.eof, xdata: undefined };
 }
 
-/** The entries as native calls tell of many: packed, as they will be sent. */
-function listed(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bigint, names: readonly Bytes[], xdata: Xdata): ReaddirReply<Direntp> {
+/**
+ * The entries as native calls tell of many: packed, as they will be sent. Contents that aren't in memory are on their way there when the list ends:
+ * it waits for them, as a lookup would for each, if not as long, and begins anew.
+ */
+function listed(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bigint, names: readonly Bytes[], xdata: Xdata): ReaddirReply<Direntp> | Promise<ReaddirReply<Direntp>> {
+  const cold: number[] = [];
+  let reply: ReaddirReply<Direntp>;
+  try {
+    reply = list(brick, fd, directory, size, offset, names, xdata, cold);
+  } catch (error) {
+    for (const file of cold) brick.storage.close(file);
+    throw error;
+  }
+  if (cold.length === 0) return reply;
+  return brick.storage.settle(Int32Array.from(cold), SETTLE_MS).then(() => list(brick, fd, directory, size, offset, names, xdata, undefined));
+}
+
+/** @param cold where files go whose content isn't in memory; undefined: such contents are left out */
+function list(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bigint, names: readonly Bytes[], xdata: Xdata, cold: number[] | undefined): ReaddirReply<Direntp> {
   const { storage } = brick;
   const file = openDirectory(brick, fd);
   let { after, bytes, at } = file.records ?? { after: 0n, bytes: NONE, at: 0 };
@@ -153,14 +173,16 @@ function listed(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bi
       at = 0;
     }
     const contentMax = sent < CONTENTS_MAX ? contents : -1;
-    const part = storage.dirplist({ fd: file.fd, directory, wanted, contentMax, flags, hidden: brick.hiddenSlot, budget: size - cost }, at === 0 ? bytes : bytes.subarray(at));
+    const coldMax = cold && cold.length < COLD_MAX ? COLD_MAX : 0;
+    const part = storage.dirplist({ fd: file.fd, directory, wanted, contentMax, flags, hidden: brick.hiddenSlot, budget: size - cost, coldMax }, at === 0 ? bytes : bytes.subarray(at));
     if (typeof part === 'number') throw new FopError(-part);
+    cold?.push(...part.cold);
     if (part.consumed > 0) after = part.after;
     at += part.consumed;
     count += part.count;
     cost += part.cost;
     if (part.count > 0) chunks.push(part.bytes);
-    sent += part.bytes.length;
+    sent += part.bytes.length + part.coldBytes;
     if (part.full) {
       file.records = { after, bytes, at };
       return packedReply({ chunks, count }, false, undefined);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ArenaIobufPool, type Bytes, Dict, Errno, Fd, FopError, GfEvent, type Iatt, IoVec, Loc, NULL_GFID, ROOT_GFID, Seek, SetAttr, XattropOp, gfidToString, localStorage, utf8 } from '@glusterts/libglusterfs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -477,6 +477,40 @@ describe.skipIf(reason)('storage/posix', () => {
       expect(gathered.get('3-nnn')).toMatchObject({ content: undefined });
       // A pattern among the keys makes posix ask entry by entry.
       expect(gathered).toEqual(await list(request().setInt('trusted.no-such-*', 0)));
+    });
+
+    it('with the contents of small files, whether or not they are in memory, and two lists of one fd at once don’t disturb each other', async () => {
+      const dir = await brick.mkdir('/cold');
+      for (let i = 0; i < 200; i++) {
+        const { fd } = await brick.create(`/cold/${i}`);
+        await write(fd, `${i}`.repeat(3000), 0);
+        fd.unref();
+      }
+      run('bash', '-c', `sync -f ${brick.backend('/cold')}; for f in ${brick.backend('/cold')}/*; do dd of=$f oflag=nocache conv=notrunc count=0 2>/dev/null; done`);
+      const opened = readdirSync('/proc/self/fd').length;
+      const fd = new Fd(dir.inode, { anonymous: true });
+      const list = async (size: number): Promise<void> => {
+        const names = new Set<string>();
+        let told = 0;
+        for (let offset = 0n, eof = false; !eof; ) {
+          const reply = await brick.fops.readdirp(brick.frame(), fd, size, offset, new Dict().setUint('glusterfs.content', 65536));
+          for (const { name, dict, d_off } of reply.entries) {
+            offset = d_off;
+            if (name.startsWith('.')) continue;
+            names.add(name);
+            const content = dict?.getBin('glusterfs.content');
+            if (content) expect(Buffer.from(content).toString()).toBe(name.repeat(3000));
+            if (content) told++;
+          }
+          ({ eof } = reply);
+        }
+        expect(names.size).toBe(200);
+        // A disk that others use may be too late for some.
+        expect(told).toBeGreaterThan(0);
+      };
+      await Promise.all([list(8192), list(20000)]);
+      fd.unref();
+      expect(readdirSync('/proc/self/fd').length).toBe(opened);
     });
 
     it('the root and its directories are told alike in one call and entry by entry, in pieces of any size', async () => {

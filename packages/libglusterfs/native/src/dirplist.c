@@ -59,6 +59,7 @@ struct xattr_value {
 /* One entry while it is written. */
 struct entry {
   const struct gts_dirplist *request;
+  struct gts_dirplisted *result;
   const char *name;
   size_t name_length;
   struct stat st;
@@ -163,7 +164,13 @@ static ssize_t get_content(const struct entry *entry, char *at, const char *end)
   if (fd < 0) return -1;
   struct iovec iov = {at, size};
   long count = size == 0 ? 0 : gts_preadv(fd, &iov, 1, 0, may_wait(fd, entry->st.st_dev));
-  close(fd);
+  /* A read that may not wait has begun to fetch what it didn't find. */
+  if (count == -EAGAIN && entry->result->cold_count < entry->request->cold_max) {
+    entry->request->cold[entry->result->cold_count++] = fd;
+    entry->result->cold_bytes += size;
+  } else {
+    close(fd);
+  }
   return count < 0 ? -1 : count;
 }
 
@@ -308,7 +315,7 @@ void gts_dirplist(const struct gts_dirplist *request, char *out, size_t size, st
   memset(result, 0, sizeof *result);
   while (result->consumed < request->dents_size) {
     const struct dent *dent = (const struct dent *)(const void *)(request->dents + result->consumed);
-    struct entry entry = {.request = request, .name = dent->name, .name_length = strlen(dent->name)};
+    struct entry entry = {.request = request, .result = result, .name = dent->name, .name_length = strlen(dent->name)};
     int status = 1;
     uint8_t type = dent->type;
     if (type == DT_UNKNOWN) {

@@ -36,6 +36,9 @@ struct gts_dirplist {
   /* How much the entries may cost, as readdirp counts it: 209 bytes and the name for each. */
   size_t budget;
   unsigned count_max;
+  /* Room for files whose content isn't in memory (0: they are left). Their disk has been asked for it, and they are left open for who waits for that. */
+  int *cold;
+  unsigned cold_max;
 };
 
 /* Why it ended: all records are done, the next entry is over the budget or the count, or there is no room for it. */
@@ -49,6 +52,9 @@ struct gts_dirplisted {
   unsigned count;
   size_t cost;
   size_t written;
+  /* How many files stand in `cold`, and what is in them. */
+  unsigned cold_count;
+  size_t cold_bytes;
 };
 
 /* Each entry is preceded by a 1 (spec/rpc-wire.md, §5.4: gfx_dirplist); there is no 0 behind the last. */

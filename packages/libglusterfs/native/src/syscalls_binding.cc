@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <mutex>
 #include <unordered_map>
 
@@ -31,6 +32,7 @@ constexpr int kIovMax = 1024;
 // The names of the xattrs that a Dirplist wants, and the room for its answer: an entry with the content of a file of 1 MiB fits.
 constexpr size_t kWantedSize = 8 * 1024;
 constexpr size_t kListingSize = 2 * 1024 * 1024;
+constexpr size_t kColdFiles = 128;
 // As many as io-threads' thread-count is by default.
 constexpr int kPoolThreads = 16;
 constexpr size_t kArgsMax = 12;
@@ -41,6 +43,7 @@ struct State {
   gts_cell cells[GTS_STAT_CELLS * GTS_STAT_SLOTS];
   alignas(8) char scratch[kScratchSize];
   alignas(8) char listing[kListingSize];
+  int cold[kColdFiles];
   gts_pool *pool = nullptr;
   uv_async_t wake;
   bool wake_open = false;
@@ -380,8 +383,8 @@ CALL(Getdents) {
   CHECK_ARGS();
   return a.answer(gts_getdents(fd, a.state->scratch, kScratchSize));
 }
-// (fd, directory, dents, wanted, cells): cells are doubles: flags, content_max, slot of `.glusterfs`, budget, count_max; they come back
-// as end, consumed, count, cost, written, and `after` as u64. What was written lies in `listing`.
+// (fd, directory, dents, wanted, cells): cells are doubles: flags, content_max, slot of `.glusterfs`, budget, count_max, cold_max; they come
+// back as end, consumed, count, cost, written, `after` as u64, cold_count and cold_bytes. What was written lies in `listing`, the cold files in `cold`.
 CALL(Dirplist) {
   Args a(env, info);
   PATH_ARG(directory, 1);
@@ -391,7 +394,7 @@ CALL(Dirplist) {
   int fd = a.num(0);
   CHECK_ARGS();
   if (!a.bytes(2, &dents, &dents_size) || !a.names(3, wanted, sizeof wanted, &wanted_size) || !a.bytes(4, &data, &cells_size)) return a.failed();
-  if (cells_size < 6 * sizeof(gts_cell)) return a.answer(-EINVAL);
+  if (cells_size < 8 * sizeof(gts_cell)) return a.answer(-EINVAL);
   auto *cells = static_cast<gts_cell *>(data);
   auto slot = static_cast<size_t>(cells[2].f64);
   if (slot >= GTS_STAT_SLOTS) return a.answer(-EINVAL);
@@ -409,6 +412,8 @@ CALL(Dirplist) {
   request.hidden_ino = hidden[1].u64;
   request.budget = static_cast<size_t>(cells[3].f64);
   request.count_max = static_cast<unsigned>(cells[4].f64);
+  request.cold = a.state->cold;
+  request.cold_max = std::min(static_cast<unsigned>(cells[5].f64), static_cast<unsigned>(kColdFiles));
   struct gts_dirplisted result;
   gts_dirplist(&request, a.state->listing, kListingSize, &result);
   cells[0].f64 = result.end;
@@ -417,6 +422,8 @@ CALL(Dirplist) {
   cells[3].f64 = static_cast<double>(result.cost);
   cells[4].f64 = static_cast<double>(result.written);
   cells[5].u64 = result.after;
+  cells[6].f64 = result.cold_count;
+  cells[7].f64 = static_cast<double>(result.cold_bytes);
   return a.answer(0);
 }
 CALL(Lseek) {
@@ -679,6 +686,8 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
   napi_set_named_property(env, sys, "scratch", buffer);
   napi_create_external_arraybuffer(env, state->listing, kListingSize, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "listing", buffer);
+  napi_create_external_arraybuffer(env, state->cold, sizeof state->cold, nullptr, nullptr, &buffer);
+  napi_set_named_property(env, sys, "cold", buffer);
   napi_create_external_arraybuffer(env, &state->guard.slow, sizeof state->guard.slow, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "slow", buffer);
   exports.Set("syscalls", sys);

@@ -26,12 +26,14 @@ export interface SyscallsAddon
   readonly scratch: ArrayBuffer;
   /** What {@link dirplist} has written. */
   readonly listing: ArrayBuffer;
+  /** The cold files of the last {@link dirplist}: ints. */
+  readonly cold: ArrayBuffer;
   /** One u32, written by the watching thread (native/src/stall_guard.c). */
   readonly slow: ArrayBuffer;
 }
 
 /** Numbered as enum gts_job_op in native/src/syscalls_pool.h. */
-const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8, PROBE: 9 } as const;
+const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8, PROBE: 9, SETTLE: 10 } as const;
 
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
@@ -41,6 +43,7 @@ const ENTRIES_PER_CALL = 128;
 const DirplistEnd = { BUDGET: 1, ROOM: 3 } as const;
 const DIRPLIST_BARE = 16;
 const NONE: readonly Uint8Array[] = [];
+const NO_FILES = new Int32Array(0);
 /** Jobs that may wait for a thread of the pool. A close is always taken: refused, it would leave the fd open for ever. */
 const JOBS_MAX = 16384;
 
@@ -96,7 +99,8 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
   const cells = new Cells(sys.cells);
   const scratch = Buffer.from(sys.scratch);
   const listing = Buffer.from(sys.listing);
-  const plan = new Float64Array(6);
+  const coldFiles = new Int32Array(sys.cold);
+  const plan = new Float64Array(8);
   const planWords = new BigUint64Array(plan.buffer);
   const planBytes = new Uint8Array(plan.buffer);
   const slow = new Uint32Array(sys.slow);
@@ -162,20 +166,23 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     return entries;
   }
 
-  function dirplist({ fd, directory, wanted, contentMax, flags, hidden, budget }: StorageDirplist, records: Uint8Array): StorageDirplisted | SysResult {
+  function dirplist({ fd, directory, wanted, contentMax, flags, hidden, budget, coldMax }: StorageDirplist, records: Uint8Array): StorageDirplisted | SysResult {
     let bare = false;
+    let cold = NO_FILES;
     for (;;) {
       plan[0] = bare ? flags | DIRPLIST_BARE : flags;
       plan[1] = contentMax;
       plan[2] = hidden;
       plan[3] = budget;
       plan[4] = bare ? 1 : ENTRIES_PER_CALL;
+      plan[5] = bare ? 0 : coldMax;
       const result = sys.dirplist(fd, directory, records, wanted, planBytes);
       if (result < 0) return result;
       const [end = 0, consumed = 0, count = 0, cost = 0, written = 0] = plan;
+      if (plan[6]) cold = coldFiles.slice(0, plan[6]);
       // One whose xattrs find no room at all is told without them: it will be looked up.
       if (end === DirplistEnd.ROOM && count === 0 && !bare) bare = true;
-      else return { bytes: Buffer.from(listing.subarray(0, written)), count, cost, consumed, after: planWords[5] ?? 0n, full: end === DirplistEnd.BUDGET };
+      else return { bytes: Buffer.from(listing.subarray(0, written)), count, cost, consumed, after: planWords[5] ?? 0n, full: end === DirplistEnd.BUDGET, cold, coldBytes: plan[7] ?? 0 };
     }
   }
 
@@ -252,6 +259,12 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     preadv: (fd, chunks, offset, nowait) => sys.preadv(fd, chunks, offset, nowait ? 1 : 0),
     pwritev: sys.pwritev,
     xxh64: sys.xxh64,
+    settle: async (files, mostMs) => {
+      const bytes = new Uint8Array(files.buffer, files.byteOffset, files.byteLength);
+      const result = await submit(Job.SETTLE, -1, [bytes], 0, mostMs * 1000);
+      if (result < 0) for (const fd of files) sys.close(fd);
+      return result;
+    },
     probe: (fd) => submit(Job.PROBE, fd, NONE, 0, 0),
     closeAsync: (fd) => submit(Job.CLOSE, fd, NONE, 0, 0),
     preadvAsync: (fd, chunks, offset) => submit(Job.PREADV, fd, chunks, offset, 0),

@@ -73,6 +73,8 @@ export interface StorageDirplist {
   readonly hidden: StatSlot;
   /** What the entries may cost: 209 bytes and the name for each. */
   readonly budget: number;
+  /** How many files may be left open whose content isn't in memory: 0 leaves none, and no call leaves more than 128. */
+  readonly coldMax: number;
 }
 
 /** Numbered as enum gts_dirplist_flag in native/src/dirplist.h. */
@@ -89,6 +91,10 @@ export interface StorageDirplisted {
   readonly after: bigint;
   /** The budget is used up. */
   readonly full: boolean;
+  /** Open files whose content wasn't in memory, and is on its way there. They are {@link Storage.settle}'s to close. */
+  readonly cold: Int32Array;
+  /** What is in them. */
+  readonly coldBytes: number;
 }
 
 /** Linux's open flags, for those who open files of a brick. */
@@ -214,6 +220,8 @@ export interface Storage {
   /** XXH64 with seed 0, as 16 lower-case hex digits, most significant byte first. */
   xxh64(bytes: Bytes): Bytes;
 
+  /** Waits until small files that are being read from the disk are in memory, but no longer than that many milliseconds, and closes them. */
+  settle(files: Int32Array, mostMs: number): Promise<SysResult>;
   /** Sets the mtime of an open file or directory to now: as small a change as any, to see whether changes come back. */
   probe(fd: number): Promise<SysResult>;
   /** Closes where it may take long: the last close of a large file without a name frees all its blocks. */
