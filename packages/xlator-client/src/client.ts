@@ -335,16 +335,24 @@ export class ClientXlator extends Xlator {
       const remote = this.#fds.get(fd);
       // What moves the time of access, and what is asked for beside the data, is the brick's; so is what GlusterFS's own clients do.
       if (remote !== undefined && xdata === undefined && (frame.flags & MOVES_TIMES) === 0 && frame.pid >= 0 && !remote.directory) {
-        const reply = remote.local && this.#connection?.ready === true ? this.#files.read(remote.local, fd, size, offset) : undefined;
-        if (reply !== undefined) return reply;
+        if (remote.local && this.#connection?.ready === true) {
+          const reply = this.#files.read(remote.local, fd, size, offset);
+          if (reply !== undefined) return reply;
+          const later = this.#files.readFromDisk(remote.local, fd, size, offset);
+          if (later) return later.then((read) => read ?? this.#readThere(frame, fd, size, offset, flags, xdata));
+        }
         this.#files.readElsewhere(remote);
       }
-      const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
-      this.#releases.sendAlong();
-      return this.#link.invokeWhole(Glusterfs4.READ, request, this.#caller(frame), readReply);
+      return this.#readThere(frame, fd, size, offset, flags, xdata);
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  #readThere(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
+    const request = { gfid: fd.inode.gfid, fd: this.#fds.number(fd, true), offset, size, flag: flags, xdata };
+    this.#releases.sendAlong();
+    return this.#link.invokeWhole(Glusterfs4.READ, request, this.#caller(frame), readReply);
   }
 
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {

@@ -11,6 +11,8 @@ const SIZE_MAX = 1 << 20;
 /** After so many READs, or bytes, that needed nothing of the event loop, it gets its turn: a caller who only ever reads would keep it from everybody else. */
 const TURN_READS = 64;
 const TURN_BYTES = 8 << 20;
+/** The storage pool's threads: a read never waits for one, but is the brick's. So what hangs in the disk of one brick holds nobody who reads from another. */
+const DISK_READS_MAX = 16;
 const SLOT = 0;
 
 /** A file of the brick, open in this process. */
@@ -18,6 +20,9 @@ export interface OpenLocalFile {
   readonly descriptor: number;
   readonly inMemory: boolean;
   readonly hasMdata: boolean;
+  /** Who waits for a thread that reads from it: each is told when the file is given up. The descriptor stays open for the threads. */
+  readonly waiting: Set<() => void>;
+  threads: number;
 }
 
 /**
@@ -74,14 +79,14 @@ export class LocalFiles {
         return;
       }
       this.forget(remote);
-      remote.local = { descriptor, inMemory: (reply.flags & LocalFileFlag.IN_MEMORY) !== 0, hasMdata: (reply.flags & LocalFileFlag.HAS_MDATA) !== 0 };
+      remote.local = { descriptor, inMemory: (reply.flags & LocalFileFlag.IN_MEMORY) !== 0, hasMdata: (reply.flags & LocalFileFlag.HAS_MDATA) !== 0, waiting: new Set(), threads: 0 };
       this.#holders.add(remote);
     } catch {
       // The brick goes on answering.
     }
   }
 
-  /** The reply of a READ, or undefined when the brick has to be asked: what isn't in memory would make everybody wait here. */
+  /** The reply of a READ, if it is in memory, or undefined: {@link readFromDisk} may have it. */
   read(file: OpenLocalFile, fd: Fd, size: number, offset: number): Promise<ReadReply> | undefined {
     if (size === 0 || size > SIZE_MAX) return undefined;
     const page = this.#graph.iobufs.get(size);
@@ -94,10 +99,38 @@ export class LocalFiles {
     return new Promise((resolve) => this.#graph.platform.timers.soon(() => resolve(reply)));
   }
 
-  #readInto(page: Iobuf, { descriptor, inMemory, hasMdata }: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {
+  /**
+   * The reply of a READ of what isn't in memory (the disk has been asked for it by the attempt to {@link read} it): a thread waits for it. Undefined when no
+   * thread is to spare, or there is no file any more, now or when the read is done: then the brick has to be asked.
+   */
+  readFromDisk(file: OpenLocalFile, fd: Fd, size: number, offset: number): Promise<ReadReply | undefined> | undefined {
+    if (size === 0 || size > SIZE_MAX || file.inMemory || this.#storage.jobs.inFlight >= DISK_READS_MAX) return undefined;
+    return new Promise((resolve) => {
+      const abandoned = (): void => resolve(undefined);
+      file.waiting.add(abandoned);
+      void this.#waitFor(file, fd, size, offset, abandoned).then(resolve);
+    });
+  }
+
+  async #waitFor(file: OpenLocalFile, fd: Fd, size: number, offset: number, abandoned: () => void): Promise<ReadReply | undefined> {
+    const page = this.#graph.iobufs.get(size);
+    file.threads++;
+    const count = await this.#storage.preadvAsync(file.descriptor, [page.memory.subarray(0, size)], offset);
+    file.threads--;
+    const wanted = file.waiting.delete(abandoned);
+    const reply = wanted ? this.#reply(page, file, fd, size, offset, count) : undefined;
+    if (reply === undefined || reply.vector.size === 0) page.unref();
+    if (!wanted) this.#close(file);
+    return reply;
+  }
+
+  #readInto(page: Iobuf, file: OpenLocalFile, fd: Fd, size: number, offset: number): ReadReply | undefined {
+    return this.#reply(page, file, fd, size, offset, this.#storage.preadv(file.descriptor, [page.memory.subarray(0, size)], offset, !file.inMemory));
+  }
+
+  /** @param count what reading into the page has answered */
+  #reply(page: Iobuf, { descriptor, hasMdata }: OpenLocalFile, fd: Fd, size: number, offset: number, count: number): ReadReply | undefined {
     const storage = this.#storage;
-    const view = page.memory.subarray(0, size);
-    const count = storage.preadv(descriptor, [view], offset, !inMemory);
     if (count < 0 || storage.fstat(descriptor, SLOT) < 0) return undefined;
     const stat = backendIatt(storage.cells, SLOT, fd.inode.gfid);
     if (hasMdata) {
@@ -105,15 +138,23 @@ export class LocalFiles {
       const times = typeof value === 'number' ? undefined : decodeMdataXattr(value);
       if (times) applyMdata(stat, times);
     }
-    const vector = count === 0 ? IoVec.empty : new IoVec([count === size ? view : view.subarray(0, count)], [page]);
+    const vector = count === 0 ? IoVec.empty : new IoVec([page.memory.subarray(0, count)], [page]);
     return { vector, stat, eof: count === 0 || offset + count >= stat.ia_size, xdata: undefined };
   }
 
   /** Closes the file of an fd. */
   forget(remote: RemoteFd): void {
-    if (!this.#holders.delete(remote) || !remote.local) return;
-    this.#storage.close(remote.local.descriptor);
+    const file = remote.local;
+    if (!this.#holders.delete(remote) || !file) return;
     remote.local = undefined;
+    for (const abandoned of file.waiting) abandoned();
+    file.waiting.clear();
+    this.#close(file);
+  }
+
+  /** Closes a file that has been given up, unless a thread still reads from it: its number would become another file's. */
+  #close({ threads, descriptor }: OpenLocalFile): void {
+    if (threads === 0) this.#storage.close(descriptor);
   }
 
   /** Closes all: the next READs are the brick's, and it is asked again. */

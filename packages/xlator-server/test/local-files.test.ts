@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -8,7 +10,7 @@ import { xlators as features } from '@glusterts/xlator-features';
 import { xlators as locks } from '@glusterts/xlator-locks';
 import { xlators as perf } from '@glusterts/xlator-perf';
 import { xlators as posix } from '@glusterts/xlator-posix';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { xlators as server } from '../src/index.js';
 import { clientGraph, freePort } from './pair.js';
 
@@ -251,6 +253,50 @@ describe.skipIf(missing !== undefined)('files that a client on the same machine 
     await brick.fini();
     await expect.poll(() => ours()).toBe(0);
     await expect(driver.read(two, 10, 0)).rejects.toSatisfy((error) => errnoOf(error) === Errno.ENOTCONN);
+  });
+
+  describe('when they are not in memory', () => {
+    const bytes = randomBytes(4 << 20);
+
+    /** Has a file of 4 MiB of which the page cache has nothing, once the client has it open itself. */
+    async function coldFile(): Promise<Fd> {
+      await driver.writeFile('/f', bytes);
+      const fd = await openFile('/f');
+      await readUntilLocal(fd);
+      execFileSync('dd', [`of=${dir}/f`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0'], { stdio: 'ignore' });
+      return fd;
+    }
+
+    it('are read by a thread of the client, in any order and at the end', async () => {
+      await start(usual);
+      const fd = await coldFile();
+      const { reads } = counter;
+      const asked: [size: number, offset: number][] = [[4096, 3 << 20], [10, 8191], [1 << 20, 1 << 20], [5000, (4 << 20) - 1000], [100, 4 << 20]];
+      const got = await Promise.all(asked.map(([size, offset]) => driver.read(fd, size, offset)));
+      for (const [i, [size, offset]] of asked.entries()) expect(Buffer.from(got[i] ?? []).equals(bytes.subarray(offset, offset + size))).toBe(true);
+      expect(counter.reads).toBe(reads);
+    });
+
+    it('and the disk hangs, the connection’s end is told at once, and the file is closed when the thread is back', async () => {
+      await start(usual);
+      const fd = await coldFile();
+      const storage = localStorage();
+      const { preadvAsync } = storage;
+      let thaw = (): void => undefined;
+      const frozen = new Promise<void>((resolve) => (thaw = resolve));
+      const hanging = vi.spyOn(storage, 'preadvAsync').mockImplementation(async (...args) => {
+        await frozen;
+        return preadvAsync.apply(storage, args);
+      });
+      const reading = driver.read(fd, 4096, 2 << 20).catch(errnoOf);
+      expect(hanging).toHaveBeenCalledOnce();
+      await brick.fini();
+      expect(await reading).toBe(Errno.ENOTCONN);
+      expect(ours()).toBe(1);
+      thaw();
+      await expect.poll(() => ours()).toBe(0);
+      hanging.mockRestore();
+    });
   });
 
   it('have the times of the disk where the volume keeps none', async () => {

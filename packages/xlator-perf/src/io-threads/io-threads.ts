@@ -46,7 +46,7 @@ export class IoThreads extends Xlator {
     requireOneChild(this);
   }
 
-  /** Who reads by himself reads what is in memory, and takes no place here either. */
+  /** Who reads by himself does so with threads of his own, and takes no place here. */
   override localFile(fd: Fd): LocalFile | undefined {
     return this.children[0]?.xlator.localFile(fd);
   }
