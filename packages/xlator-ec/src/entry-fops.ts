@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.js';
 import type { InodeLock } from './inode-lock.js';
 import { type QuietState, newbornState } from './quiet-state.js';
 import { PLAIN, lockOf, underLock, underLocks, withSize } from './under-lock.js';
-import { CHAIN, CONFIG, DIRTY, GENERATION, HOLD, SIZE, VERSION, u64s, withLockCount } from './version-xattrs.js';
+import { CHAIN, CONFIG, DIRTY, GENERATION, HOLD, SIZE, VERSION, WITH_XATTR, readU64, u64s, withLockCount, withLockCountIf } from './version-xattrs.js';
 
 const O_ACCMODE = 3;
 const O_APPEND = 0o2000;
@@ -18,8 +18,8 @@ function parentOf(loc: Loc): Inode {
 }
 
 /** What a new regular file starts with (spec/ec.md, §4). */
-function newFile(cluster: Cluster, xdata: Xdata): Dict {
-  return withLockCount(xdata, cluster.name).setBin(CONFIG, u64s(cluster.geometry.config)).setBin(VERSION, u64s(0n, 0n)).setBin(SIZE, u64s(0n));
+function newFile(cluster: Cluster, xdata: Xdata, asksCount: boolean): Dict {
+  return (asksCount ? withLockCount(xdata, cluster.name) : (xdata?.clone() ?? new Dict())).setBin(CONFIG, u64s(cluster.geometry.config)).setBin(VERSION, u64s(0n, 0n)).setBin(SIZE, u64s(0n));
 }
 
 const sameEntry = (a: EntryReply, b: EntryReply): boolean => sameIatt(a.stat, b.stat, true) && sameIatt(a.preparent, b.preparent, false) && sameIatt(a.postparent, b.postparent, false) && sameDict(a.xdata, b.xdata);
@@ -31,9 +31,10 @@ function entryReply(cluster: Cluster, replies: readonly EntryReply[], size: numb
   return { inode: first.inode, stat: withSize(merged((r) => r.stat), size), preparent: merged((r) => r.preparent), postparent: merged((r) => r.postparent), xdata: mergeXdata(replies.map((r) => r.xdata)) };
 }
 
-function make(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['children'][number]) => Promise<EntryReply>): Promise<EntryReply> {
-  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
-    const { asked, winner } = await cluster.agree(good, wind, sameEntry);
+function make(cluster: Cluster, frame: Frame, loc: Loc, xdataOf: (asksCount: boolean) => Xdata, wind: (child: Cluster['children'][number], request: Xdata) => Promise<EntryReply>): Promise<EntryReply> {
+  return underLocks(cluster, frame, [parentOf(loc)], async (good, asksCount) => {
+    const request = xdataOf(asksCount);
+    const { asked, winner } = await cluster.agree(good, (child) => wind(child, request), sameEntry);
     return { reply: entryReply(cluster, winner.replies, 0), asked, answered: winner.mask };
   });
 }
@@ -41,8 +42,8 @@ function make(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['c
 export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
   let isMarked = false;
   let early: InodeLock | undefined;
-  const reply = await underLocks(cluster, frame, [parentOf(loc)], async (good) => {
-    const request = newFile(cluster, xdata);
+  const reply = await underLocks(cluster, frame, [parentOf(loc)], async (good, asksCount) => {
+    const request = newFile(cluster, xdata, asksCount);
     const vouched = cluster.allVouch && good === cluster.geometry.all;
     if (vouched) request.setUint(GENERATION, 0);
     const marks = vouched && (flags & O_ACCMODE) !== 0;
@@ -96,18 +97,18 @@ async function takeLock(cluster: Cluster, frame: Frame, fd: Fd, early: InodeLock
 
 export function mknod(cluster: Cluster, frame: Frame, loc: Loc, mode: number, rdev: bigint, umask: number, xdata: Xdata): Promise<EntryReply> {
   const type = mode & S_IFMT;
-  const request = type === S_IFREG || type === 0 ? newFile(cluster, xdata) : withLockCount(xdata, cluster.name);
-  return make(cluster, frame, loc, (child) => child.mknod(frame, loc, mode, rdev, umask, request));
+  const isFile = type === S_IFREG || type === 0;
+  const xdataOf = (asksCount: boolean): Xdata => (isFile ? newFile(cluster, xdata, asksCount) : withLockCountIf(asksCount, xdata, cluster.name));
+  return make(cluster, frame, loc, xdataOf, (child, request) => child.mknod(frame, loc, mode, rdev, umask, request));
 }
 
 export function mkdir(cluster: Cluster, frame: Frame, loc: Loc, mode: number, umask: number, xdata: Xdata): Promise<EntryReply> {
-  const request = withLockCount(xdata, cluster.name).setBin(VERSION, u64s(0n, 0n));
-  return make(cluster, frame, loc, (child) => child.mkdir(frame, loc, mode, umask, request));
+  const xdataOf = (asksCount: boolean): Xdata => (asksCount ? withLockCount(xdata, cluster.name) : (xdata?.clone() ?? new Dict())).setBin(VERSION, u64s(0n, 0n));
+  return make(cluster, frame, loc, xdataOf, (child, request) => child.mkdir(frame, loc, mode, umask, request));
 }
 
 export function symlink(cluster: Cluster, frame: Frame, linkpath: Bytes, loc: Loc, umask: number, xdata: Xdata): Promise<EntryReply> {
-  const request = withLockCount(xdata, cluster.name);
-  return make(cluster, frame, loc, (child) => child.symlink(frame, linkpath, loc, umask, request));
+  return make(cluster, frame, loc, (asksCount) => withLockCountIf(asksCount, xdata, cluster.name), (child, request) => child.symlink(frame, linkpath, loc, umask, request));
 }
 
 /** The size of a file that is renamed or linked, asked for at the same time: its name plays no part in it. */
@@ -117,8 +118,8 @@ async function sizeBeside(cluster: Cluster, frame: Frame, loc: Loc): Promise<num
 }
 
 export function link(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
-  return underLocks(cluster, frame, [parentOf(newloc)], async (good) => {
-    const request = withLockCount(xdata, cluster.name);
+  return underLocks(cluster, frame, [parentOf(newloc)], async (good, asksCount) => {
+    const request = withLockCountIf(asksCount, xdata, cluster.name);
     const [{ asked, winner }, size] = await Promise.all([cluster.agree(good, (child) => child.link(frame, oldloc, newloc, request), sameEntry), sizeBeside(cluster, frame, oldloc)]);
     return { reply: entryReply(cluster, winner.replies, size), asked, answered: winner.mask };
   });
@@ -126,9 +127,10 @@ export function link(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, x
 
 const sameUnlink = (a: UnlinkReply, b: UnlinkReply): boolean => sameIatt(a.preparent, b.preparent, true) && sameIatt(a.postparent, b.postparent, true) && sameDict(a.xdata, b.xdata);
 
-function remove(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster['children'][number]) => Promise<UnlinkReply>): Promise<UnlinkReply> {
-  return underLocks(cluster, frame, [parentOf(loc)], async (good) => {
-    const { asked, winner } = await cluster.agree(good, wind, sameUnlink);
+function remove(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata, wind: (child: Cluster['children'][number], request: Xdata) => Promise<UnlinkReply>): Promise<UnlinkReply> {
+  return underLocks(cluster, frame, [parentOf(loc)], async (good, asksCount) => {
+    const request = withLockCountIf(asksCount, xdata, cluster.name);
+    const { asked, winner } = await cluster.agree(good, (child) => wind(child, request), sameUnlink);
     const reply: UnlinkReply = {
       preparent: mergeIatts(winner.replies.map((r) => r.preparent), cluster.k),
       postparent: mergeIatts(winner.replies.map((r) => r.postparent), cluster.k),
@@ -139,21 +141,40 @@ function remove(cluster: Cluster, frame: Frame, loc: Loc, wind: (child: Cluster[
 }
 
 export function unlink(cluster: Cluster, frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-  const request = withLockCount(xdata, cluster.name);
-  return remove(cluster, frame, loc, (child) => child.unlink(frame, loc, xflags, request));
+  return remove(cluster, frame, loc, xdata, (child, request) => child.unlink(frame, loc, xflags, request));
 }
 
 export function rmdir(cluster: Cluster, frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
-  const request = withLockCount(xdata, cluster.name);
-  return remove(cluster, frame, loc, (child) => child.rmdir(frame, loc, flags, request));
+  return remove(cluster, frame, loc, xdata, (child, request) => child.rmdir(frame, loc, flags, request));
+}
+
+/**
+ * The user's size of a file that is renamed, from one brick as `sizeOf` has it, but in the answer to its RENAME, on bricks that can tell; `undefined` when it is
+ * known, or must be asked for.
+ */
+function sizeTeller(cluster: Cluster, loc: Loc, good: number): number | undefined {
+  if (loc.inode.ia_type !== IaType.REG || !cluster.allVouch || cluster.locks.get(loc.inode)?.informed === true) return undefined;
+  return cluster.order(good & cluster.up, loc.inode)[0];
 }
 
 export function rename(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-  return underLocks(cluster, frame, [parentOf(oldloc), parentOf(newloc)], async (good) => {
-    const request = withLockCount(xdata, cluster.name);
+  return underLocks(cluster, frame, [parentOf(oldloc), parentOf(newloc)], async (good, asksCount) => {
+    const request = withLockCountIf(asksCount, xdata, cluster.name);
+    const teller = sizeTeller(cluster, oldloc, good);
+    let told: bigint | undefined;
+    const wind = async (child: Cluster['children'][number], brick: number): Promise<RenameReply> => {
+      if (brick !== teller) return child.rename(frame, oldloc, newloc, request);
+      const reply = await child.rename(frame, oldloc, newloc, (request?.clone() ?? new Dict()).setStr(WITH_XATTR, SIZE));
+      told = readU64(reply.xdata, SIZE);
+      reply.xdata?.delete(SIZE);
+      return reply;
+    };
     const parents = ['preoldparent', 'postoldparent', 'prenewparent', 'postnewparent'] as const;
     const same = (a: RenameReply, b: RenameReply): boolean => sameIatt(a.stat, b.stat, false) && parents.every((parent) => sameIatt(a[parent], b[parent], true)) && sameDict(a.xdata, b.xdata);
-    const [{ asked, winner }, size] = await Promise.all([cluster.agree(good, (child) => child.rename(frame, oldloc, newloc, request), same), sizeBeside(cluster, frame, oldloc)]);
+    const agreeing = cluster.agree(good, wind, same);
+    const [{ asked, winner }, asIs] = await Promise.all([agreeing, teller === undefined ? sizeBeside(cluster, frame, oldloc) : undefined]);
+    // A brick that failed, or that isn't ours any more, has told nothing.
+    const size = asIs ?? (told === undefined ? await sizeBeside(cluster, frame, oldloc) : Number(told));
     const merged = (pick: (r: RenameReply) => Iatt): Iatt => mergeIatts(winner.replies.map(pick), cluster.k);
     const reply: RenameReply = {
       stat: withSize(merged((r) => r.stat), size),

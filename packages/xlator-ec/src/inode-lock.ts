@@ -24,7 +24,7 @@ export interface Wanted {
   readonly fd: Fd | undefined;
 }
 
-/** How often READs ask for the number of those who want the lock. */
+/** How often the number of those who want the lock is asked of bricks that tell by themselves, and by READs under the lock. */
 const COUNT_EVERY_MS = 100;
 const FLOCK: Flock = { type: LkType.WRLCK, whence: 0, start: 0n, len: 0n, pid: 0, owner: '' as Bytes };
 const UNLOCK: Flock = { ...FLOCK, type: LkType.UNLCK };
@@ -112,6 +112,18 @@ export class InodeLock {
       },
       () => undefined,
     );
+  }
+
+  /**
+   * Whether a fop is to ask how many want the lock (spec/ec.md, §7). Bricks of our own tell by themselves who comes (§11.5), unless that is switched off: there it
+   * is enough to ask now and then.
+   */
+  askCount(): boolean {
+    const cluster = this.#cluster;
+    const now = cluster.graph.platform.clock.monotonic();
+    if (cluster.allVouch && now - this.#countAsked < COUNT_EVERY_MS) return false;
+    this.#countAsked = now;
+    return true;
   }
 
   /** Held, or about to be: something may be pending. */
@@ -370,6 +382,8 @@ export class InodeLock {
       this.#good = granted;
       this.#healing = 0;
       this.#isHeld = true;
+      // Granted at once, nobody else wanted it.
+      this.#countAsked = cluster.graph.platform.clock.monotonic();
       cluster.held.add(this);
       const isRecalled = quiet !== undefined && again === 0 && this.#recall(quiet, answers);
       if (known?.marked === true && !isRecalled) await this.#adoptMark(frame);
@@ -415,6 +429,7 @@ export class InodeLock {
     this.#mask = granted;
     this.#healing = 0;
     this.#isHeld = true;
+    this.#countAsked = cluster.graph.platform.clock.monotonic();
     cluster.held.add(this);
   }
 

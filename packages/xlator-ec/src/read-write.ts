@@ -143,10 +143,11 @@ export async function writeUnderLock(
     }
     cluster.codec.encode(k, bricks, data, fragments);
     // Zeros are a part of another fop, which has asked for the locks already.
-    const request = grow ? withLockCount(xdata, cluster.name) : xdata;
-    const closing = grow && request?.has(CLOSING) === true;
+    const closing = grow && xdata?.has(CLOSING) === true;
     const number = closing && lock.mayPublishWith ? cluster.nextChain() : undefined;
-    if (closing) request.delete(CLOSING);
+    const asksCount = grow && lock.askCount();
+    const request = asksCount ? withLockCount(xdata, cluster.name) : closing ? xdata.clone() : xdata;
+    if (closing) request?.delete(CLOSING);
     if (number !== undefined) request?.setUint(CHAIN, number);
     const writing = cluster.all(mask, async (child, brick) => {
       const reply = await child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);

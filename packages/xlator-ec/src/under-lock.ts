@@ -59,16 +59,16 @@ export async function underLock<R extends { xdata: Xdata }>(cluster: Cluster, fr
   return done.reply;
 }
 
-/** As `underLock`, over one or two directories; the larger gfid first, so that clients never wait for each other crosswise. */
-export async function underLocks<R extends { xdata: Xdata }>(cluster: Cluster, frame: Frame, inodes: readonly Inode[], body: (good: number) => Promise<Done<R>>): Promise<R> {
+/** As `underLock`, over one or two directories; the larger gfid first, so that clients never wait for each other crosswise. `asksCount`: the fop is to ask for the number of locks. */
+export async function underLocks<R extends { xdata: Xdata }>(cluster: Cluster, frame: Frame, inodes: readonly Inode[], body: (good: number, asksCount: boolean) => Promise<Done<R>>): Promise<R> {
   const [first, second] = inodes;
   if (!first) throw new FopError(Errno.EINVAL);
-  if (!second || second === first) return underLock(cluster, frame, first, { ...ENTRY }, (lock) => body(lock.good));
+  if (!second || second === first) return underLock(cluster, frame, first, { ...ENTRY }, (lock) => body(lock.good, lock.askCount()));
   const [larger, smaller] = first.gfid > second.gfid ? [first, second] : [second, first];
   return underLock(cluster, frame, larger, { ...ENTRY }, async (outer) => {
     let done: Done<R> | undefined;
     const reply = await underLock(cluster, frame, smaller, { ...ENTRY }, async (inner) => {
-      done = await body(outer.good & inner.good);
+      done = await body(outer.good & inner.good, outer.askCount() || inner.askCount());
       return done;
     });
     return { reply, asked: done?.asked ?? 0, answered: done?.answered ?? 0 };

@@ -24,6 +24,9 @@ export const HOLD = 'glusterts.hold-first-write' as Bytes;
 /** Told by write-behind: the file is being closed behind this write. */
 export const CLOSING = 'glusterts.closing' as Bytes;
 
+/** Our own question in RENAME: the name of an xattr of the file, which comes with the answer. Others leave it out. */
+export const WITH_XATTR = 'glusterts.with-xattr' as Bytes;
+
 /** Marks the data version of a brick that is being healed (spec/ec.md, §26). */
 export const HEALING_BIT = 1n << 62n;
 
@@ -52,4 +55,9 @@ export function readPair(dict: Dict | undefined, key: Bytes): [bigint, bigint] |
 /** The xdata of a caller with EC's question for the number of locks (spec/ec.md, §7). */
 export function withLockCount(xdata: Dict | undefined, domain: string): Dict {
   return (xdata?.clone() ?? new Dict()).setStr(INODELK_DOM_COUNT, domain);
+}
+
+/** As `withLockCount` if that is asked; the caller's own xdata else. */
+export function withLockCountIf(asks: boolean, xdata: Dict | undefined, domain: string): Dict | undefined {
+  return asks ? withLockCount(xdata, domain) : xdata;
 }

@@ -1,4 +1,4 @@
-import { Errno, OpenFlag, errnoOf } from '@glusterts/libglusterfs';
+import { Dict, Errno, OpenFlag, errnoOf } from '@glusterts/libglusterfs';
 import { pattern } from '@glusterts/xlator-compliance';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Client, ServedVolume, whyNot } from './served-volume.js';
@@ -106,6 +106,53 @@ describe.skipIf(reason !== undefined)('a 4+2 volume over sockets', () => {
     reading = false;
     await reader;
     await one.driver.close(fd);
+  });
+
+  it('gives locks back that it writes and makes files under to those whose bricks do not tell of them', async () => {
+    await volume.stop();
+    volume = await ServedVolume.start(6, 2, { notifies: false });
+    const one = await started();
+    const two = await started();
+    const fd = await one.driver.create('/d/f');
+    let busy = true;
+    const worker = (async () => {
+      for (let i = 0; busy; i++) {
+        await one.driver.write(fd, pattern(4096, i), 0);
+        if (i % 2 === 0) await one.driver.create(`/d/new${i}`).then((made) => one.driver.close(made));
+        else await one.driver.rename(`/d/new${i - 1}`, `/d/old${i - 1}`);
+      }
+    })();
+    await two.driver.writeFile('/d/g', pattern(4096, 5));
+    const there = await two.driver.open('/d/f');
+    await two.driver.write(there, pattern(100, 6), 8192);
+    await two.driver.close(there);
+    busy = false;
+    await worker;
+    await one.driver.close(fd);
+  });
+
+  it('asks for the number of locks in a few of the fops under a lock only, and knows the size of a file that it renames from the answer', async () => {
+    const { driver, taps, counted } = await started();
+    await driver.writeFile('/d/f0', pattern(5000, 1));
+    await eventually(() => expect(taps.map(({ held }) => held)).toEqual([0, 0, 0, 0, 0, 0]));
+    let asked = 0;
+    let sizesAsked = 0;
+    for (const tap of taps) {
+      tap.before = (fop, args) => {
+        const xdata = args.at(-1);
+        if (fop === 'lookup' && xdata instanceof Dict && xdata.size === 1 && xdata.has('trusted.ec.size')) sizesAsked++;
+        if ((fop === 'rename' || fop === 'unlink') && xdata instanceof Dict && xdata.has('glusterfs.inodelk-dom-count')) asked++;
+        return undefined;
+      };
+    }
+    for (let i = 0; i < 4; i++) {
+      await driver.lookup(`/d/f${i}`);
+      const counts = await counted(async () => expect((await driver.rename(`/d/f${i}`, `/d/f${i + 1}`)).ia_size).toBe(5000));
+      expect(counts['rename']).toBe(6);
+    }
+    await driver.unlink('/d/f4');
+    expect(sizesAsked).toBe(0);
+    expect(asked).toBeLessThan(30);
   });
 
   it('asks three bricks for a name, and all when those disagree', async () => {

@@ -43,6 +43,8 @@ export const Key = {
   ANCESTRY_PATH: key('glusterfs.ancestry.path'),
   ANCESTRY_DENTRY: key('glusterfs.ancestry.dentry'),
   GET_SIZE: key('get-size'),
+  /** Our own disperse clients' question in RENAME: the name of an xattr that is to come with the answer. */
+  WITH_XATTR: key('glusterts.with-xattr'),
   LIST_XATTR: key('list-xattr'),
   ACL_TEXT: key('glusterfs.posix.acl'),
   ACL_DEFAULT_TEXT: key('glusterfs.posix.default_acl'),

@@ -151,10 +151,10 @@ export function rename(brick: Brick, frame: Frame, oldloc: Loc, newloc: Loc, xda
   // A parent may itself have moved, when it lies in the directory's new place.
   const postoldparent = brick.statParent(brick.parentPath(oldloc), oldloc);
   brick.touchParent(frame, brick.parentPath(oldloc), postoldparent, oldloc);
-  if (oneParent) return { stat, preoldparent, postoldparent, prenewparent, postnewparent: postoldparent, xdata: renameReplies(xdata, victim) };
+  if (oneParent) return { stat, preoldparent, postoldparent, prenewparent, postnewparent: postoldparent, xdata: renameReplies(brick, xdata, victim, newPath) };
   const postnewparent = brick.statParent(brick.parentPath(newloc), newloc);
   brick.touchParent(frame, brick.parentPath(newloc), postnewparent, newloc);
-  return { stat, preoldparent, postoldparent, prenewparent, postnewparent, xdata: renameReplies(xdata, victim) };
+  return { stat, preoldparent, postoldparent, prenewparent, postnewparent, xdata: renameReplies(brick, xdata, victim, newPath) };
 }
 
 /**
@@ -179,9 +179,12 @@ function statVictim(brick: Brick, path: Bytes): Iatt | undefined {
   return brick.iatt(1, brick.diskGfid(path));
 }
 
-function renameReplies(xdata: Xdata, victim: Iatt | undefined): Xdata {
+function renameReplies(brick: Brick, xdata: Xdata, victim: Iatt | undefined, path: Bytes): Xdata {
   const reply = new Dict();
   if (xdata?.has(Key.GET_LINK_COUNT)) reply.setUint(Key.GET_LINK_COUNT, victim?.ia_nlink ?? 0);
   if (victim && xdata?.has(Key.REQUEST_LINK_COUNT)) reply.setUint(Key.RESPONSE_LINK_COUNT, victim.ia_nlink);
+  const wanted = xdata?.getStr(Key.WITH_XATTR);
+  const value = wanted === undefined ? undefined : brick.getx(path, wanted);
+  if (wanted !== undefined && value instanceof Uint8Array) reply.setBin(wanted, value);
   return reply;
 }
