@@ -64,6 +64,8 @@ export type { NativeEventPool, NativeEventPoolConstructor } from './platform/nat
 export { CHUNK_SIZE, type ReedSolomon } from './reed-solomon/codec.js';
 export { reedSolomon, reedSolomons } from './reed-solomon/native-codec.js';
 export { portableReedSolomon } from './reed-solomon/portable-codec.js';
+export * from './platform/compiler-haste.js';
+export * from './platform/entropy.js';
 export * from './platform/real.js';
 export * from './platform/fuse-device.js';
 export * from './platform/memory-network.js';

@@ -1,8 +1,7 @@
 import { type Inode, OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
 import type { BrickCaller } from './brick-caller.js';
-
-/** Called between fops: resolves when the next may be sent, and says whether there is time for it. */
-export type Next = () => boolean | Promise<boolean>;
+import type { BrickStage } from './brick-stage.js';
+import type { Next } from './pace.js';
 
 const SMALL_BYTES = 4096;
 const LARGE_BYTES = 1 << 20;
@@ -10,16 +9,27 @@ const LARGE_PIECES = 2;
 const FILES = 24;
 const RANDOM_IOS = 32;
 const LISTINGS = 6;
+/** Names of that many lengths are recorded. */
+const ROUNDS = 2;
 
-/** What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round. */
-export async function playBrick(caller: BrickCaller, dispersed: boolean, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+/**
+ * What a brick is asked for when a client's programs make, read, list, rename and remove small files, and write and read a large one; round after round: a few by a client,
+ * and what that sent once more, as long as there is time. Resolves with the number of rounds.
+ */
+export async function playBrick({ caller, tape, dispersed }: Pick<BrickStage, 'caller' | 'tape' | 'dispersed'>, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
   neverOptimised([playBrick, smallFiles, largeFile, ...methodsOf(caller)]);
   await caller.statfs();
   await caller.setLayout(caller.root);
-  for (let round = 0; ; round++) {
-    const left = (await smallFiles(caller, dispersed, next, round, say)) && (await largeFile(caller, dispersed, next, round, say));
-    if (!left) return round;
+  for (let round = 0; round < ROUNDS; round++) {
+    const whole = await tape.record(async () => {
+      const left = (await smallFiles(caller, dispersed, next, round, say)) && (await largeFile(caller, dispersed, next, round, say));
+      // With it go the last RELEASEs: the next round begins with no open file.
+      await caller.statfs();
+      return left;
+    });
+    if (!whole) return round;
   }
+  return ROUNDS + (await tape.play(next));
 }
 
 async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {

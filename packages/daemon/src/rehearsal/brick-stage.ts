@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { GfEvent, type GraphOptions, type Platform, Xlator, type XlatorLoader, methodsOf, neverOptimised, parseVolfile } from '@glusterts/libglusterfs';
 import { BrickCaller } from './brick-caller.js';
+import { ClientTape } from './client-tape.js';
 import { PrivateWorld } from './private-world.js';
 import { ScratchFolder } from './scratch-folder.js';
 import { moveBrick, soleClient } from './volfiles.js';
@@ -9,6 +10,8 @@ import { moveBrick, soleClient } from './volfiles.js';
 export interface BrickStage {
   readonly world: PrivateWorld;
   readonly caller: BrickCaller;
+  /** Of what the caller sends. */
+  readonly tape: ClientTape;
   readonly dispersed: boolean;
 }
 
@@ -29,10 +32,11 @@ export async function withBrickStage<T>(text: string, platform: Platform, loader
   try {
     const { xlatorOptions = [], cmdArgs } = options;
     await world.start(moved.text, { xlatorOptions: xlatorOptions.filter((option) => !option.includes('listen-port')), ...(cmdArgs ? { cmdArgs } : {}) });
-    const graph = await world.start(soleClient(moved.name, socket));
+    const tape = new ClientTape(platform.iobufs);
+    const graph = await world.start(soleClient(moved.name, socket), { network: tape.listening(platform.network) });
     for (const xlator of graph.xlators) neverOptimised(methodsOf(xlator, Xlator.prototype));
     if ((await graph.whenSettled()) !== GfEvent.CHILD_UP) return undefined;
-    return await use({ world, caller: new BrickCaller(graph, world.platform, moved.dispersed), dispersed: moved.dispersed });
+    return await use({ world, caller: new BrickCaller(graph, world.platform, moved.dispersed), tape, dispersed: moved.dispersed });
   } finally {
     await world.end();
   }

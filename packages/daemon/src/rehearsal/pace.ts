@@ -12,6 +12,9 @@ const SLICE_MS = 2;
 /** A process that is busy all the time is warm without us. */
 const WAITING_MS_MAX = 120_000;
 
+/** Called between fops: resolves when the next may be sent, and says whether there is time for it. */
+export type Next = () => boolean | Promise<boolean>;
+
 export interface PaceInit {
   readonly clock: Clock;
   /** The process's real requests. */

@@ -1,4 +1,4 @@
-import { CallPool, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Platform, type Timer, type Timers, type XlatorLoader, gfidToString, withTimers } from '@glusterts/libglusterfs';
+import { CallPool, Entropy, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Network, type Platform, type Timer, type Timers, type XlatorLoader, gfidToString, randomOf, withParts } from '@glusterts/libglusterfs';
 
 /** Timers that end with their owner: what is still to come when the rehearsal is over never comes. */
 class EndingTimers implements Timers {
@@ -44,11 +44,16 @@ class EndingTimers implements Timers {
   }
 }
 
+/** What a round of a play may draw, and how many can be told apart. */
+const ROUND_ENTROPY_BYTES = 16384;
+const ENTROPY_BYTES = 4 * ROUND_ENTROPY_BYTES;
+
 /** What graphs need of a process, apart from the process's own: nothing that happens in it is counted, logged or shown. */
 export class PrivateWorld {
   readonly platform: Platform;
   readonly log: Logger;
   readonly #timers: EndingTimers;
+  readonly #entropy = new Entropy(ENTROPY_BYTES);
   readonly #loader: XlatorLoader;
   readonly #memPools: MemPools;
   readonly #callPool: CallPool;
@@ -56,7 +61,7 @@ export class PrivateWorld {
 
   constructor(platform: Platform, loader: XlatorLoader) {
     this.#timers = new EndingTimers(platform.timers);
-    this.platform = withTimers(platform, this.#timers);
+    this.platform = withParts(platform, { timers: this.#timers, random: randomOf(this.#entropy) });
     this.#loader = loader;
     this.log = GlusterLogger.create('rehearsal', { sink: () => undefined, clock: platform.clock });
     this.#memPools = new MemPools(this.#timers);
@@ -73,10 +78,15 @@ export class PrivateWorld {
     return this.#timers.pending;
   }
 
-  /** A graph of this world, active. */
-  async start(text: string, more: { readonly inodeTable?: InodeTableOptions; readonly xlatorOptions?: readonly string[]; readonly autoload?: readonly string[]; readonly cmdArgs?: ReadonlyMap<string, string> } = {}): Promise<Graph> {
+  /** Gfids and whatever else is drawn from now on are those that were drawn the last time that this variant began. */
+  begin(variant: number): void {
+    this.#entropy.restart((variant * ROUND_ENTROPY_BYTES) % ENTROPY_BYTES);
+  }
+
+  /** A graph of this world, active. `network`: in place of the world's. */
+  async start(text: string, { network, ...more }: { readonly network?: Network; readonly inodeTable?: InodeTableOptions; readonly xlatorOptions?: readonly string[]; readonly autoload?: readonly string[]; readonly cmdArgs?: ReadonlyMap<string, string> } = {}): Promise<Graph> {
     const options: GraphOptions = {
-      platform: this.platform,
+      platform: network ? withParts(this.platform, { network }) : this.platform,
       loader: this.#loader,
       log: this.log,
       processUuid: `CTX_ID:${gfidToString(this.platform.random.uuid())}`,

@@ -1,25 +1,30 @@
-import { type CallPool, type Graph, type InodeTableOptions, type Logger, type Platform, type XlatorLoader } from '@glusterts/libglusterfs';
+import { type CallPool, type Graph, type InodeTableOptions, type Logger, type Platform, type XlatorLoader, hurryCompiler } from '@glusterts/libglusterfs';
 import { playBrick } from './brick-play.js';
 import { withBrickStage } from './brick-stage.js';
 import { withClientStage } from './client-stage.js';
-import { Pace } from './pace.js';
+import { type Next, Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
 /** Before the mount is reported ready. */
 const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
-const MOUNT_WORK_MS = 4000;
-/** For so long it works in the pauses of a mount that is used, too. */
-const MOUNT_EAGER_MS = 5000;
-const BRICK_WORK_MS = 3000;
-/** For so long it works in each pause: as long as a mount that is made at once takes to be ready, and its first rows of work. */
-const BRICK_EAGER_MS = 5000;
+const MOUNT_WORK_MS = 2500;
+/** For most of it V8 has work; later ever less. */
+const BRICK_WORK_MS = 1200;
+/** For so long it works in each pause: as long as a mount that is made at once takes to be ready. */
+const BRICK_EAGER_MS = 2500;
 
-/**
- * Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were.
- * @param cast which of the two that play at once
- */
-export type PlayMount = (graph: Graph, world: PrivateWorld, next: () => boolean | Promise<boolean>, cast: number) => Promise<number>;
+export interface MountPlay {
+  readonly world: PrivateWorld;
+  readonly next: Next;
+  /** Which of the two that play at once. */
+  readonly cast: number;
+  /** Told before each round: those of one variant ask the same. */
+  readonly begin: (variant: number) => void;
+}
+
+/** Plays a mount's requests in a graph that serves nobody else, until `next` says no. Resolves with how many they were. */
+export type PlayMount = (graph: Graph, play: MountPlay) => Promise<number>;
 
 /**
  * Two graphs are played in turn. Of one alone V8 would learn that a layer always calls this very function of this very object below it, and make
@@ -70,9 +75,16 @@ export class Rehearsal {
   /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, eager: MOUNT_EAGER_MS });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS });
     return new Rehearsal(init, pace, 'mount', () =>
-      together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world }) => play(graph, world, () => pace.next(), cast))),
+      together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
+        const begin = (variant: number): void => {
+          if (tapes.length > 0) world.begin(variant);
+          for (const tape of tapes) tape.begin(variant);
+        };
+        return play(graph, { world, next: () => pace.next(), cast, begin });
+      }),
+    ),
     );
   }
 
@@ -81,7 +93,7 @@ export class Rehearsal {
     const { platform, loader, text, xlatorOptions } = init;
     const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS });
     return new Rehearsal(init, pace, 'brick', () =>
-      together(() => withBrickStage(text, platform, loader, { xlatorOptions }, ({ caller, dispersed }) => playBrick(caller, dispersed, () => pace.next()))),
+      together(() => withBrickStage(text, platform, loader, { xlatorOptions }, (stage) => playBrick(stage, () => pace.next()))),
     );
   }
 
@@ -92,12 +104,14 @@ export class Rehearsal {
 
   async #run({ platform }: RehearsalInit, what: string, perform: () => Promise<number | undefined>): Promise<void> {
     const begin = platform.clock.monotonic();
+    const unhurried = hurryCompiler();
     try {
       const count = await perform();
       this.#log.debug(0, count === undefined ? `no rehearsal of this ${what}` : `rehearsed as a ${what}`, { count: count ?? 0, ms: Math.round(platform.clock.monotonic() - begin) });
     } catch (error) {
       this.#log.debug(0, `the rehearsal as a ${what} failed: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
+      unhurried();
       this.#pace.end();
     }
   }

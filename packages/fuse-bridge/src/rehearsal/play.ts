@@ -14,30 +14,42 @@ const READAHEAD = 2;
 const FILES = 24;
 const RANDOM_IOS = 48;
 const LISTINGS = 6;
+/** Rounds differ by the lengths of their names: so many, in turn. */
+const VARIANTS = 2;
+
+export interface Listeners {
+  /** Hears of each round that begins: those of one variant ask the same. */
+  readonly begin?: (variant: number) => void;
+  /** Hears of each scene that has ended: its name, its operations. */
+  readonly say?: (scene: string, operations: number) => void;
+}
 
 /**
  * What programs do, as requests of the kernel: small files made, looked at, read, listed, renamed and removed, and a large one written and read,
  * in order and at random. Round after round until `next` says that it is enough.
- * @param say hears of each scene that has ended: its name, its operations
  */
-export async function play(kernel: PlayedKernel, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
+export async function play(kernel: PlayedKernel, next: Next, { begin, say }: Listeners = {}): Promise<number> {
   neverOptimised([play, smallFiles, largeFile, ...methodsOf(kernel)]);
   let rounds = 0;
   await kernel.getattr(ROOT_NODEID);
   await kernel.statfs();
   for (; ; rounds++) {
-    const left = await smallFiles(kernel, next, rounds, say) && (await largeFile(kernel, next, rounds, say));
+    const variant = rounds % VARIANTS;
+    begin?.(variant);
+    const left = (await smallFiles(kernel, next, variant, say)) && (await largeFile(kernel, next, variant, say));
+    // With it go the last RELEASEs.
+    await kernel.statfs();
     if (!left) return rounds;
   }
 }
 
 /** False when the time was up: whatever there was then is left behind. */
-async function smallFiles(kernel: PlayedKernel, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
-  const folder = `small-${round}`;
+async function smallFiles(kernel: PlayedKernel, next: Next, variant: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+  const folder = `small-${variant}`;
   if ((await kernel.lookup(ROOT_NODEID, folder)) !== undefined) return false;
   const directory = await kernel.mkdir(ROOT_NODEID, folder);
   // Names of several lengths: buckets, XDR padding and strings differ by them.
-  const names = Array.from({ length: FILES }, (_, i) => `f${String(i).padStart(3 + (round % 4) * 2, '0')}`);
+  const names = Array.from({ length: FILES }, (_, i) => `f${String(i).padStart(3 + variant * 2, '0')}`);
   const nodes = new Map<string, number>();
   const data = Buffer.alloc(SMALL_BYTES, 'x');
   for (const name of names) {
@@ -94,8 +106,8 @@ async function smallFiles(kernel: PlayedKernel, next: Next, round: number, say?:
   return true;
 }
 
-async function largeFile(kernel: PlayedKernel, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
-  const name = `large-${round}.dat`;
+async function largeFile(kernel: PlayedKernel, next: Next, variant: number, say?: (scene: string, operations: number) => void): Promise<boolean> {
+  const name = `large-${variant}.dat`;
   await kernel.lookup(ROOT_NODEID, name);
   const made = await kernel.create(ROOT_NODEID, name, OpenFlag.WRONLY);
   await kernel.closeFile(made.node, made.fh, OpenFlag.WRONLY);

@@ -13,6 +13,8 @@ export interface MountRehearsal {
   readonly next: Next;
   /** Of several that play at once, which: their devices differ, as the real one differs from both. */
   readonly cast?: number;
+  /** Told before each round: those of one variant ask the same. */
+  readonly begin?: (variant: number) => void;
   readonly say?: (scene: string, operations: number) => void;
 }
 
@@ -30,7 +32,7 @@ export async function rehearseMount(graph: MountGraph, rehearsal: MountRehearsal
   bridge.activate(active);
   try {
     await kernel.init();
-    await play(kernel, () => fatal === undefined && rehearsal.next(), rehearsal.say);
+    await play(kernel, () => fatal === undefined && rehearsal.next(), rehearsal);
   } finally {
     kernel.forgetAll();
     await active.drained();

@@ -1,17 +1,15 @@
-import { randomBytes, randomFillSync, randomInt } from 'node:crypto';
 import { totalmem } from 'node:os';
-import { fromBuffer } from '../bytes.js';
 import { Errno } from '../errno.js';
 import { FopError } from '../fop-error.js';
-import type { Gfid } from '../gfid.js';
 import { ArenaIobufPool } from '../iobuf-pool.js';
+import { Entropy, randomOf } from './entropy.js';
 import { NO_ADDON, joinFuseDevice } from './fuse-device.js';
 import { localStorage } from './local-storage.js';
 import { NativeNetwork } from './native-network.js';
 import type { NativeEventPoolConstructor } from './native-transport.js';
 import { loadNative } from './native.js';
 import type { Network } from './network.js';
-import type { Clock, Platform, Random, Timer, Timers } from './platform.js';
+import type { Clock, Platform, Timer, Timers } from './platform.js';
 import { createPortableNetwork } from './portable-network.js';
 import { shareArena, sharedArenaOf } from './shared-arena.js';
 
@@ -68,33 +66,7 @@ const timers: Timers = {
   soon: (task) => void setImmediate(task),
 };
 
-const POOL_BYTES = 8192;
-let entropy = Buffer.alloc(0);
-let entropyUsed = 0;
-
-/** Random bytes from a buffer that is filled a few thousand at a time: gfids are made by the thousand. */
-function cheapBytes(count: number): Buffer {
-  if (count > POOL_BYTES / 8) return randomBytes(count);
-  if (entropyUsed + count > entropy.length) {
-    entropy = Buffer.alloc(POOL_BYTES);
-    randomFillSync(entropy);
-    entropyUsed = 0;
-  }
-  const bytes = entropy.subarray(entropyUsed, entropyUsed + count);
-  entropyUsed += count;
-  return bytes;
-}
-
-const random: Random = {
-  bytes: (count) => Uint8Array.from(cheapBytes(count)),
-  below: (limit) => randomInt(limit),
-  uuid: () => {
-    const bytes = cheapBytes(16);
-    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-    return fromBuffer(bytes) as string as Gfid;
-  },
-};
+const random = randomOf(new Entropy());
 
 /**
  * The real world: this machine's clock, timers, entropy, network and disk; with the native addon when it is there.
@@ -133,10 +105,10 @@ export function createPlatform(options: { readonly daemon?: boolean } = {}): Pla
   });
 }
 
-/** The same world with other timers, as an object of the same shape: code that was optimised for one is right for the other. */
-export function withTimers(platform: Platform, timers: Timers): Platform {
+/** The same world with some parts replaced, as an object of the same shape: code that was optimised for one is right for the other. */
+export function withParts(platform: Platform, parts: Partial<Pick<Platform, 'timers' | 'network' | 'random'>>): Platform {
   const { openFuseDevice } = platform;
-  return openFuseDevice ? assemble({ ...platform, openFuseDevice, timers }) : { ...platform, timers };
+  return openFuseDevice ? assemble({ ...platform, openFuseDevice, ...parts }) : { ...platform, ...parts };
 }
 
 /** V8 gives all objects that this makes one hidden class. */
