@@ -26,7 +26,7 @@ export interface Winner<R> {
 export type Same<R> = (a: R, b: R) => boolean;
 
 /** Keys that differ between good bricks and are left out of the comparison (spec/ec.md, §10). */
-const IGNORED: ReadonlySet<string> = new Set(['get-link-count', 'glusterfs.inodelk-count', 'glusterfs.entrylk-count', 'glusterfs.open-fd-count', 'get-size', 'trusted.ec.dirty', 'glusterts.inodelk-generation', 'glusterts.chain']);
+const IGNORED: ReadonlySet<string> = new Set(['get-link-count', 'glusterfs.inodelk-count', 'glusterfs.entrylk-count', 'glusterfs.open-fd-count', 'get-size', 'trusted.ec.dirty', 'glusterts.inodelk-generation']);
 /** Keys that must be on both, with any value. */
 const ANY_VALUE = /^(glusterfs\.content|(trusted\.)?glusterfs\.pathinfo|trusted\.glusterfs\.lockinfo|glusterfs\.clrlk.*|dht-get-iatt-in-xattr|trusted\.glusterfs\.quota\..*|trusted\.glusterfs\..*\.xtime|trusted\.glusterfs\.volume-mark.*|trusted\.glusterfs\.node-uuid|trusted\.glusterfs\.list-node-uuids|virt-gf-prestat|virt-gf-poststat|trusted\.glusterfs\.mdata)$/;
 

@@ -5,7 +5,7 @@ import { openEverywhere } from './file-fops.js';
 import type { InodeLock } from './inode-lock.js';
 import { askQuiet, isClean, merged, quietState } from './quiet-state.js';
 import { type Done, METADATA, READ_FULL, underLock, withSize } from './under-lock.js';
-import { CHAIN, DIRTY, EC_PREFIX, GENERATION, INODELK_COUNT, INODELK_DOM_COUNT, SIZE, VERSION, readU64, withLockCount } from './version-xattrs.js';
+import { DIRTY, EC_PREFIX, GENERATION, INODELK_COUNT, INODELK_DOM_COUNT, SIZE, VERSION, readU64, withLockCount } from './version-xattrs.js';
 
 /** What quick-read asks for: the whole of a small file. */
 export const CONTENT = 'glusterfs.content' as Bytes;
@@ -82,7 +82,7 @@ async function unlockedStat(cluster: Cluster, frame: Frame, inode: Inode, xdata:
 export function withoutEc(dict: Dict | undefined): Dict | undefined {
   let visible = dict;
   for (const key of dict?.keys() ?? []) {
-    if (!key.startsWith(EC_PREFIX) && key !== GENERATION && key !== CHAIN) continue;
+    if (!key.startsWith(EC_PREFIX) && key !== GENERATION) continue;
     if (visible === dict) visible = dict?.clone();
     visible?.delete(key);
   }

@@ -7,8 +7,6 @@ import type { QuietState } from './quiet-state.js';
 import { type ReadRun, ReadRuns } from './read-runs.js';
 import { StripeCacheStats } from './stripe-cache.js';
 
-/** Chained calls have numbers below this one. */
-const CHAINS = 2 ** 31;
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
 const WARY_QUESTIONS = 8;
 
@@ -45,9 +43,8 @@ export class Cluster {
   /** Bricks that have numbered their locks for us, and those that were asked to and didn't. */
   vouching = 0;
   #deaf = 0;
-  /** Bricks that do chained calls. */
-  chaining = 0;
-  #chained = 0;
+  /** Bricks that do calls within others. */
+  combining = 0;
   shuttingDown = false;
   #roundRobin = 0;
   #wary = 0;
@@ -79,15 +76,9 @@ export class Cluster {
     return this.vouching === this.geometry.all && this.up === this.geometry.all;
   }
 
-  /** All bricks are there and do chained calls. */
-  get allChain(): boolean {
-    return this.allVouch && this.chaining === this.geometry.all;
-  }
-
-  /** A number for the first of chained calls. */
-  nextChain(): number {
-    this.#chained = (this.#chained + 1) % CHAINS;
-    return this.#chained;
+  /** All bricks are there and do calls within others (docs/chained-calls.md). */
+  get allCombine(): boolean {
+    return this.allVouch && this.combining === this.geometry.all;
   }
 
   /** What an answer to that question shows of the brick. */
@@ -101,7 +92,7 @@ export class Cluster {
     this.up |= 1 << brick;
     this.vouching &= ~(1 << brick);
     this.#deaf &= ~(1 << brick);
-    this.chaining &= ~(1 << brick);
+    this.combining &= ~(1 << brick);
   }
 
   get k(): number {

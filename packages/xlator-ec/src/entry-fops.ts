@@ -1,11 +1,12 @@
 import { type Bytes, type CreateReply, Dict, type EntryReply, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, NULL_GFID, type RenameReply, type UnlinkReply, type Xdata } from '@glusterts/libglusterfs';
 import { mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
+import { AlongAnswers } from './along.js';
 import { sizeOf, withoutEc } from './attribute-fops.js';
 import type { Cluster } from './cluster.js';
 import type { InodeLock } from './inode-lock.js';
 import { type QuietState, newbornState } from './quiet-state.js';
 import { PLAIN, lockOf, underLock, underLocks, withSize } from './under-lock.js';
-import { CHAIN, CONFIG, DIRTY, GENERATION, HOLD, SIZE, VERSION, WITH_XATTR, readU64, u64s, withLockCount, withLockCountIf } from './version-xattrs.js';
+import { ALONG, CONFIG, DIRTY, GENERATION, HOLD, SIZE, VERSION, WITH_XATTR, readU64, u64s, withLockCount, withLockCountIf } from './version-xattrs.js';
 
 const O_ACCMODE = 3;
 const O_APPEND = 0o2000;
@@ -50,25 +51,25 @@ export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: nu
     // It will be written to: made with its mark, it needs no message to set it.
     if (marks) request.setBin(DIRTY, u64s(1n, 1n));
     const gfid = xdata?.getGfid('gfid-req');
-    // Whether bricks can do so is asked by numbering a file's creation.
-    const number = vouched && (marks || !cluster.allChain) ? cluster.nextChain() : undefined;
-    if (number !== undefined) request.setUint(CHAIN, number);
-    const creating = cluster.agree(good, (child) => child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request), sameEntry);
-    // Its lock leaves in the same message.
-    const chained = marks && gfid !== undefined && cluster.allChain ? lockOf(cluster, loc.inode) : undefined;
-    const tell = gfid === undefined || number === undefined ? undefined : chained?.takeNewborn(frame, gfid, number);
+    // Its lock is taken by the same message, once bricks have been asked whether they can do so.
+    const lock = marks && gfid !== undefined && cluster.allCombine ? lockOf(cluster, loc.inode) : undefined;
+    const along = new AlongAnswers();
+    const isTaking = lock?.askNewborn(request) === true;
+    if (vouched && !isTaking && !cluster.allCombine) request.setUint(ALONG, 1);
+    const creating = cluster.agree(good, (child, brick) => along.watch(brick, child.create(frame, loc, flags & ~O_APPEND, mode, umask, fd, request)), sameEntry);
+    const tell = isTaking && gfid !== undefined ? lock?.takeNewborn(frame, gfid, creating.then(() => along.answers, () => along.answers)) : undefined;
     let state: QuietState | undefined;
     try {
       const { asked, winner } = await creating;
       cluster.fds.set(fd, { flags, open: winner.mask, directory: false, badVersion: 0 });
       const entry = entryReply(cluster, winner.replies, 0);
-      if (vouched) for (const [i, { xdata: each }] of winner.replies.entries()) if (each?.has(CHAIN) === true) cluster.chaining |= 1 << (winner.bricks[i] ?? 0);
+      cluster.combining |= along.able;
       if (vouched && entry.stat.ia_gfid === gfid && entry.inode === loc.inode) {
         state = newbornState(cluster, winner.replies.map(({ xdata: each }, i) => [winner.bricks[i] ?? 0, each] as const), marks);
         if (state) cluster.quiet.set(entry.inode, state);
         isMarked = marks && state !== undefined;
       }
-      if (isMarked) early = chained;
+      if (isMarked && isTaking) early = lock;
       const told = withoutEc(entry.xdata);
       return { reply: { ...entry, fd, xdata: early ? (told?.clone() ?? new Dict()).setUint(HOLD, 1) : told }, asked, answered: winner.mask };
     } finally {

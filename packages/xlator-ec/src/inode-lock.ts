@@ -4,7 +4,7 @@ import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
 import type { QuietState } from './quiet-state.js';
 import { StripeCache } from './stripe-cache.js';
-import { AFTER, CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
+import { ALONG, ALONG_ADD, ALONG_DOMAIN, ALONG_OWNER, CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
 
 /** What a fop needs of the lock (spec/ec.md, §14). */
 export interface Wanted {
@@ -227,21 +227,21 @@ export class InodeLock {
 
   /** Nothing else is going on, and every brick is there and good and can do so. */
   get mayPublishWith(): boolean {
-    return this.#fd !== undefined && this.#owners.size === 1 && this.#haveInfo && this.#dirty[0] && this.#dirty[1] && this.#allGood() && this.#cluster.allChain;
+    return this.#fd !== undefined && this.#owners.size === 1 && this.#haveInfo && this.#dirty[0] && this.#dirty[1] && this.#allGood() && this.#cluster.allCombine;
   }
 
   /**
-   * As `publish` for a close, for a write that is on its way with that number and makes the file `size` bytes long: sent along with it, and done by each brick that
-   * has done the write (`mayPublishWith`). Answers a function that the write calls with the bricks that agreed on it, 0 when too few did; what others have counted
-   * is taken back then.
+   * As `publish` for a close, for a write that is about to be sent with that request and makes the file `size` bytes long: a part of it, done by each brick that
+   * has done the write (`mayPublishWith`). Answers a function that the write calls with what bricks told of it, and the bricks that agreed on the write, 0 when too few
+   * did; what others have counted is taken back then.
    */
-  publishWith(frame: Frame, written: number, size: number): (agreed: number) => Promise<void> {
+  publishWith(frame: Frame, request: Dict, size: number): (told: readonly Answer<PlainReply>[], agreed: number) => Promise<void> {
     const data = this.#delta[0] + 1n;
     const metadata = this.#delta[1] + 1n;
     const sizeBefore = this.#preSize;
     const sizeDelta = BigInt(size - sizeBefore);
-    const dict = new Dict().setBin(VERSION, u64s(data, metadata)).setBin(DIRTY, u64s(-1n, -1n));
-    if (sizeDelta !== 0n) dict.setBin(SIZE, u64s(sizeDelta));
+    request.setUint(ALONG, 1).setBin(`${ALONG_ADD}${VERSION}`, u64s(data, metadata)).setBin(`${ALONG_ADD}${DIRTY}`, u64s(-1n, -1n));
+    if (sizeDelta !== 0n) request.setBin(`${ALONG_ADD}${SIZE}`, u64s(sizeDelta));
     const count = (sign: 1n | -1n, to: number): void => {
       this.#delta = [this.#delta[0] - sign * data, this.#delta[1] - sign * metadata];
       if (this.#pre) this.#pre = [this.#pre[0] + sign * data, this.#pre[1] + sign * metadata];
@@ -250,10 +250,9 @@ export class InodeLock {
     const before = this.#dirty;
     this.#dirty = [false, false];
     count(1n, size);
-    const answering = this.#xattrop(this.#good, dict, new Dict().setUint(AFTER, written), frame);
-    return async (agreed) => {
+    return async (told, agreed) => {
       const { geometry, k, up } = this.#cluster;
-      const done = maskOf(await answering, ({ error }) => error === undefined);
+      const done = maskOf(told, ({ error }) => error === undefined);
       if (done === geometry.all && agreed === done) return;
       this.#releaseWanted = true;
       this.#dirty = [...before];
@@ -393,27 +392,31 @@ export class InodeLock {
     }
   }
 
+  /** Puts the question for this lock into the CREATE of its file; false when something is going on with it. */
+  askNewborn(request: Dict): boolean {
+    if (this.busy) return false;
+    request.setUint(ALONG, 1).setStr(ALONG_DOMAIN, this.#cluster.name).setBin(ALONG_OWNER, Buffer.from(this.#owner, 'latin1'));
+    return true;
+  }
+
   /**
-   * Asks for the lock of a file of which CREATE has just been sent, under that number: it is granted where the file has been made. To be told, once, how
+   * The lock is asked for by a CREATE that has just been sent (`askNewborn`): it is granted where the file has been made. To be told, once, how
    * that went. If it comes to anything but all bricks' locks on the new file, they are given back, and the next fop asks again.
    */
-  takeNewborn(frame: Frame, gfid: Gfid, created: number): (state: QuietState | undefined) => void {
+  takeNewborn(frame: Frame, gfid: Gfid, granting: Promise<readonly Answer<PlainReply>[]>): (state: QuietState | undefined) => void {
     let tell: (state: QuietState | undefined) => void = () => undefined;
-    if (this.busy) return tell;
     const made = new Promise<QuietState | undefined>((resolve) => (tell = resolve));
     this.#gfid = gfid;
-    this.#early = this.#acquireNewborn(frame, created, made).finally(() => {
+    this.#early = this.#acquireNewborn(frame, granting, made).finally(() => {
       this.#early = undefined;
     });
     return tell;
   }
 
-  async #acquireNewborn(frame: Frame, created: number, made: Promise<QuietState | undefined>): Promise<void> {
+  async #acquireNewborn(frame: Frame, granting: Promise<readonly Answer<PlainReply>[]>, made: Promise<QuietState | undefined>): Promise<void> {
     const cluster = this.#cluster;
     const lockFrame = this.#lockFrame(frame);
-    const loc = this.#loc();
-    const question = new Dict().setUint(GENERATION, 0).setUint(AFTER, created);
-    const answers = await cluster.all(cluster.geometry.all, (child) => child.inodelk(lockFrame, cluster.name as Bytes, loc, InodelkCmd.SETLK, FLOCK, question));
+    const answers = await granting;
     const granted = maskOf(answers, (answer) => answer.error === undefined);
     const state = await made;
     const lost = granted & ~cluster.up;

@@ -1,9 +1,10 @@
 import { CHUNK_SIZE, Dict, Errno, Fd, FopError, type Frame, type Iatt, IoVec, type Iobuf, OpenFlag, type ReadReply, type WriteReply, type Xdata } from '@glusterts/libglusterfs';
+import { AlongAnswers } from './along.js';
 import { type Answer, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt } from './answers.js';
 import { type Cluster, toFopError } from './cluster.js';
 import { countOf } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
-import { CHAIN, CLOSING, withLockCount } from './version-xattrs.js';
+import { CLOSING, withLockCount } from './version-xattrs.js';
 
 const O_APPEND = 0o2000;
 const INTERNAL = 'glusterfs-internal-fop';
@@ -144,17 +145,18 @@ export async function writeUnderLock(
     cluster.codec.encode(k, bricks, data, fragments);
     // Zeros are a part of another fop, which has asked for the locks already.
     const closing = grow && xdata?.has(CLOSING) === true;
-    const number = closing && lock.mayPublishWith ? cluster.nextChain() : undefined;
     const asksCount = grow && lock.askCount();
     const request = asksCount ? withLockCount(xdata, cluster.name) : closing ? xdata.clone() : xdata;
     if (closing) request?.delete(CLOSING);
-    if (number !== undefined) request?.setUint(CHAIN, number);
+    const along = new AlongAnswers();
+    const publish = closing && request && lock.mayPublishWith ? lock.publishWith(frame, request, Math.max(lock.size, offset + vector.size)) : undefined;
+    settle = publish && ((agreed) => publish(along.answers, agreed));
     const writing = cluster.all(mask, async (child, brick) => {
-      const reply = await child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);
+      const sent = child.writev(frame, fd, byBrick.get(brick) ?? IoVec.empty, aligned / k, flags & ~O_APPEND, request);
+      const reply = await (publish ? along.watch(brick, sent) : sent);
       if (reply.written !== total / k) throw new FopError(reply.written % CHUNK_SIZE === 0 ? Errno.ENOSPC : Errno.EIO);
       return reply;
     });
-    settle = number === undefined ? undefined : lock.publishWith(frame, number, Math.max(lock.size, offset + vector.size));
     const winner = decide(groupAnswers(await writing, (a, b) => sameIatt(a.prestat, b.prestat, true) && sameIatt(a.poststat, b.poststat, true) && sameDict(a.xdata, b.xdata)), k, lock.healing);
     const published = settle;
     settle = undefined;

@@ -14,11 +14,15 @@ export const INODELK_COUNT = 'glusterfs.inodelk-count' as Bytes;
 export const GENERATION = 'glusterts.inodelk-generation' as Bytes;
 
 /**
- * Calls of which the second is done only if the first has succeeded, sent together (docs/chained-calls.md): the first has a number, the second names it. A brick that
- * can do so tells in CREATE's answer.
+ * A call within another one, which our own bricks do when that has succeeded (docs/chained-calls.md). In the request: there is something to be done, or it
+ * is only to be told whether the brick can; in the answer: how it went, 0 or an errno. What: an inodelk of that domain for that owner on the file that a CREATE makes, with
+ * its lock number in the answer; additions to the xattrs whose names follow `ALONG_ADD` behind a WRITE.
  */
-export const CHAIN = 'glusterts.chain' as Bytes;
-export const AFTER = 'glusterts.after' as Bytes;
+export const ALONG = 'glusterts.along' as Bytes;
+export const ALONG_DOMAIN = 'glusterts.along-domain' as Bytes;
+export const ALONG_OWNER = 'glusterts.along-owner' as Bytes;
+export const ALONG_GENERATION = 'glusterts.along-generation' as Bytes;
+export const ALONG_ADD = 'glusterts.along:';
 /** Told to write-behind about a file that was made to be written to: what is written first is better sent along with the close. */
 export const HOLD = 'glusterts.hold-first-write' as Bytes;
 /** Told by write-behind: the file is being closed behind this write. */

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { type Bytes, Dict, FOP_NAMES, type Flock, Frame, GfEvent, type Graph, LkType, type Platform, type Upcall, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
+import { type Bytes, type CreateReply, Dict, FOP_NAMES, type Flock, Frame, GfEvent, type Graph, LkType, type Platform, type Upcall, Xlator, type XlatorContext, type XlatorDefinition, localStorage } from '@glusterts/libglusterfs';
 import { xlators as client } from '@glusterts/xlator-client';
 import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as dht } from '@glusterts/xlator-dht';
@@ -47,6 +47,8 @@ export class Tap extends Xlator {
         const known = this.hidden.length === 0 ? args : args.map((arg, i) => (i === args.length - 1 && arg instanceof Dict ? without(arg, this.hidden) : arg));
         const reply = await (this.child[fop] as AnyFop)(...known);
         if (fop === 'inodelk') this.held += (args[4] as Flock).type === LkType.UNLCK ? -1 : 1;
+        // The lock of a new file comes with its creation.
+        if (fop === 'create' && (reply as CreateReply).xdata?.getNumber('glusterts.along') === 0) this.held++;
         return reply;
       };
       Object.defineProperty(this, fop, { value: carry });

@@ -66,7 +66,7 @@ export function markName(brick: Brick, at: Target, loc: Loc, links: number): voi
 export function setCreationXattrs(brick: Brick, at: Target, xdata: Xdata, drop: ReadonlySet<string> = NONE): void {
   if (!xdata) return;
   for (const [key, entry] of xdata.entries()) {
-    if (key === Xattr.GFID || key === Key.GFID_REQ || key === Xattr.ACL_ACCESS || key === Xattr.ACL_DEFAULT || NOT_XATTRS.has(key) || drop.has(key)) continue;
+    if (key === Xattr.GFID || key === Key.GFID_REQ || key === Xattr.ACL_ACCESS || key === Xattr.ACL_DEFAULT || NOT_XATTRS.has(key) || drop.has(key) || key.startsWith(OURS)) continue;
     const result = setOneXattr(brick, at, key, valueBytes(entry) ?? new Uint8Array(0), XATTR_CREATE);
     if (result < 0) {
       brick.log.debug(113022, 'an xattr of a creation was refused', { key, errno: -result });
@@ -75,6 +75,8 @@ export function setCreationXattrs(brick: Brick, at: Target, xdata: Xdata, drop: 
   }
 }
 const NONE: ReadonlySet<string> = new Set();
+/** Questions of our own clients; one that a newer client asks is no xattr either. */
+const OURS = 'glusterts.';
 
 /** One key of a setxattr by the rules of spec/brick.md, §6.3; 0 or −errno. */
 export function setOneXattr(brick: Brick, at: Bytes | number, key: Bytes, value: Uint8Array, flags: number, linkto = false): number {

@@ -1,6 +1,5 @@
 import { type Bytes, type Client, Errno, type Fd, FopError, Frame, type Gfid, IaType, type Subvolume } from '@glusterts/libglusterfs';
 import { GlusterCallback, type RpcConnection } from '@glusterts/rpc-xdr';
-import { Chains } from './chains.js';
 
 /** Open fds of one client, at most. */
 const FDS_MAX = 1 << 20;
@@ -10,7 +9,6 @@ export class BrickClient implements Client {
   readonly uid: string;
   readonly ctx = new Map<object, unknown>();
   readonly connections = new Set<RpcConnection>();
-  readonly chains = new Chains();
   /** The graph that SETVOLUME bound it to: the brick's io-stats. */
   readonly bound: Subvolume;
   /** Right user name and password were given. */

@@ -1,6 +1,6 @@
-import { type Bytes, Dict, Errno, Fd, FopError, type Gfid, type Iatt, type LookupReply, type UnlinkReply, type Xdata, Loc, NULL_GFID, ROOT_GFID } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, Fd, FopError, type Gfid, type Iatt, type LookupReply, type UnlinkReply, type Xdata, Loc, NULL_GFID, ROOT_GFID } from '@glusterts/libglusterfs';
 import { Glusterfs4, type RpcHandler } from '@glusterts/rpc-xdr';
-import { CHAIN } from './chains.js';
+import { alongOf, lockMade } from './along.js';
 import { type ServedReply, type ServerState, ZERO, asItIs, fop } from './handlers.js';
 import type { Request } from './resolver.js';
 
@@ -24,12 +24,11 @@ export function entryFops(state: ServerState): Record<number, RpcHandler> {
       return made(r, to, await r.below.link(r.frame, from, to, req.xdata));
     }, asItIs)],
     [P.CREATE, fop(P.CREATE, state, { ...MADE, fd: 0 }, (req, r) => {
-      const number = r.client.chains.numberOf(req.xdata);
+      const along = alongOf(req.xdata);
       const presence = (req.flags & O_EXCL) !== 0 ? 'not' : 'dont-care';
-      if (number === undefined) return r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc));
-      const creating = r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc).then((answer) => ({ ...answer, xdata: (answer.xdata?.clone() ?? new Dict()).setUint(CHAIN, 1) })));
-      r.client.chains.begin(number, creating.then(() => true, () => false));
-      return creating;
+      if (!along) return r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc));
+      const wanted = req.xdata?.getGfid('gfid-req');
+      return r.onEntry(req.pargfid, req.bname, presence, (loc) => create(req, r, loc).then((answer) => lockMade(state, r, along, answer, loc, answer.stat.ia_gfid, wanted)));
     }, asItIs)],
     [P.UNLINK, fop(P.UNLINK, state, GONE, (req, r) => r.onEntry(req.pargfid, req.bname, 'must', async (loc) => gone(r, loc, await r.below.unlink(r.frame, loc, req.xflags, req.xdata))), asItIs)],
     [P.RMDIR, fop(P.RMDIR, state, GONE, (req, r) => r.onEntry(req.pargfid, req.bname, 'must', async (loc) => gone(r, loc, await r.below.rmdir(r.frame, loc, req.xflags, req.xdata))), asItIs)],

@@ -12,6 +12,9 @@ export interface ServedReply {
   readonly xdata: Xdata;
 }
 
+/** Tells features/locks who the client is (spec/brick.md, §12.5). */
+export const CONNECTION_ID = 'connection-id';
+
 /** What handlers need of the server. */
 export interface ServerState {
   readonly table: InodeTable;

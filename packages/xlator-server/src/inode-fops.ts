@@ -1,11 +1,11 @@
 import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type XattropReply, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
 import { AcceptStat, Glusterfs4, type RpcCall, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
-import { type ServedReply, type ServerState, ZERO, asItIs, clientOf, failureOf, fop, plainReply, prePostReply, requestOf, statReply } from './handlers.js';
+import { addBehind, alongOf } from './along.js';
+import { CONNECTION_ID, type ServedReply, type ServerState, ZERO, asItIs, clientOf, failureOf, fop, plainReply, prePostReply, requestOf, statReply } from './handlers.js';
 import type { Request } from './resolver.js';
 
 const PRE_POST = { prestat: ZERO, poststat: ZERO };
 const NO_FLOCK: Flock = { type: 0, whence: 0, start: 0n, len: 0n, pid: 0, owner: '' as Bytes };
-const CONNECTION_ID = 'connection-id';
 
 function offsetOf(value: number): number {
   if (!Number.isSafeInteger(value) || value < 0) throw new FopError(Errno.EINVAL);
@@ -79,7 +79,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
     [P.REMOVEXATTR, fop(P.REMOVEXATTR, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.removexattr(r.frame, loc, req.name, req.xdata)), plainReply)],
     [P.FREMOVEXATTR, fop(P.FREMOVEXATTR, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fremovexattr(r.frame, fd, req.name, req.xdata)), plainReply)],
     [P.LK, fop(P.LK, state, { flock: NO_FLOCK }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.lk(r.frame, fd, req.cmd as LkCmd, flockOf(req.type, req.flock), req.xdata)), ({ flock, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, flock }), { exempt: true })],
-    [P.INODELK, fop(P.INODELK, state, {}, (req, r) => r.client.chains.after(req.xdata, () => r.onGfid(req.gfid, (loc) => r.below.inodelk(r.frame, req.volume, loc, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata)))), plainReply, { exempt: true })],
+    [P.INODELK, fop(P.INODELK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.inodelk(r.frame, req.volume, loc, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.FINODELK, fop(P.FINODELK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.finodelk(r.frame, req.volume, fd, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.ENTRYLK, fop(P.ENTRYLK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.entrylk(r.frame, req.volume, loc, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.FENTRYLK, fop(P.FENTRYLK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fentrylk(r.frame, req.volume, fd, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
@@ -89,7 +89,7 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
     }, asItIs, { replySize: bytesAskedFor })],
     [P.READDIRP, readdirpHandler(state)],
     [P.XATTROP, fop(P.XATTROP, state, { dict: undefined, ...PRE_POST }, (req, r) => r.onGfid(req.gfid, (loc) => r.below.xattrop(r.frame, loc, req.flags as XattropOp, req.dict ?? new Dict(), req.xdata)), xattropReply)],
-    [P.FXATTROP, fop(P.FXATTROP, state, { dict: undefined, ...PRE_POST }, (req, r) => r.client.chains.after(req.xdata, () => r.onFd(req.gfid, req.fd, (fd) => r.below.fxattrop(r.frame, fd, req.flags as XattropOp, req.dict ?? new Dict(), req.xdata))), xattropReply)],
+    [P.FXATTROP, fop(P.FXATTROP, state, { dict: undefined, ...PRE_POST }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fxattrop(r.frame, fd, req.flags as XattropOp, req.dict ?? new Dict(), req.xdata)), xattropReply)],
     [P.RCHECKSUM, fop(P.RCHECKSUM, state, { flags: 0, weak_checksum: 0, strong_checksum: new Uint8Array(0) }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.rchecksum(r.frame, fd, offsetOf(req.offset), dataSize(req.len), req.xdata)), ({ weak, strong, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, flags: 1, weak_checksum: weak, strong_checksum: strong }))],
     [P.SETATTR, fop(P.SETATTR, state, PRE_POST, (req, r) => r.onGfid(req.gfid, (loc) => r.below.setattr(r.frame, loc, req.stbuf, req.valid, req.xdata)), prePostReply)],
     [P.FSETATTR, fop(P.FSETATTR, state, PRE_POST, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fsetattr(r.frame, fd, req.stbuf, req.valid, req.xdata)), prePostReply)],
@@ -224,10 +224,11 @@ function writeHandler(state: ServerState): RpcHandler {
       const request = requestOf(call, client, state, 'WRITE');
       let answer: { op_ret: number; op_errno: number; xdata: Dict | undefined; prestat: Iatt; poststat: Iatt };
       try {
-        const number = client.chains.numberOf(req.xdata);
-        const writing = request.onFd(req.gfid, req.fd, (fd) => request.below.writev(request.frame, fd, payload, offsetOf(req.offset), req.flag, req.xdata), req.flag);
-        if (number !== undefined) client.chains.begin(number, writing.then(({ written }) => written === req.size, () => false));
-        const reply = await writing;
+        const along = alongOf(req.xdata);
+        const reply = await request.onFd(req.gfid, req.fd, (fd) => {
+          const writing = request.below.writev(request.frame, fd, payload, offsetOf(req.offset), req.flag, req.xdata);
+          return along ? writing.then((written) => addBehind(state, request, along, written, fd, req.size)) : writing;
+        }, req.flag);
         answer = { op_ret: reply.written, op_errno: 0, xdata: reply.xdata, prestat: reply.prestat, poststat: reply.poststat };
       } catch (error) {
         answer = { ...failureOf(error, state, 'WRITE'), ...PRE_POST };
