@@ -2,12 +2,13 @@ import {
   type Bytes, type CopyFileRangeReply, type CreateReply, type Client, Dict, type Direntp, type EntryReply, type EntrylkCmd, type EntrylkType, Errno, type Fd, type Flock, FopError, type Frame, GfEvent,
   type GetxattrReply, type Gfid, IaType, type Iatt, type InodelkCmd, IoVec, type LkCmd, type LkReply, type Loc, type LookupReply, NULL_GFID, type OpenReply, OpenFlag, type PlainReply, type PrePostReply,
   type ReadReply, type ReaddirReply, type ReadlinkReply, type RenameReply, Seek, type SeekReply, SetAttr, type StatReply, type StatfsReply, type UnlinkReply, type WriteReply, type Xdata, Xlator,
-  type XlatorContext, type XattropOp, type XattropReply, decodeDOff, defaultNotify, encodeDOff, gfidToString, graphLeaves, typeFromMode, valueBytes,
+  type XlatorContext, type XattropOp, type XattropReply, decodeDOff, defaultNotify, encodeDOff, graphLeaves, typeFromMode, valueBytes,
 } from '@glusterts/libglusterfs';
 import { type OpenDirectory, listDirectory } from './listing.js';
 import { BLOCK_BYTES, type MemoryNode, type Time, isLater } from './node.js';
 import { Store, leaveStore, shareStore } from './store.js';
-import { MDATA, encodeMdata, isXattrName, pathOf, pathinfo, replyXdata } from './xdata-reply.js';
+import { virtualXattr } from './virtual-xattrs.js';
+import { MDATA, encodeMdata, isXattrName, replyXdata } from './xdata-reply.js';
 import { setXattrs, xattrop } from './xattrs.js';
 
 const NAME_MAX = 255;
@@ -611,24 +612,13 @@ export class Memory extends Xlator {
       for (const [key, value] of node.xattrs) dict.setBin(key, value);
       return { dict, xdata: reply };
     }
-    const virtual = this.#virtualXattr(node, name);
+    const virtual = virtualXattr(this.#store, this.name, node, name);
     if (virtual !== undefined) return { dict: dict.setStr(name, virtual), xdata: reply };
     if (name === MDATA && node.stamped && frame.pid < 0) return { dict: dict.setBin(name, encodeMdata(node)), xdata: reply };
     if (name === 'trusted.gfid') return { dict, xdata: reply };
     const value = node.xattrs.get(name);
     if (!value) throw new FopError(isXattrName(name) ? Errno.ENODATA : Errno.EOPNOTSUPP);
     return { dict: dict.setBin(name, value), xdata: reply };
-  }
-
-  #virtualXattr(node: MemoryNode, name: Bytes): Bytes | undefined {
-    if (name === 'trusted.glusterfs.pathinfo' || name === 'glusterfs.pathinfo') return pathinfo(this.name, pathOf(this.#store, node) ?? (`<gfid:${gfidToString(node.gfid)}>` as Bytes));
-    if (name === 'glusterfs.ancestry.path') return pathOf(this.#store, node);
-    if (name === 'trusted.glusterfs.node-uuid') return gfidToString(NULL_GFID) as Bytes;
-    if (!name.startsWith('glusterfs.get_real_filename:')) return undefined;
-    if (!node.isDirectory) throw new FopError(Errno.ENOTDIR);
-    const wanted = name.slice('glusterfs.get_real_filename:'.length).toLowerCase();
-    for (const known of node.entries.keys()) if (known.toLowerCase() === wanted) return known;
-    throw new FopError(Errno.ENODATA);
   }
 
   override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
