@@ -5,6 +5,8 @@ const READDIR_SIZE = 0x20000;
 const FILE_MODE = 0o100644;
 const VERSION_BYTES = 16;
 const LAYOUT_BYTES = 16;
+/** Of a dispersed volume's locks. */
+const DOMAIN = 'rehearsal';
 const WHOLE: Pick<Flock, 'whence' | 'start' | 'len'> = { whence: 0, start: 0n, len: 0n };
 
 /** A file that the caller has open. */
@@ -68,7 +70,9 @@ export class BrickCaller {
     const flags = OPEN_LARGEFILE | OpenFlag.CREAT | OpenFlag.EXCL | OpenFlag.WRONLY;
     const fd = new Fd(inode, { flags, pid: this.#frame.pid });
     const xdata = this.#dispersed
-      ? new Dict().setBin('trusted.ec.dirty', Buffer.alloc(VERSION_BYTES, 1)).setUint('glusterts.inodelk-generation', 0).setBin('trusted.ec.size', Buffer.alloc(8)).setBin('trusted.ec.version', Buffer.alloc(VERSION_BYTES)).setBin('trusted.ec.config', Buffer.alloc(8, 8)).setStr('glusterfs.inodelk-dom-count', 'rehearsal')
+      ? new Dict()
+          .setBin('trusted.ec.dirty', Buffer.alloc(VERSION_BYTES, 1)).setUint('glusterts.inodelk-generation', 0).setBin('trusted.ec.size', Buffer.alloc(8)).setBin('trusted.ec.version', Buffer.alloc(VERSION_BYTES)).setBin('trusted.ec.config', Buffer.alloc(8, 8))
+          .setUint('glusterts.along', 1).setStr('glusterts.along-domain', DOMAIN).setBin('glusterts.along-owner', Buffer.from(this.#frame.lk_owner, 'latin1'))
       : this.#entryXdata();
     const reply = await this.#top.create(this.#timed(), this.#loc(parent, name, inode), flags, FILE_MODE, 0, fd, xdata.setGfid('gfid-req', this.#gfid()));
     const linked = this.#graph.inodeTable.link(inode, parent, name as Bytes, reply.stat);
@@ -81,12 +85,13 @@ export class BrickCaller {
     return { inode, fd };
   }
 
-  async write({ fd }: OpenedFile, offset: number, data: Uint8Array): Promise<void> {
+  /** @param closing the file's only one: a dispersed volume's versions and size go along */
+  async write({ fd }: OpenedFile, offset: number, data: Uint8Array, closing = false): Promise<void> {
     const page = this.#platform.iobufs.get(data.length);
     page.memory.set(data);
     const vector = new IoVec([page.memory.subarray(0, data.length)], [page]);
     try {
-      await this.#top.writev(this.#timed(), fd, vector, offset, fd.flags, this.#lockCount());
+      await this.#top.writev(this.#timed(), fd, vector, offset, fd.flags, closing && this.#dispersed ? this.#versionsAlong() : this.#lockCount());
     } finally {
       vector.unref();
     }
@@ -187,6 +192,10 @@ export class BrickCaller {
 
   #path(inode: Inode): Bytes {
     return this.#graph.inodeTable.path(inode) ?? ('/' as Bytes);
+  }
+
+  #versionsAlong(): Dict {
+    return new Dict().setUint('glusterts.along', 1).setBin('glusterts.along:trusted.ec.dirty', Buffer.alloc(VERSION_BYTES)).setBin('glusterts.along:trusted.ec.size', Buffer.alloc(8)).setBin('glusterts.along:trusted.ec.version', Buffer.alloc(VERSION_BYTES));
   }
 
   #lockCount(): Dict | undefined {

@@ -45,12 +45,9 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
     await caller.lookup(directory, name);
     const file = await caller.create(directory, name);
     inodes.set(name, file.inode);
-    if (dispersed) await caller.lock(file.inode, 'rehearsal');
-    await caller.write(file, 0, data);
-    if (dispersed) {
-      await caller.xattrop(file);
-      await caller.unlock(file.inode, 'rehearsal');
-    }
+    // Of a dispersed volume it has come with its lock.
+    await caller.write(file, 0, data, true);
+    if (dispersed) await caller.unlock(file.inode, 'rehearsal');
     caller.close(file);
   }
   say?.('create', FILES);
@@ -108,11 +105,14 @@ async function largeFile(caller: BrickCaller, dispersed: boolean, next: Next, ro
   for (let i = 0; i < LARGE_PIECES; i++) {
     if (!(await next())) return false;
     await caller.write(made, i * piece.length, piece);
+    if (dispersed) await caller.xattrop(made);
   }
+  if (dispersed) await caller.unlock(made.inode, 'rehearsal');
   await caller.fsync(made);
   caller.close(made);
   say?.('write 1M', LARGE_PIECES);
   const file = await caller.open(made.inode, OpenFlag.RDWR);
+  if (dispersed) await caller.lock(file.inode, 'rehearsal');
   for (let i = 0; i < LARGE_PIECES; i++) {
     if (!(await next())) return false;
     await caller.read(file, i * piece.length, piece.length);
@@ -130,6 +130,7 @@ async function largeFile(caller: BrickCaller, dispersed: boolean, next: Next, ro
     await caller.write(file, somewhere(i), piece.subarray(0, block));
   }
   await caller.fsync(file);
+  if (dispersed) await caller.unlock(file.inode, 'rehearsal');
   caller.close(file);
   say?.('randwrite', RANDOM_IOS);
   await caller.unlink(caller.root, name, made.inode);
