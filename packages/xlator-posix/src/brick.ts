@@ -4,6 +4,7 @@ import {
 } from '@glusterts/libglusterfs';
 import { DiskGate } from './disk-gate.js';
 import { HashDirectories } from './hash-directories.js';
+import { KernelCache } from './kernel-cache.js';
 import { handleName, parseDirectoryHandle } from './handle-path.js';
 import { Key, Xattr } from './keys.js';
 import { advancedMdata, encodeMdata, mdataOfFrame } from './mdata.js';
@@ -65,6 +66,8 @@ export class Brick {
   readonly hashDirectories: HashDirectories;
   /** Whoever changes something asks it first. */
   readonly gate: DiskGate;
+  /** Whoever looks at names and attributes asks it first. */
+  readonly cache: KernelCache;
   readonly #hiddenFd: number;
   /** The brick lies on a file system without a disk: no read of it waits. All its files are on the one, being linked to their handles. */
   readonly inMemory: boolean;
@@ -95,6 +98,7 @@ export class Brick {
     this.inMemory = this.storage.inMemory(this.hidden) === 1;
     this.#hiddenFd = check(this.storage.open(this.hidden, OpenFlag.RDONLY | OpenFlag.DIRECTORY, 0));
     this.gate = new DiskGate({ platform: this.platform, log: this.log, fd: this.#hiddenFd, always: this.inMemory });
+    this.cache = new KernelCache({ platform: this.platform, hidden: this.hidden, never: this.inMemory });
   }
 
   /** Remembers which inode `.glusterfs` is: stats that land on it answer ENOENT. */
@@ -105,6 +109,7 @@ export class Brick {
   /** Gives back what the brick itself has open; once. */
   close(): void {
     this.gate.close();
+    this.cache.close();
     // On the pool, where it comes after the probes.
     void this.storage.closeAsync(this.#hiddenFd);
   }
@@ -125,7 +130,9 @@ export class Brick {
     const cached = this.#dirPaths.get(gfid);
     if (cached !== undefined) return cached;
     if (depth > DEPTH_MAX) return -Errno.ELOOP;
-    const target = this.storage.readlink(this.handlePath(gfid));
+    const handle = this.handlePath(gfid);
+    this.cache.demand(handle);
+    const target = this.storage.readlink(handle);
     if (typeof target === 'number') return target === -Errno.EINVAL ? -Errno.ENOTDIR : target;
     const where = parseDirectoryHandle(target);
     if (!where) return -Errno.ENOTDIR;
@@ -146,6 +153,7 @@ export class Brick {
   /** A directory was made, and has its handle. */
   directoryMade(gfid: Gfid, path: Bytes): void {
     if (path.length <= PATH_SAFE) this.#keepPath(gfid, path);
+    this.cache.directoryMade(path);
   }
 
   /** An empty directory was removed: no path leads through it. */
@@ -186,7 +194,7 @@ export class Brick {
     const handle = this.handlePath(gfid);
     if (type !== IaType.DIR) {
       if (type !== IaType.INVAL) return handle;
-      if (this.storage.lstat(handle, 5) < 0 || !this.#isDirectoryHandle(5)) return handle;
+      if (this.cache.lstat(handle, 5, gfid) < 0 || !this.#isDirectoryHandle(5)) return handle;
     }
     const path = this.dirPath(gfid);
     if (typeof path === 'number') throw new FopError(path === -Errno.ENOENT ? Errno.ENOENT : Errno.ESTALE);
@@ -234,7 +242,7 @@ export class Brick {
 
   /** The iatt of a target whose gfid is known, with the volume's times. Throws the stat's errno. */
   stat(at: Target, gfid: Gfid, inode: Inode | undefined): Iatt {
-    check(typeof at === 'number' ? this.storage.fstat(at, 0) : this.storage.lstat(at, 0));
+    check(typeof at === 'number' ? this.storage.fstat(at, 0) : this.cache.lstat(at, 0, gfid));
     if (this.isHidden(0)) throw new FopError(Errno.ENOENT);
     return this.withTimes(this.iatt(0, gfid), at, inode);
   }
@@ -246,7 +254,7 @@ export class Brick {
 
   /** As `statEntry`, for those who don't need the volume's times. */
   statBackend(path: Bytes): Iatt {
-    check(this.storage.lstat(path, 0));
+    check(this.cache.lstat(path, 0));
     if (this.isHidden(0)) throw new FopError(Errno.ENOENT);
     return this.iatt(0, this.diskGfid(path));
   }
@@ -424,6 +432,7 @@ export class Brick {
     const directory = ia_type === IaType.DIR;
     const flags = directory ? 0o200000 : 2 | (fd.flags & ~3);
     let path = this.gfidPath(gfid, ia_type);
+    this.cache.demand(path, gfid);
     this.warm(path);
     let result = this.storage.open(path, flags | 0o400000, 0);
     if (result === -Errno.ENOENT && !directory) {
@@ -434,6 +443,11 @@ export class Brick {
     const file = { fd: check(result), gfid, flags };
     this.opened(fd, file);
     return file;
+  }
+
+  /** In a look: of an open file the inode is in memory, but its xattrs may not be. */
+  demandXattrs(file: OpenFile): void {
+    if (this.cache.wary) this.cache.demand(this.handlePath(file.gfid), file.gfid);
   }
 
   /** The file's iatt through its open fd. */

@@ -29,6 +29,12 @@ export class HashDirectories {
     return result;
   }
 
+  /** How much of a handle's name, `xx/yy/<G>`, is the directory that must be in memory before it is made: the one that it will lie in, or the outer one if that will be made as well. */
+  depth(gfid: Gfid): number {
+    const hash = gfid.charCodeAt(0) * 256 + gfid.charCodeAt(1);
+    return this.#seen[hash] === 0 && this.#usuallyMissing ? 2 : 5;
+  }
+
   #make(name: Bytes): void {
     const inner = `${this.#hidden}/${name.slice(0, 5)}` as Bytes;
     let result = this.#storage.mkdir(inner, 0o700);

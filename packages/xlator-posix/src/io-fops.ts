@@ -30,6 +30,7 @@ export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd
   const wait = type === IaType.REG ? 0 : OpenFlag.NONBLOCK;
   // By gfid nothing can be made: the name would be a handle.
   const wanted = (backendFlags(brick, flags) & ~(OpenFlag.CREAT | OpenFlag.EXCL)) | wait;
+  brick.cache.demand(path, gfid);
   if (wanted & OpenFlag.ACCMODE) brick.warm(path);
   const opened = check(brick.storage.open(path, wanted, 0));
   brick.opened(fd, { fd: opened, gfid, flags: wanted });
@@ -40,6 +41,7 @@ export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd
 export function opendir(brick: Brick, frame: Frame, loc: Loc, fd: Fd): OpenReply {
   const path = brick.inodePath(loc);
   const flags = OpenFlag.RDONLY | OpenFlag.DIRECTORY | OpenFlag.NOFOLLOW;
+  brick.cache.demand(path, loc.targetGfid);
   const opened = check(brick.storage.open(path, flags, 0));
   brick.opened(fd, { fd: opened, gfid: loc.targetGfid, flags });
   brick.touch(frame, opened, undefined, loc.targetGfid, fd.inode);
@@ -113,7 +115,7 @@ const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length
 
 /** Whether a write goes into the page cache at once: it is small, the disk is lively, and nobody holds its inode's lock. */
 function isAtOnce(brick: Brick, file: OpenFile, vector: IoVec): boolean {
-  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid) && brick.gate.open;
+  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid) && brick.gate.open && !brick.cache.isDoubtful(file.gfid, () => brick.handlePath(file.gfid));
 }
 
 /** In no lane: writes past the page cache may share their inode's lock. */

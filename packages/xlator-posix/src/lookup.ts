@@ -41,7 +41,7 @@ function lookupGfid(brick: Brick, loc: Loc, xdata: Xdata): LookupReply {
 }
 
 function statUnlinked(brick: Brick, loc: Loc): Iatt | undefined {
-  if (brick.storage.lstat(brick.unlinkPath(loc.targetGfid), 0) < 0) return undefined;
+  if (brick.cache.lstat(brick.unlinkPath(loc.targetGfid), 0) < 0) return undefined;
   const stat = brick.iatt(0, NULL_GFID);
   stat.ia_nlink = 0;
   stat.ia_flags = UNLINKED_FLAGS;
@@ -52,7 +52,7 @@ function statUnlinked(brick: Brick, loc: Loc): Iatt | undefined {
 function dropStaleHandle(brick: Brick, loc: Loc): void {
   const handle = brick.handlePath(loc.targetGfid);
   const { storage } = brick;
-  if (storage.lstat(handle, 1) < 0 || storage.cells.nlink(1) !== 1) return;
+  if (brick.cache.lstat(handle, 1) < 0 || storage.cells.nlink(1) !== 1) return;
   if ((storage.cells.mode(1) & 0o170000) === 0o120000) {
     if (storage.stat(handle, 2) === 0 && (storage.cells.mode(2) & 0o170000) === 0o040000) return;
   }
@@ -65,10 +65,10 @@ function lookupNamed(brick: Brick, loc: Loc, xdata: Xdata): LookupReply | FopErr
   if (loc.parentGfid === ROOT_GFID && loc.name === '.glusterfs') throw new FopError(Errno.EPERM);
   const path = brick.entryPath(loc);
   const dir = brick.parentPath(loc);
-  const result = brick.storage.lstat(path, 0);
+  const result = brick.cache.lstat(path, 0, loc.inode.gfid);
   const errno = result < 0 ? -result : brick.isHidden(0) ? Errno.ENOENT : 0;
   // The parent's handle may be left over.
-  if (errno !== 0) return new FopError(errno === Errno.ENOENT && brick.storage.lstat(dir, 1) < 0 ? Errno.ESTALE : errno);
+  if (errno !== 0) return new FopError(errno === Errno.ENOENT && brick.cache.lstat(dir, 1) < 0 ? Errno.ESTALE : errno);
   let stat = brick.withTimes(brick.iatt(0, brick.diskGfid(path)), path, loc.inode);
   if (loc.inode.gfid === NULL_GFID) stat = heal(brick, loc, path, stat, xdata);
   const reply = replyXdata(brick, path, stat, loc.inode, xdata);
@@ -96,7 +96,7 @@ function heal(brick: Brick, loc: Loc, path: Bytes, stat: Iatt, xdata: Xdata): Ia
     if (brick.storage.lsetxattr(path, Xattr.GFID, gfidToBuffer(wanted), XATTR_CREATE) < 0) return stat;
     gfid = wanted;
   }
-  if (brick.storage.lstat(brick.handlePath(gfid), 1) === 0) {
+  if (brick.cache.lstat(brick.handlePath(gfid), 1) === 0) {
     if (gfid === stat.ia_gfid) return stat;
   } else {
     brick.gate.demand();

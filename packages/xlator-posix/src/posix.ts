@@ -13,7 +13,9 @@ import { HealthCheck } from './health-check.js';
 import { prepareBrick } from './init-checks.js';
 import * as io from './io-fops.js';
 import { Janitor, emptyUnlinkDirectory } from './janitor.js';
+import { NotInMemory } from './kernel-cache.js';
 import { lookup, stat } from './lookup.js';
+import * as needs from './needs.js';
 import { readdir, readdirp } from './readdir.js';
 import * as removal from './removal-fops.js';
 import { readSettings } from './settings.js';
@@ -28,6 +30,8 @@ const RLIMIT_NOFILE = 7;
 const DEATH_DELAY_MS = 30_000;
 /** Of an open: it changes something. */
 const CHANGING_FLAGS = OpenFlag.CREAT | OpenFlag.TRUNC;
+/** A change that has stood before so many, one after the other, is made. */
+const OBSTACLES_MAX = 32;
 /** Of a frame: the fop moves its object's times. */
 const TIME_BITS = 7;
 
@@ -154,6 +158,47 @@ export class Posix extends Xlator {
     this.#mdataSlot.delete(inode);
   }
 
+  /** Runs what changes nothing, anew when it has met what isn't in memory, once that is. */
+  #look<T>(fop: () => T): Promise<T> {
+    const { cache } = this.brick;
+    try {
+      return Promise.resolve(cache.look(fop));
+    } catch (error) {
+      return error instanceof NotInMemory ? cache.load(error).then(() => this.#look(fop)) : Promise.reject(error);
+    }
+  }
+
+  /** Makes a change once the disk has proven itself and what it needs is in memory. */
+  #change<T>(needed: () => void, fop: () => T | Promise<T>): Promise<T> {
+    return this.#after(() => this.brick.cache.obstacle(needed) ?? this.brick.gate.pass(), fop);
+  }
+
+  /** Runs a fop once nothing is in its way. */
+  #after<T>(obstacle: () => Promise<unknown> | undefined, fop: () => T | Promise<T>): Promise<T> {
+    const wait = obstacle();
+    if (wait) return this.#later(wait, obstacle, fop);
+    try {
+      return Promise.resolve(fop());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #later<T>(first: Promise<unknown>, obstacle: () => Promise<unknown> | undefined, fop: () => T | Promise<T>): Promise<T> {
+    let wait: Promise<unknown> | undefined = first;
+    // There is an end to it: others may keep a directory busy for ever.
+    for (let i = 0; wait && i < OBSTACLES_MAX; i++) {
+      await wait;
+      wait = obstacle();
+    }
+    return fop();
+  }
+
+  /** Opens an anonymous fd, for a fop that then finds it open. */
+  #opened<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
+    return this.#after(() => this.brick.cache.obstacle(() => this.brick.openFile(fd)), fop);
+  }
+
   #path(loc: Loc): Subject {
     return { at: this.brick.inodePath(loc), gfid: loc.targetGfid, inode: loc.inode };
   }
@@ -167,97 +212,92 @@ export class Posix extends Xlator {
     const cold: ColdContent[] | undefined = xdata?.has(Key.CONTENT) ? (brick.coldContents = []) : undefined;
     let reply: LookupReply | FopError;
     try {
-      reply = lookup(brick, frame, loc, xdata);
+      reply = brick.inMemory ? lookup(brick, frame, loc, xdata) : brick.cache.look(() => lookup(brick, frame, loc, xdata));
     } catch (error) {
-      return error instanceof GateClosed ? brick.gate.proof().then(() => this.lookup(frame, loc, xdata)) : Promise.reject(error);
+      for (const { fd } of cold ?? []) brick.storage.close(fd);
+      const wait = error instanceof GateClosed ? brick.gate.proof() : error instanceof NotInMemory ? brick.cache.load(error) : undefined;
+      return wait ? wait.then(() => this.lookup(frame, loc, xdata)) : Promise.reject(error);
     } finally {
       brick.coldContents = undefined;
     }
     if (reply instanceof FopError) return Promise.reject(reply);
     return cold && cold.length > 0 ? withColdContents(brick, reply, cold) : Promise.resolve(reply);
   }
-  override async stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
-    return stat(this.brick, loc, xdata);
+  override stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
+    return this.#look(() => stat(this.brick, loc, xdata));
   }
-  override async fstat(_frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-    const file = this.brick.openFile(fd);
-    const iatt = this.brick.statFd(file, fd.inode);
-    return { stat: iatt, xdata: replyXdata(this.brick, file.fd, iatt, fd.inode, xdata) };
+  override fstat(_frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
+    return this.#look(() => {
+      const file = this.brick.openFile(fd);
+      if (xdata) this.brick.demandXattrs(file);
+      const iatt = this.brick.statFd(file, fd.inode);
+      return { stat: iatt, xdata: replyXdata(this.brick, file.fd, iatt, fd.inode, xdata) };
+    });
   }
-  override async access(_frame: Frame, loc: Loc, _mask: number, _xdata: Xdata): Promise<PlainReply> {
+  override access(_frame: Frame, loc: Loc, _mask: number, _xdata: Xdata): Promise<PlainReply> {
     // access-control answers above; as root every existing file is accessible.
-    this.brick.stat(this.brick.inodePath(loc), loc.targetGfid, loc.inode);
-    return { xdata: undefined };
+    return this.#look(() => {
+      this.brick.stat(this.brick.inodePath(loc), loc.targetGfid, loc.inode);
+      return { xdata: undefined };
+    });
   }
   override truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
-    return io.truncate(this.brick, frame, loc, offset);
+    const { brick } = this;
+    return this.#after(() => brick.cache.obstacle(() => needs.changing(brick, loc)), () => io.truncate(brick, frame, loc, offset));
   }
   override ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
     return io.ftruncate(this.brick, frame, fd, offset);
   }
-  override async readlink(_frame: Frame, loc: Loc, size: number, _xdata: Xdata): Promise<ReadlinkReply> {
-    return attr.readlink(this.brick, loc, size);
+  override readlink(_frame: Frame, loc: Loc, size: number, _xdata: Xdata): Promise<ReadlinkReply> {
+    return this.#look(() => attr.readlink(this.brick, loc, size));
   }
-  override async mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return entry.mknod(this.brick, frame, loc, mode, rdev, xdata);
+  override mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mknod(this.brick, frame, loc, mode, rdev, xdata));
   }
-  override async mkdir(frame: Frame, loc: Loc, mode: number, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return entry.mkdir(this.brick, frame, loc, mode, xdata);
+  override mkdir(frame: Frame, loc: Loc, mode: number, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mkdir(this.brick, frame, loc, mode, xdata));
   }
-  override async unlink(frame: Frame, loc: Loc, _xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return removal.unlink(this.brick, frame, loc, xdata);
+  override unlink(frame: Frame, loc: Loc, _xflags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return this.#change(() => needs.removing(this.brick, loc), () => removal.unlink(this.brick, frame, loc, xdata));
   }
-  override async rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return removal.rmdir(this.brick, frame, loc, flags, xdata);
+  override rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
+    return this.#change(() => needs.removing(this.brick, loc), () => removal.rmdir(this.brick, frame, loc, flags, xdata));
   }
-  override async symlink(frame: Frame, linkpath: Bytes, loc: Loc, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return entry.symlink(this.brick, frame, linkpath, loc, xdata);
+  override symlink(frame: Frame, linkpath: Bytes, loc: Loc, _umask: number, xdata: Xdata): Promise<EntryReply> {
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.symlink(this.brick, frame, linkpath, loc, xdata));
   }
-  override async rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return removal.rename(this.brick, frame, oldloc, newloc, xdata);
+  override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
+    return this.#change(() => needs.renaming(this.brick, oldloc, newloc), () => removal.rename(this.brick, frame, oldloc, newloc, xdata));
   }
-  override async link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return entry.link(this.brick, frame, oldloc, newloc, xdata);
+  override link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
+    return this.#change(() => needs.linking(this.brick, oldloc, newloc), () => entry.link(this.brick, frame, oldloc, newloc, xdata));
   }
-  override async create(frame: Frame, loc: Loc, flags: number, mode: number, _umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return entry.create(this.brick, frame, loc, flags, mode, fd, xdata);
+  override create(frame: Frame, loc: Loc, flags: number, mode: number, _umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.create(this.brick, frame, loc, flags, mode, fd, xdata));
   }
-  override async open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
-    const wait = flags & CHANGING_FLAGS || frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
-    if (wait) await wait;
-    return io.open(this.brick, frame, loc, flags, fd, xdata);
+  override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
+    const { brick } = this;
+    const open = (): OpenReply => io.open(brick, frame, loc, flags, fd, xdata);
+    return flags & CHANGING_FLAGS || frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open) : this.#look(open);
   }
-  override async opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
-    const wait = frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
-    if (wait) await wait;
-    return io.opendir(this.brick, frame, loc, fd);
+  override opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
+    const { brick } = this;
+    const open = (): OpenReply => io.opendir(brick, frame, loc, fd);
+    return frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open) : this.#look(open);
   }
   override localFile(fd: Fd): LocalFile | undefined {
     return io.localFile(this.brick, fd);
   }
   override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
     const { brick } = this;
+    if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => io.readv(brick, frame, fd, size, offset));
     const wait = frame.flags & TIME_BITS ? brick.gate.pass() : undefined;
     return wait ? wait.then(() => io.readv(brick, frame, fd, size, offset)) : io.readv(brick, frame, fd, size, offset);
   }
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
-    return io.writev(this.brick, frame, fd, vector, offset, flags, xdata);
+    const { brick } = this;
+    if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => io.writev(brick, frame, fd, vector, offset, flags, xdata));
+    return io.writev(brick, frame, fd, vector, offset, flags, xdata);
   }
   override async flush(_frame: Frame, fd: Fd, _xdata: Xdata): Promise<PlainReply> {
     this.brick.openFile(fd);
@@ -271,50 +311,41 @@ export class Posix extends Xlator {
     this.brick.openFile(fd);
     return { xdata: undefined };
   }
-  override async statfs(_frame: Frame, loc: Loc, _xdata: Xdata): Promise<StatfsReply> {
-    return statfs(this.brick, loc);
+  override statfs(_frame: Frame, loc: Loc, _xdata: Xdata): Promise<StatfsReply> {
+    return this.#look(() => statfs(this.brick, loc));
   }
-  override async setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata);
+  override setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return this.#change(() => needs.changing(this.brick, loc), () => setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata));
   }
-  override async fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata);
+  override fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata));
   }
-  override async getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
-    return getxattr(this.brick, frame, this.#path(loc), name, xdata);
+  override getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    return this.#look(() => getxattr(this.brick, frame, this.#path(loc), name, xdata));
   }
-  override async fgetxattr(_frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
-    return fgetxattr(this.brick, this.#open(fd), name, xdata);
+  override fgetxattr(_frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
+    return this.#look(() => {
+      this.brick.demandXattrs(this.brick.openFile(fd));
+      return fgetxattr(this.brick, this.#open(fd), name, xdata);
+    });
   }
-  override async removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return removexattr(this.brick, frame, this.#path(loc), name, xdata);
+  override removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return this.#change(() => needs.changing(this.brick, loc), () => removexattr(this.brick, frame, this.#path(loc), name, xdata));
   }
-  override async fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return removexattr(this.brick, frame, this.#open(fd), name, xdata);
+  override fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => removexattr(this.brick, frame, this.#open(fd), name, xdata));
   }
-  override async readdir(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
-    return readdir(this.brick, fd, size, offset, xdata);
+  override readdir(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
+    return this.#look(() => readdir(this.brick, fd, size, offset, xdata));
   }
-  override async readdirp(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-    return readdirp(this.brick, fd, size, offset, xdata);
+  override readdirp(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
+    return this.#look(() => readdirp(this.brick, fd, size, offset, xdata));
   }
-  override async xattrop(_frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return this.#xattrop(this.#path(loc), flags, dict, xdata);
+  override xattrop(_frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#change(() => needs.changing(this.brick, loc), () => this.#xattrop(this.#path(loc), flags, dict, xdata));
   }
-  override async fxattrop(_frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return this.#xattrop(this.#open(fd), flags, dict, xdata);
+  override fxattrop(_frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => this.#xattrop(this.#open(fd), flags, dict, xdata));
   }
   #xattrop({ at, gfid, inode }: Subject, flags: XattropOp, dict: Dict, xdata: Xdata): XattropReply {
     const reply = xattrop(this.brick, at, flags, dict);
@@ -327,15 +358,11 @@ export class Posix extends Xlator {
     if (wait) await wait;
     return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
   }
-  override async setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return attr.setattr(this.brick, frame, loc, stbuf, valid, xdata);
+  override setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(() => needs.changing(this.brick, loc), () => attr.setattr(this.brick, frame, loc, stbuf, valid, xdata));
   }
-  override async fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    const wait = this.brick.gate.pass();
-    if (wait) await wait;
-    return attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata);
+  override fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata));
   }
   override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
     return io.fallocate(this.brick, frame, fd, keep_size ? FallocateMode.KEEP_SIZE : 0, offset, len, xdata);

@@ -3,6 +3,7 @@ import {
 } from '@glusterts/libglusterfs';
 import { volumePath } from './ancestry.js';
 import { type Brick, type OpenFile, check } from './brick.js';
+import { NotInMemory } from './kernel-cache.js';
 import { Key } from './keys.js';
 import { listedNames, replyXdata } from './xdata-reply.js';
 
@@ -11,6 +12,11 @@ import { listedNames, replyXdata } from './xdata-reply.js';
 /** What one entry costs of the reply's size, besides its name and a NUL. */
 const ENTRY_COST = 208;
 const DT_DIR = 4;
+/** In linux_dirent64. */
+const RECORD_LENGTH_AT = 16;
+const RECORD_NAME_AT = 19;
+/** So many entries at most are loaded before a listing goes on. */
+const LOAD_MAX = 512;
 const NONE = new Uint8Array(0);
 /** Bytes of one reply after which no more contents are added to it: lookups bring the others. */
 const CONTENTS_MAX = 8 * 1024 * 1024;
@@ -22,12 +28,14 @@ const COLD_MAX = 1024;
 class Walk {
   readonly #brick: Brick;
   readonly #file: OpenFile;
+  readonly #directory: Bytes;
   #after: bigint;
   #entries: StorageDirent[] = [];
   #index = 0;
 
-  constructor(brick: Brick, file: OpenFile, offset: bigint) {
+  constructor(brick: Brick, file: OpenFile, directory: Bytes, offset: bigint) {
     this.#brick = brick;
+    this.#directory = directory;
     this.#file = file;
     this.#after = offset;
     const ahead = file.ahead;
@@ -44,6 +52,7 @@ class Walk {
   /** The next entry, left where it is; undefined at the end. */
   peek(): StorageDirent | undefined {
     if (this.#index >= this.#entries.length) {
+      demandDents(this.#brick, this.#file, this.#directory, this.#after);
       const more = this.#brick.storage.getdents(this.#file.fd);
       // A directory that was removed meanwhile has no entries.
       if (more === -Errno.ENOENT) return undefined;
@@ -70,8 +79,8 @@ interface Batch {
   eof: boolean;
 }
 
-function fill(brick: Brick, fd: Fd, file: OpenFile, size: number, offset: bigint, xdata: Xdata): Batch {
-  const walk = new Walk(brick, file, offset);
+function fill(brick: Brick, fd: Fd, file: OpenFile, directory: Bytes, size: number, offset: bigint, xdata: Xdata): Batch {
+  const walk = new Walk(brick, file, directory, offset);
   const root = fd.inode.gfid === ROOT_GFID;
   const skipDirectories = brick.asked(xdata, Key.READDIR_FILTER_DIRECTORIES);
   const entries: Dirent[] = [];
@@ -110,20 +119,53 @@ function openDirectory(brick: Brick, fd: Fd): OpenFile {
   return file;
 }
 
+/** In a look: what the kernel will tell of a directory from here on must be in memory; its fd is there already. */
+function demandDents(brick: Brick, file: OpenFile, directory: Bytes, after: bigint): void {
+  if (brick.inMemory) return;
+  const key = `dents ${after} ${directory}`;
+  if (!brick.cache.knowsListing(key)) throw brick.cache.listingMissing(key, file.fd, directory);
+}
+
+/** The names of the next of these records. */
+function namesIn(records: Uint8Array, most: number): Bytes[] {
+  const text = Buffer.from(records.buffer, records.byteOffset, records.byteLength);
+  const names: Bytes[] = [];
+  for (let at = 0; at < text.length && names.length < most; at += text.readUInt16LE(at + RECORD_LENGTH_AT)) {
+    const name = text.toString('latin1', at + RECORD_NAME_AT, text.indexOf(0, at + RECORD_NAME_AT)) as Bytes;
+    if (name !== '.' && name !== '..') names.push(name);
+  }
+  return names;
+}
+
 export function readdir(brick: Brick, fd: Fd, size: number, offset: bigint, xdata: Xdata): ReaddirReply {
-  const { entries, eof } = fill(brick, fd, openDirectory(brick, fd), size, offset, xdata);
+  const file = openDirectory(brick, fd);
+  const { entries, eof } = fill(brick, fd, file, pathOf(brick, fd, file), size, offset, xdata);
   return { entries, eof, xdata: undefined };
 }
 
 export function readdirp(brick: Brick, fd: Fd, size: number, offset: bigint, xdata: Xdata): ReaddirReply<Direntp> | Promise<ReaddirReply<Direntp>> {
   if (xdata?.has(Key.ANCESTRY_DENTRY)) return ancestry(brick, fd);
   const file = openDirectory(brick, fd);
-  const path = fd.inode.gfid === ROOT_GFID ? brick.root : brick.dirPath(fd.inode.gfid);
-  const dir = typeof path === 'number' ? (`/proc/self/fd/${file.fd}` as Bytes) : path;
+  const dir = pathOf(brick, fd, file);
   const names = listedNames(xdata);
   if (names) return listed(brick, fd, dir, size, offset, names, xdata);
-  const batch = fill(brick, fd, file, size, offset, xdata);
-  return { entries: batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata)), eof: batch.eof, xdata: undefined };
+  const batch = fill(brick, fd, file, dir, size, offset, xdata);
+  const key = `entries ${offset} ${dir}`;
+  const stats = (): Direntp[] => batch.entries.map((entry) => withStat(brick, fd, dir, entry, xdata));
+  if (brick.inMemory || !brick.cache.knowsListing(key)) {
+    try {
+      return { entries: stats(), eof: batch.eof, xdata: undefined };
+    } catch (error) {
+      throw error instanceof NotInMemory ? brick.cache.entriesMissing(key, file.fd, dir, batch.entries.map(({ name }) => name)) : error;
+    }
+  }
+  return { entries: brick.cache.known(stats), eof: batch.eof, xdata: undefined };
+}
+
+/** The path of an open directory, or a way to it. */
+function pathOf(brick: Brick, fd: Fd, file: OpenFile): Bytes {
+  const path = fd.inode.gfid === ROOT_GFID ? brick.root : brick.dirPath(fd.inode.gfid);
+  return typeof path === 'number' ? (`/proc/self/fd/${file.fd}` as Bytes) : path;
 }
 
 /**
@@ -161,33 +203,52 @@ function list(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bigi
   if (xdata) flags |= DirplistFlag.DICT;
   const wanted = names.map((name) => `${name}\0`).join('');
   const contents = xdata?.getNumber(Key.CONTENT) ?? 0;
+  const whole = `listed ${offset} ${directory}`;
+  // The second time it has all been looked at just now.
+  const trusted = brick.inMemory || !cold || brick.cache.knowsListing(whole);
   const chunks: Uint8Array[] = [];
   let [count, cost, sent] = [0, 0, 0];
   for (;;) {
     if (at >= bytes.length) {
+      if (!trusted) demandDents(brick, file, directory, after);
       const more = storage.rawDents(file.fd);
       // A directory that was removed meanwhile has no entries.
       if (typeof more === 'number' && more !== -Errno.ENOENT) throw new FopError(-more);
-      if (typeof more === 'number' || more.length === 0) return packedReply({ chunks, count }, true, undefined);
+      if (typeof more === 'number' || more.length === 0) {
+        brick.cache.listingKnown(whole);
+        return packedReply({ chunks, count }, true, undefined);
+      }
       bytes = more;
       at = 0;
     }
     const contentMax = sent < CONTENTS_MAX ? contents : -1;
     const coldMax = cold && cold.length < COLD_MAX ? COLD_MAX : 0;
-    const part = storage.dirplist({ fd: file.fd, directory, wanted, contentMax, flags, hidden: brick.hiddenSlot, budget: size - cost, coldMax }, at === 0 ? bytes : bytes.subarray(at));
+    const key = trusted ? '' : `entries ${after} ${directory}`;
+    const loaded = trusted || brick.cache.knowsListing(key);
+    if (!loaded && brick.cache.wary) throw missing(brick, file, directory, key, bytes.subarray(at));
+    const part = storage.dirplist(
+      { fd: file.fd, directory, wanted, contentMax, flags: loaded ? flags : flags | DirplistFlag.CACHED, hidden: brick.hiddenSlot, budget: size - cost, coldMax },
+      at === 0 ? bytes : bytes.subarray(at),
+    );
     if (typeof part === 'number') throw new FopError(-part);
     cold?.push(...part.cold);
     if (part.consumed > 0) after = part.after;
     at += part.consumed;
+    if (part.missing) throw missing(brick, file, directory, `entries ${after} ${directory}`, bytes.subarray(at));
     count += part.count;
     cost += part.cost;
     if (part.count > 0) chunks.push(part.bytes);
     sent += part.bytes.length + part.coldBytes;
     if (part.full) {
+      brick.cache.listingKnown(whole);
       file.records = { after, bytes, at };
       return packedReply({ chunks, count }, false, undefined);
     }
   }
+}
+
+function missing(brick: Brick, file: OpenFile, directory: Bytes, key: string, records: Uint8Array): NotInMemory {
+  return brick.cache.entriesMissing(key, file.fd, directory, namesIn(records, LOAD_MAX));
 }
 
 function withStat(brick: Brick, fd: Fd, dir: Bytes, entry: Dirent, xdata: Xdata): Direntp {
@@ -199,7 +260,8 @@ function withStat(brick: Brick, fd: Fd, dir: Bytes, entry: Dirent, xdata: Xdata)
   const path = (entry.name === '.' ? dir : `${dir}/${entry.name}`) as Bytes;
   try {
     direntp.stat = brick.statEntry(path, fd.inode);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof FopError)) throw error;
     return direntp;
   }
   direntp.d_ino = direntp.stat.ia_ino;

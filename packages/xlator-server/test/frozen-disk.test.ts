@@ -1,16 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Fd, GfEvent, type Graph, createPlatform } from '@glusterts/libglusterfs';
 import { GraphDriver } from '@glusterts/xlator-compliance';
-import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { clientGraph, freePort } from './pair.js';
+import { BrickProcess, buildBrickHost } from './brick-process.js';
+import { clientGraph } from './pair.js';
 
-const here = path.dirname(fileURLToPath(import.meta.url));
 const IMAGE_SIZE = '256M';
 const FREEZE_S = 8;
 const PING_TIMEOUT_S = 2;
@@ -28,45 +25,6 @@ if (reason) console.warn(`frozen disks: ${reason}`);
 
 const now = (): number => performance.now();
 
-/** A brick in its own process and mount namespace; `setup` is run there first. */
-class BrickProcess {
-  readonly #child: ChildProcess;
-  readonly port: number;
-
-  private constructor(child: ChildProcess, port: number) {
-    this.#child = child;
-    this.port = port;
-  }
-
-  static async start(host: string, directory: string, setup: string): Promise<BrickProcess> {
-    const port = await freePort();
-    const child = spawn('unshare', ['-m', 'sh', '-c', `${setup} exec ${process.execPath} ${host} ${directory} ${port}`], { stdio: ['ignore', 'pipe', process.env.TEST_LOG ? 'inherit' : 'ignore'] });
-    if (!child.stdout) throw new Error('no output');
-    await once(child.stdout, 'data');
-    return new BrickProcess(child, port);
-  }
-
-  /** Freezes the file system for some seconds. Thawed by a process of its own, whatever becomes of this one; resolves once it is frozen. */
-  async freeze(directory: string, seconds: number): Promise<{ thawed: Promise<unknown> }> {
-    const freezer = spawn('nsenter', ['-t', String(this.#child.pid), '-m', 'sh', '-c', `fsfreeze -f ${directory} && echo frozen; sleep ${seconds}; fsfreeze -u ${directory}`], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const thawed = once(freezer, 'exit');
-    if (!freezer.stdout) throw new Error('no output');
-    await once(freezer.stdout, 'data');
-    return { thawed };
-  }
-
-  /** Whether its main thread waits for a disk. */
-  get hangs(): boolean {
-    return readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1').replace(/^.*\) /s, '').startsWith('D');
-  }
-
-  async stop(): Promise<void> {
-    const exit = once(this.#child, 'exit');
-    this.#child.kill('SIGKILL');
-    await exit;
-  }
-}
-
 describe.skipIf(reason)('a brick whose disk is frozen', () => {
   let dir = '';
   const bricks: BrickProcess[] = [];
@@ -79,10 +37,7 @@ describe.skipIf(reason)('a brick whose disk is frozen', () => {
   beforeAll(async () => {
     dir = mkdtempSync(path.join(os.tmpdir(), 'glusterts-frozen-'));
     const host = path.join(dir, 'host.mjs');
-    await build({
-      entryPoints: [path.join(here, 'brick-host.ts')], outfile: host, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'],
-      define: { 'import.meta.url': JSON.stringify(pathToFileURL(path.resolve(here, '../../libglusterfs/src/platform/native.ts')).href) },
-    });
+    await buildBrickHost(host);
     for (const name of ['slow', 'quick']) mkdirSync(path.join(dir, name));
     const image = path.join(dir, 'image');
     spawnSync('sh', ['-c', `truncate -s ${IMAGE_SIZE} ${image} && mkfs.ext4 -q ${image}`]);

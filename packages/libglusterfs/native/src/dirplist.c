@@ -16,6 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "metadata_load.h"
 #include "syscalls.h"
 
 enum {
@@ -307,6 +308,11 @@ static char *put_entry(const struct gts_dirplist *request, const struct dent *de
   return request->flags & GTS_DIRPLIST_DICT ? put_dict(entry, at, end) : put_no_dict(at);
 }
 
+static int stat_entry(const struct gts_dirplist *request, struct entry *entry) {
+  if (request->flags & GTS_DIRPLIST_CACHED) return gts_fstatat_cached(request->fd, entry->name, &entry->st);
+  return fstatat(request->fd, entry->name, &entry->st, AT_SYMLINK_NOFOLLOW);
+}
+
 static uint8_t type_of_mode(mode_t mode) { return (uint8_t)IFTODT(mode); }
 
 void gts_dirplist(const struct gts_dirplist *request, char *out, size_t size, struct gts_dirplisted *result) {
@@ -319,7 +325,9 @@ void gts_dirplist(const struct gts_dirplist *request, char *out, size_t size, st
     int status = 1;
     uint8_t type = dent->type;
     if (type == DT_UNKNOWN) {
-      status = fstatat(request->fd, entry.name, &entry.st, AT_SYMLINK_NOFOLLOW);
+      status = stat_entry(request, &entry);
+      if (status < 0 && errno == EAGAIN) result->end = GTS_DIRPLIST_MISSING;
+      if (result->end != GTS_DIRPLIST_DONE) break;
       if (status == 0) type = type_of_mode(entry.st.st_mode);
     }
     int skipped = (request->flags & GTS_DIRPLIST_ROOT && strcmp(entry.name, HIDDEN) == 0) || (request->flags & GTS_DIRPLIST_SKIP_DIRECTORIES && type == DT_DIR);
@@ -328,7 +336,11 @@ void gts_dirplist(const struct gts_dirplist *request, char *out, size_t size, st
       if (result->cost + cost > request->budget) result->end = GTS_DIRPLIST_BUDGET;
       else if (result->count == request->count_max) result->end = GTS_DIRPLIST_COUNT;
       if (result->end != GTS_DIRPLIST_DONE) break;
-      if (status > 0) status = fstatat(request->fd, entry.name, &entry.st, AT_SYMLINK_NOFOLLOW);
+      if (status > 0) status = stat_entry(request, &entry);
+      if (status < 0 && errno == EAGAIN) {
+        result->end = GTS_DIRPLIST_MISSING;
+        break;
+      }
       char *behind = put_entry(request, dent, &entry, status, type, at, end);
       if (!behind) {
         result->end = GTS_DIRPLIST_ROOM;

@@ -17,6 +17,8 @@ enum gts_dirplist_flag {
   GTS_DIRPLIST_DICT = 8,
   /* Nothing is told of the entries: they must be looked up. */
   GTS_DIRPLIST_BARE = 16,
+  /* It ends at an entry that the kernel would have to ask the disk for. */
+  GTS_DIRPLIST_CACHED = 32,
 };
 
 struct gts_dirplist {
@@ -41,8 +43,8 @@ struct gts_dirplist {
   unsigned cold_max;
 };
 
-/* Why it ended: all records are done, the next entry is over the budget or the count, or there is no room for it. */
-enum gts_dirplist_end { GTS_DIRPLIST_DONE, GTS_DIRPLIST_BUDGET, GTS_DIRPLIST_COUNT, GTS_DIRPLIST_ROOM };
+/* Why it ended: all records are done, the next entry is over the budget or the count, there is no room for it, or it isn't in memory. */
+enum gts_dirplist_end { GTS_DIRPLIST_DONE, GTS_DIRPLIST_BUDGET, GTS_DIRPLIST_COUNT, GTS_DIRPLIST_ROOM, GTS_DIRPLIST_MISSING };
 
 struct gts_dirplisted {
   enum gts_dirplist_end end;

@@ -11,7 +11,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-static void fill_stat(const struct stat *st, union gts_cell *out) {
+void gts_fill_stat(const struct stat *st, union gts_cell *out) {
   out[0].u64 = st->st_dev;
   out[1].u64 = st->st_ino;
   out[2].f64 = st->st_mode;
@@ -34,28 +34,28 @@ static void fill_stat(const struct stat *st, union gts_cell *out) {
 long gts_stat(const char *path, union gts_cell *out) {
   struct stat st;
   if (stat(path, &st) < 0) return -errno;
-  fill_stat(&st, out);
+  gts_fill_stat(&st, out);
   return 0;
 }
 
 long gts_lstat(const char *path, union gts_cell *out) {
   struct stat st;
   if (lstat(path, &st) < 0) return -errno;
-  fill_stat(&st, out);
+  gts_fill_stat(&st, out);
   return 0;
 }
 
 long gts_lstatat(int dirfd, const char *name, union gts_cell *out) {
   struct stat st;
   if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return -errno;
-  fill_stat(&st, out);
+  gts_fill_stat(&st, out);
   return 0;
 }
 
 long gts_fstat(int fd, union gts_cell *out) {
   struct stat st;
   if (fstat(fd, &st) < 0) return -errno;
-  fill_stat(&st, out);
+  gts_fill_stat(&st, out);
   return 0;
 }
 

@@ -16,6 +16,8 @@ union gts_cell {
   double f64;
 };
 
+struct stat;
+void gts_fill_stat(const struct stat *st, union gts_cell *out);
 long gts_stat(const char *path, union gts_cell *out);
 long gts_lstat(const char *path, union gts_cell *out);
 long gts_lstatat(int dirfd, const char *name, union gts_cell *out);

@@ -20,6 +20,7 @@
 
 #include "bindings.h"
 #include "dirplist.h"
+#include "metadata_load.h"
 #include "syscalls.h"
 #include "stall_guard.h"
 #include "syscalls_pool.h"
@@ -196,6 +197,18 @@ CALL(Lstatat) {
   gts_cell *out = a.slot(2);
   CHECK_ARGS();
   return a.answer(gts_lstatat(fd, path, out));
+}
+// -EAGAIN when the kernel would have to ask the disk.
+CALL(LstatCached) {
+  Args a(env, info);
+  PATH_ARG(path, 0);
+  gts_cell *out = a.slot(1);
+  CHECK_ARGS();
+  return a.answer(gts_lstatat_cached(AT_FDCWD, path, out));
+}
+CALL(BlocksRead) {
+  Args a(env, info);
+  return a.answer(gts_blocks_read());
 }
 CALL(Fstat) {
   Args a(env, info);
@@ -664,7 +677,7 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
     const char *name;
     napi_callback call;
   } calls[] = {
-      {"open", Open}, {"openat", Openat}, {"close", Close}, {"stat", Stat}, {"lstat", Lstat}, {"lstatat", Lstatat}, {"fstat", Fstat},
+      {"open", Open}, {"openat", Openat}, {"close", Close}, {"stat", Stat}, {"lstat", Lstat}, {"lstatat", Lstatat}, {"fstat", Fstat}, {"lstatCached", LstatCached}, {"blocksRead", BlocksRead},
       {"statvfs", Statvfs}, {"inMemory", InMemory}, {"mkdir", Mkdir}, {"mknod", Mknod}, {"link", Link}, {"symlink", Symlink}, {"readlink", Readlink},
       {"rename", Rename}, {"unlink", Unlink}, {"rmdir", Rmdir}, {"truncate", Truncate}, {"chmod", Chmod}, {"fchmod", Fchmod},
       {"lchown", Lchown}, {"fchown", Fchown}, {"utimens", Utimens}, {"futimens", Futimens}, {"lgetxattr", Lgetxattr},

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "metadata_load.h"
+
 /* Between two looks at what a disk has been asked for. */
 enum { LOOK_NS = 100000 };
 
@@ -115,6 +117,10 @@ static long run(struct gts_job *job) {
       return 0;
     case GTS_PROBE:
       return gts_utimens(job->fd, NULL, 0, UTIME_OMIT, 0, UTIME_NOW);
+    case GTS_LOAD_NAMES:
+      return job->iov_count == 2 ? gts_load_names(job->fd, job->iov[0].iov_base, job->iov[0].iov_len, job->iov[1].iov_base) : -EINVAL;
+    case GTS_LOAD_DENTS:
+      return gts_load_dents(job->fd);
     default:
       return -EINVAL;
   }

@@ -9,7 +9,7 @@ export interface SyscallsAddon
     Storage,
     | 'open' | 'openat' | 'close' | 'stat' | 'lstat' | 'lstatat' | 'fstat' | 'mkdir' | 'mknod' | 'link' | 'symlink' | 'rename' | 'unlink' | 'rmdir' | 'truncate' | 'chmod' | 'fchmod'
     | 'lchown' | 'fchown' | 'utimens' | 'futimens' | 'lsetxattr' | 'fsetxattr' | 'lremovexattr' | 'fremovexattr' | 'seekdir' | 'lseek' | 'flock' | 'setrlimit' | 'umask' | 'mount' | 'umount2'
-    | 'inMemory' | 'pwritev' | 'xxh64'
+    | 'inMemory' | 'pwritev' | 'xxh64' | 'lstatCached' | 'blocksRead'
   > {
   statvfs(path: Bytes, slot: StatSlot): SysResult;
   readlink(path: Bytes): SysResult;
@@ -33,15 +33,16 @@ export interface SyscallsAddon
 }
 
 /** Numbered as enum gts_job_op in native/src/syscalls_pool.h. */
-const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8, PROBE: 9, SETTLE: 10 } as const;
+const Job = { PREADV: 0, PWRITEV: 1, FSYNC: 2, FDATASYNC: 3, SYNCFS: 4, FALLOCATE: 5, FTRUNCATE: 6, COPY_FILE_RANGE: 7, CLOSE: 8, PROBE: 9, SETTLE: 10, LOAD_NAMES: 11, LOAD_DENTS: 12 } as const;
 
 /** Cells of a slot: GTS_STAT_CELLS in native/src/syscalls.h. */
 const CELLS = 20;
 /** No call takes long. */
 const ENTRIES_PER_CALL = 128;
 /** enum gts_dirplist_end and GTS_DIRPLIST_BARE in native/src/dirplist.h. */
-const DirplistEnd = { BUDGET: 1, ROOM: 3 } as const;
+const DirplistEnd = { BUDGET: 1, ROOM: 3, MISSING: 4 } as const;
 const DIRPLIST_BARE = 16;
+const AT_FDCWD = -100;
 const NONE: readonly Uint8Array[] = [];
 const NO_FILES = new Int32Array(0);
 /** Jobs that may wait for a thread of the pool. A close is always taken: refused, it would leave the fd open for ever. */
@@ -182,7 +183,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       if (plan[6]) cold = coldFiles.slice(0, plan[6]);
       // One whose xattrs find no room at all is told without them: it will be looked up.
       if (end === DirplistEnd.ROOM && count === 0 && !bare) bare = true;
-      else return { bytes: Buffer.from(listing.subarray(0, written)), count, cost, consumed, after: planWords[5] ?? 0n, full: end === DirplistEnd.BUDGET, cold, coldBytes: plan[7] ?? 0 };
+      else return { bytes: Buffer.from(listing.subarray(0, written)), count, cost, consumed, after: planWords[5] ?? 0n, full: end === DirplistEnd.BUDGET, cold, coldBytes: plan[7] ?? 0, missing: end === DirplistEnd.MISSING };
     }
   }
 
@@ -213,6 +214,8 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     close: sys.close,
     stat: sys.stat,
     lstat: sys.lstat,
+    lstatCached: sys.lstatCached,
+    blocksRead: sys.blocksRead,
     lstatat: sys.lstatat,
     fstat: sys.fstat,
     statvfs,
@@ -266,6 +269,8 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       return result;
     },
     probe: (fd) => submit(Job.PROBE, fd, NONE, 0, 0),
+    loadNames: (dirfd, names, hidden) => submit(Job.LOAD_NAMES, dirfd ?? AT_FDCWD, [Buffer.from(names.map((name) => `${name}\0`).join(''), 'latin1'), Buffer.from(`${hidden}\0`, 'latin1')], 0, 0),
+    loadDents: (fd) => submit(Job.LOAD_DENTS, fd, NONE, 0, 0),
     closeAsync: (fd) => submit(Job.CLOSE, fd, NONE, 0, 0),
     preadvAsync: (fd, chunks, offset) => submit(Job.PREADV, fd, chunks, offset, 0),
     pwritevAsync: (fd, chunks, offset, lane) => submit(Job.PWRITEV, fd, chunks, offset, 0, 0, 0, lane),

@@ -78,7 +78,15 @@ export interface StorageDirplist {
 }
 
 /** Numbered as enum gts_dirplist_flag in native/src/dirplist.h. */
-export const DirplistFlag = { ROOT: 1, SKIP_DIRECTORIES: 2, MDATA: 4, DICT: 8 } as const;
+export const DirplistFlag = { ROOT: 1, SKIP_DIRECTORIES: 2, MDATA: 4, DICT: 8, CACHED: 32 } as const;
+
+/** Numbered as enum gts_load_result in native/src/metadata_load.h. */
+export const LoadResult = {
+  /** The disk was asked. */
+  WAITED: 1,
+  /** The last of the names isn't there. */
+  MISSING: 2,
+} as const;
 
 /** What {@link Storage.dirplist} has told. */
 export interface StorageDirplisted {
@@ -95,6 +103,8 @@ export interface StorageDirplisted {
   readonly cold: Int32Array;
   /** What is in them. */
   readonly coldBytes: number;
+  /** The next entry's attributes aren't in memory. */
+  readonly missing: boolean;
 }
 
 /** Linux's open flags, for those who open files of a brick. */
@@ -163,6 +173,10 @@ export interface Storage {
   close(fd: number): SysResult;
   stat(path: Bytes, slot: StatSlot): SysResult;
   lstat(path: Bytes, slot: StatSlot): SysResult;
+  /** As lstat, but −EAGAIN when the kernel would have to ask the disk. Without openat2 (Linux 5.12) nobody can tell, and it waits. */
+  lstatCached(path: Bytes, slot: StatSlot): SysResult;
+  /** Blocks that the disk has read because of calls made at once; only grows. */
+  blocksRead(): number;
   lstatat(dirfd: number, name: Bytes, slot: StatSlot): SysResult;
   fstat(fd: number, slot: StatSlot): SysResult;
   /** Throws a FopError. */
@@ -224,6 +238,14 @@ export interface Storage {
   settle(files: Int32Array, mostMs: number): Promise<SysResult>;
   /** Sets the mtime of an open file or directory to now: as small a change as any, to see whether changes come back. */
   probe(fd: number): Promise<SysResult>;
+  /**
+   * Reads into memory what a lookup of these names will need: names, inodes, xattrs, a link's target and, unless `hidden` is empty, the handle below it.
+   * @param dirfd the directory that they lie in; undefined: they are absolute paths
+   * @returns bits of {@link LoadResult}
+   */
+  loadNames(dirfd: number | undefined, names: readonly Bytes[], hidden: Bytes): Promise<SysResult>;
+  /** Reads into memory the entries that the next {@link rawDents} or {@link getdents} will tell. */
+  loadDents(fd: number): Promise<SysResult>;
   /** Closes where it may take long: the last close of a large file without a name frees all its blocks. */
   closeAsync(fd: number): Promise<SysResult>;
   preadvAsync(fd: number, chunks: readonly Uint8Array[], offset: number): Promise<SysResult>;
