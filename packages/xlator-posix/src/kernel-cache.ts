@@ -180,7 +180,7 @@ export class KernelCache {
   }
 
   listingKnown(key: string): void {
-    if (!this.#never) this.#learn(key);
+    this.#learn(key);
   }
 
   /** The kernel's word for an entry isn't enough. */
@@ -200,7 +200,7 @@ export class KernelCache {
 
   /** A directory was made: no name in it is on the disk. */
   directoryMade(path: Bytes): void {
-    if (!this.#never) this.#learn(growing(path));
+    this.#learn(growing(path));
   }
 
   async #loadEntries(fd: number, names: readonly Bytes[]): Promise<number> {
@@ -300,6 +300,7 @@ export class KernelCache {
   }
 
   #learn(key: string): void {
+    if (this.#never) return;
     this.#young.add(key);
     if (this.#young.size >= KEPT_MAX) this.#rotate();
     this.#turn ??= this.#platform.timers.after(KEPT_MS, () => this.#rotateLater(), { background: true });
