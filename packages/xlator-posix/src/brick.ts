@@ -450,6 +450,12 @@ export class Brick {
     if (this.cache.wary) this.cache.demand(this.handlePath(file.gfid), file.gfid);
   }
 
+  /** Whether an xattr of an open file, set at once, might wait for the disk, or for who does. */
+  mayWaitForXattrs({ gfid }: OpenFile): boolean {
+    const { cache } = this;
+    return cache.isLoading(gfid) || (cache.wasWary && cache.wary && !cache.knows(this.handlePath(gfid)));
+  }
+
   /** The file's iatt through its open fd. */
   statFd(file: OpenFile, inode: Inode): Iatt {
     return this.stat(file.fd, file.gfid, inode);

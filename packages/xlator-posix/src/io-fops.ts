@@ -115,7 +115,7 @@ const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length
 
 /** Whether a write goes into the page cache at once: it is small, the disk is lively, and nobody holds its inode's lock. */
 function isAtOnce(brick: Brick, file: OpenFile, vector: IoVec): boolean {
-  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid) && brick.gate.open && !brick.cache.isDoubtful(file.gfid, () => brick.handlePath(file.gfid));
+  return vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(file.gfid) && brick.gate.open && !brick.mayWaitForXattrs(file);
 }
 
 /** In no lane: writes past the page cache may share their inode's lock. */

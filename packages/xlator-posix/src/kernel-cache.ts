@@ -135,10 +135,18 @@ export class KernelCache {
     if (load) throw new Busy(load);
   }
 
-  /** Whether a change of this inode at once might wait for the disk, or for who does. */
-  isDoubtful(gfid: Gfid, handle: () => Bytes): boolean {
-    if (this.#never) return false;
-    return (this.#loads.size > 0 && this.#loads.has(gfid)) || (this.#waryUntil !== -Infinity && this.#distrusts() && !this.#isKnown(handle()));
+  isLoading(gfid: Gfid): boolean {
+    return this.#loads.size > 0 && this.#loads.has(gfid);
+  }
+
+  /** A look has waited here for the disk before. */
+  get wasWary(): boolean {
+    return this.#waryUntil !== -Infinity;
+  }
+
+  /** It was in memory lately. */
+  knows(path: Bytes): boolean {
+    return this.#isKnown(path);
   }
 
   /** What `needs`, a look, stands before; undefined when nothing is in its way. */

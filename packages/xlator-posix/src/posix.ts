@@ -159,7 +159,7 @@ export class Posix extends Xlator {
   }
 
   /** Runs what changes nothing, anew when it has met what isn't in memory, once that is. */
-  #look<T>(fop: () => T): Promise<T> {
+  #look<T>(fop: () => T | Promise<T>): Promise<T> {
     const { cache } = this.brick;
     try {
       return Promise.resolve(cache.look(fop));

@@ -43,9 +43,9 @@ int gts_fstatat_cached(int dirfd, const char *name, struct stat *out) {
       errno = failure;
       return result;
     }
-    /* EPERM: of a sandbox that doesn't know the call. */
-    if (errno != ENOSYS && errno != EINVAL && errno != EPERM) return -1;
-    can_tell = 0;
+    if (errno == EAGAIN || errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EACCES || errno == ENAMETOOLONG) return -1;
+    /* EPERM: of a sandbox that doesn't know the call. What is left is a want of fds or memory. */
+    if (errno == ENOSYS || errno == EINVAL || errno == EPERM) can_tell = 0;
   }
   return fstatat(dirfd, name, out, AT_SYMLINK_NOFOLLOW);
 }
