@@ -50,7 +50,8 @@ export class KernelCache {
   #looking = false;
   /** When the look began to rely on the kernel's word; 0: it doesn't. */
   #relies = 0;
-  #blocks: number;
+  /** Blocks that had been read by then. */
+  #blocks = 0;
   #waryUntil = -Infinity;
   readonly #loads = new Map<string, Promise<void>>();
   readonly #busy = new Map<Bytes, BusyDirectory>();
@@ -63,7 +64,6 @@ export class KernelCache {
     this.#storage = platform.storage;
     this.#hidden = hidden;
     this.#never = never;
-    this.#blocks = never ? 0 : this.#storage.blocksRead();
   }
 
   close(): void {
@@ -281,7 +281,10 @@ export class KernelCache {
   /** Whether the kernel's word isn't enough; if it is, the look is timed from now on. */
   #distrusts(): boolean {
     const now = this.#now();
-    if (this.#relies === 0 && this.#looking) this.#relies = now;
+    if (this.#relies === 0 && this.#looking) {
+      this.#relies = now;
+      this.#blocks = this.#storage.blocksRead();
+    }
     return now < this.#waryUntil || this.#storage.slow;
   }
 
@@ -294,7 +297,6 @@ export class KernelCache {
     const blocks = this.#storage.blocksRead();
     // Otherwise it waited for a processor. A kernel that counts no blocks leaves it open.
     if (blocks === this.#blocks && blocks !== 0) return;
-    this.#blocks = blocks;
     this.#waryUntil = now + WARY_MS;
     this.#young.clear();
     this.#old.clear();
