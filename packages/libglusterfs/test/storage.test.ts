@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Bytes, Errno, FopError, type LaneJob, OpenFlag, SeekWhence, StorageLane, localStorage, missingStorage, utf8 } from '../src/index.js';
+import { type Bytes, Errno, FopError, type LaneJob, LoadResult, OpenFlag, SeekWhence, StorageLane, localStorage, missingStorage, utf8 } from '../src/index.js';
 
 const storage = localStorage();
 if (!storage.available) console.warn('skipped: the native addon is not built');
@@ -75,6 +75,24 @@ describe.skipIf(!storage.available)('storage', () => {
     expect(readFileSync(path.join(dir, 'data'), 'utf8')).toBe('one t');
     expect(await storage.closeAsync(fd)).toBe(0);
     expect(await storage.fsync(fd)).toBe(-Errno.EBADF);
+  });
+
+  it('tells what is in memory, and reads in what isn’t', async () => {
+    writeFileSync(path.join(dir, 'known'), 'known');
+    expect(storage.lstatCached(at('known'), 0)).toBe(0);
+    expect(storage.cells.size(0)).toBe(5);
+    // A name that nobody has looked for yet is in no cache; a kernel that can't tell looks for it.
+    expect([-Errno.EAGAIN, -Errno.ENOENT]).toContain(storage.lstatCached(at('never looked for'), 0));
+    expect((await storage.loadNames(undefined, [at('never looked for')], '' as Bytes)) & LoadResult.MISSING).toBe(LoadResult.MISSING);
+    expect(storage.lstatCached(at('never looked for'), 0)).toBe(-Errno.ENOENT);
+    const fd = storage.open(at(''), OpenFlag.RDONLY | OpenFlag.DIRECTORY, 0);
+    expect((await storage.loadNames(fd, ['absent', 'known'] as Bytes[], at(''))) & LoadResult.MISSING).toBe(0);
+    expect(await storage.loadDents(fd)).toBeGreaterThanOrEqual(0);
+    // The position of the directory is as before.
+    const names = storage.getdents(fd);
+    expect(typeof names === 'number' ? [] : names.map(({ name }) => name)).toEqual(expect.arrayContaining(['.', '..', 'known']));
+    storage.close(fd);
+    expect(await storage.loadDents(-1)).toBe(-Errno.EBADF);
   });
 
   it('finishes many jobs, each with its own result', async () => {

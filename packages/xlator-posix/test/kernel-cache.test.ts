@@ -1,0 +1,121 @@
+import { type Bytes, Errno, LoadResult, type Platform, createPlatform } from '@glusterts/libglusterfs';
+import { describe, expect, it } from 'vitest';
+import { KernelCache, NotInMemory } from '../src/kernel-cache.js';
+
+const DIR = '/brick/dir' as Bytes;
+const at = (name: string): Bytes => `${DIR}/${name}` as Bytes;
+
+/** A disk with faults: what `cold` holds isn't in memory, what isn't in `there` isn't on it, and calls at once last as long as told. */
+class FaultyDisk {
+  readonly cold = new Set<string>();
+  readonly there = new Set<string>();
+  readonly loaded: string[] = [];
+  /** What loads answer besides whether it is there. */
+  result = 0;
+  lastsMs = 0;
+  waits = false;
+  now = 1000;
+  #blocks = 1;
+  readonly cache: KernelCache;
+
+  constructor() {
+    const real = createPlatform();
+    const look = (path: string): number => {
+      this.now += this.lastsMs;
+      if (this.waits) this.#blocks += 8;
+      return this.there.has(path) ? 0 : -Errno.ENOENT;
+    };
+    const storage: Partial<Platform['storage']> = {
+      slow: false,
+      blocksRead: () => this.#blocks,
+      lstat: look,
+      lstatCached: (path) => (this.cold.has(path) ? -Errno.EAGAIN : look(path)),
+      loadNames: (_dirfd, names) => {
+        this.loaded.push(...names);
+        for (const name of names) this.cold.delete(name);
+        return Promise.resolve(this.result | (names.every((name) => this.there.has(name)) ? 0 : LoadResult.MISSING));
+      },
+    };
+    const platform = { ...real, clock: { ...real.clock, monotonic: () => this.now }, timers: { ...real.timers, after: () => ({ cancel: () => true }) }, storage: { ...real.storage, ...storage } };
+    this.cache = new KernelCache({ platform: platform as Platform, hidden: '/brick/.glusterfs' as Bytes, never: false });
+  }
+
+  look(path: Bytes): number {
+    return this.cache.look(() => this.cache.lstat(path, 0));
+  }
+
+  /** As a fop: loads what is missing, and looks again. */
+  async fop(path: Bytes): Promise<number> {
+    try {
+      return this.look(path);
+    } catch (error) {
+      if (!(error instanceof NotInMemory)) throw error;
+      await this.cache.load(error);
+      return this.look(path);
+    }
+  }
+}
+
+describe('what the kernel has in memory', () => {
+  it('is looked at once; what it hasn’t is loaded, once for all who want it', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['warm', 'cold']) disk.there.add(at(name));
+    disk.cold.add(at('cold'));
+    expect(await disk.fop(at('warm'))).toBe(0);
+    expect(await Promise.all([disk.fop(at('cold')), disk.fop(at('cold'))])).toEqual([0, 0]);
+    expect(disk.loaded).toEqual([at('cold')]);
+  });
+
+  it('in a directory that grows, names that aren’t on the disk are looked for at once, until one is there', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['a', 'b', 'c', 'old', 'older']) disk.cold.add(at(name));
+    for (const name of ['old', 'older']) disk.there.add(at(name));
+    for (const name of ['a', 'b', 'c']) expect(await disk.fop(at(name))).toBe(-Errno.ENOENT);
+    expect(disk.loaded).toEqual([at('a')]);
+    expect(await disk.fop(at('old'))).toBe(0);
+    expect(await disk.fop(at('older'))).toBe(0);
+    expect(disk.loaded).toEqual([at('a'), at('older')]);
+  });
+
+  it('a directory in which the disk had to be read for that doesn’t count as growing', async () => {
+    const disk = new FaultyDisk();
+    disk.result = LoadResult.WAITED;
+    for (const name of ['a', 'b']) disk.cold.add(at(name));
+    for (const name of ['a', 'b']) expect(await disk.fop(at(name))).toBe(-Errno.ENOENT);
+    expect(disk.loaded).toEqual([at('a'), at('b')]);
+  });
+
+  it('after a look that waited for the disk all the same, what wasn’t seen since is loaded without asking; for 10 s', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['evicted', 'x', 'y']) disk.there.add(at(name));
+    [disk.lastsMs, disk.waits] = [5, true];
+    expect(await disk.fop(at('evicted'))).toBe(0);
+    [disk.lastsMs, disk.waits] = [0, false];
+    expect(await disk.fop(at('x'))).toBe(0);
+    expect(await disk.fop(at('evicted'))).toBe(0);
+    expect(disk.loaded).toEqual([at('x'), at('evicted')]);
+    disk.now += 10_001;
+    expect(await disk.fop(at('y'))).toBe(0);
+    expect(disk.loaded.length).toBe(2);
+  });
+
+  it('a look that took long because of others isn’t taken for one that waited', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['x', 'y']) disk.there.add(at(name));
+    disk.lastsMs = 5;
+    for (const name of ['x', 'y']) expect(await disk.fop(at(name))).toBe(0);
+    expect(disk.loaded).toEqual([]);
+  });
+
+  it('a change waits while a load holds the lock of its directory', async () => {
+    const disk = new FaultyDisk();
+    disk.there.add(at('cold'));
+    disk.cold.add(at('cold'));
+    const pending = disk.fop(at('cold'));
+    const obstacle = disk.cache.obstacle(() => disk.cache.demandFree(DIR));
+    expect(obstacle).toBeDefined();
+    await obstacle;
+    await pending;
+    expect(disk.cache.obstacle(() => disk.cache.demandFree(DIR))).toBeUndefined();
+  });
+});
