@@ -62,11 +62,11 @@ export function markName(brick: Brick, at: Target, loc: Loc, links: number): voi
   if (pgfid < 0 || gfid2path < 0) brick.log.error(113018, 'setting gfid2path or pgfid failed', { errno: -Math.min(pgfid, gfid2path) });
 }
 
-/** Every other key of xdata becomes an xattr; the first failure ends it, and is only logged. */
-export function setCreationXattrs(brick: Brick, at: Target, xdata: Xdata, drop: ReadonlySet<string> = NONE): void {
+/** Every other key of xdata becomes an xattr, or those of `only`; the first failure ends it, and is only logged. */
+export function setCreationXattrs(brick: Brick, at: Target, xdata: Xdata, drop: ReadonlySet<string> = NONE, only?: ReadonlySet<string>): void {
   if (!xdata) return;
   for (const [key, entry] of xdata.entries()) {
-    if (key === Xattr.GFID || key === Key.GFID_REQ || key === Xattr.ACL_ACCESS || key === Xattr.ACL_DEFAULT || NOT_XATTRS.has(key) || drop.has(key) || key.startsWith(OURS)) continue;
+    if (key === Xattr.GFID || key === Key.GFID_REQ || key === Xattr.ACL_ACCESS || key === Xattr.ACL_DEFAULT || NOT_XATTRS.has(key) || drop.has(key) || key.startsWith(OURS) || only?.has(key) === false) continue;
     const result = setOneXattr(brick, at, key, valueBytes(entry) ?? new Uint8Array(0), XATTR_CREATE);
     if (result < 0) {
       brick.log.debug(113022, 'an xattr of a creation was refused', { key, errno: -result });

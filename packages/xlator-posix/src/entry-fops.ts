@@ -187,6 +187,13 @@ export function backendFlags(brick: Brick, flags: number): number {
   return (flags & ~OpenFlag.NOCTTY) | OpenFlag.NOFOLLOW | (brick.settings.oDirect ? OpenFlag.DIRECT : 0);
 }
 
+/**
+ * A new file's xattrs that stay as they are; those that each change of the file stores anew are set before them. A disk's inode has room for some only:
+ * ext4's of 512 bytes for 344 bytes of them, which is less than a dispersed file has. What comes last goes to a block of its own, which is written, and kept in
+ * the journal, as a whole, and is read separately. `trusted.ec.config` is the same for all files, and so ext4 keeps one block of it for a thousand files.
+ */
+const LASTING: ReadonlySet<string> = new Set(['trusted.ec.config']);
+
 export function create(brick: Brick, frame: Frame, loc: Loc, flags: number, mode: number, fd: Fd, xdata: Xdata): CreateReply {
   const { storage } = brick;
   const gfid = gfidForCreation(brick, frame, xdata, Errno.EINVAL);
@@ -199,6 +206,7 @@ export function create(brick: Brick, frame: Frame, loc: Loc, flags: number, mode
   const exclusive = (wanted & OpenFlag.EXCL) !== 0;
   const existed = !exclusive && storage.lstat(path, 1) === 0;
   const drop = existed ? new Set<string>() : preopOfNew(brick, dir, path, xdata);
+  const lasting = !existed && brick.settings.ctime;
   const permissions = fileMode(brick, mode);
   const opened = check(storage.open(path, wanted, S_IFREG | permissions));
   return orRemove(() => {
@@ -209,12 +217,16 @@ export function create(brick: Brick, frame: Frame, loc: Loc, flags: number, mode
       const result = ownFile(brick, opened, permissions, frame.uid, groupFor(frame, preparent));
       if (result < 0) brick.log.error(113020, 'chown of a new file failed', { errno: -result });
       setAcls(brick, opened, xdata);
-      markName(brick, opened, loc, 1);
-      setCreationXattrs(brick, opened, xdata, drop);
+      if (!lasting) markName(brick, opened, loc, 1);
+      setCreationXattrs(brick, opened, xdata, lasting ? new Set([...drop, ...LASTING]) : drop);
     }
     if (gfid !== NULL_GFID) setGfid(brick, opened, path, gfid, IaType.REG, loc.parentGfid, loc.name);
     const owner = existed ? brick.diskGfid(opened) : gfid;
     const { inode, stat, postparent } = created(brick, frame, loc, dir, opened, preparent, owner, !existed && bringsNoTimes(xdata));
+    if (lasting) {
+      markName(brick, opened, loc, 1);
+      setCreationXattrs(brick, opened, xdata, drop, LASTING);
+    }
     brick.opened(fd, { fd: opened, gfid: owner, flags: wanted });
     return { inode, stat, preparent, postparent, fd, xdata };
   });
