@@ -6,6 +6,7 @@ import type { InodeLock } from './inode-lock.js';
 import type { QuietState } from './quiet-state.js';
 import { type ReadRun, ReadRuns } from './read-runs.js';
 import { StripeCacheStats } from './stripe-cache.js';
+import { Unlocks } from './unlocks.js';
 
 /** After bricks disagreed, this many questions go to all of them at once: what they disagree about is asked again soon. */
 const WARY_QUESTIONS = 8;
@@ -35,6 +36,7 @@ export class Cluster {
   readonly held = new Set<InodeLock>();
   /** Those of them that no fop uses at the moment. */
   readonly idle: IdleLocks;
+  readonly unlocks: Unlocks;
   readonly stripeStats = new StripeCacheStats();
   /** Bricks that data may be read from: all, unless `ec-read-mask` says otherwise. */
   readonly readMask: number;
@@ -64,6 +66,7 @@ export class Cluster {
     const readMask = init.options.text('ec-read-mask');
     this.readMask = readMask === undefined ? init.geometry.all : parseReadMask(readMask, init.geometry);
     this.idle = new IdleLocks(init.graph.platform);
+    this.unlocks = new Unlocks(this);
   }
 
   /** Whether it is worth asking for lock numbers. */

@@ -586,7 +586,9 @@ export class InodeLock {
     this.#healing = 0;
     this.#frame = undefined;
     this.stripes.clear();
-    await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
+    const isEverywhere = mask === cluster.geometry.all && cluster.allCombine;
+    if (isEverywhere) await cluster.unlocks.give(this.#lockFrame(frame), this.#loc(), this.#inode.gfid);
+    else await this.#unlock(mask & cluster.up, this.#lockFrame(frame));
     this.#isHeld = false;
     this.#releaseWanted = false;
     cluster.held.delete(this);

@@ -23,6 +23,8 @@ export const ALONG_DOMAIN = 'glusterts.along-domain' as Bytes;
 export const ALONG_OWNER = 'glusterts.along-owner' as Bytes;
 export const ALONG_GENERATION = 'glusterts.along-generation' as Bytes;
 export const ALONG_ADD = 'glusterts.along:';
+/** In an INODELK that gives a lock back, to bricks that know `ALONG`: gfids and owners (16 and 8 bytes) of other locks of the domain that go with it. */
+export const UNLOCK_ALSO = 'glusterts.unlock-also' as Bytes;
 /** Told to write-behind about a file that was made to be written to: what is written first is better sent along with the close. */
 export const HOLD = 'glusterts.hold-first-write' as Bytes;
 /** Told by write-behind: the file is being closed behind this write. */

@@ -1,6 +1,6 @@
-import { type Bytes, Dict, Fd, type Gfid, type Inode, Iatt, IoVec, Loc, OpenFlag, SetAttr, errnoOf } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Fd, Frame, type Gfid, type Inode, Iatt, IoVec, Loc, OpenFlag, SetAttr, errnoOf } from '@glusterts/libglusterfs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { CONFIG, DIRTY, INODELK_DOM_COUNT, SIZE, WITH_XATTR } from '../src/version-xattrs.js';
+import { CONFIG, DIRTY, INODELK_DOM_COUNT, SIZE, UNLOCK_ALSO, WITH_XATTR } from '../src/version-xattrs.js';
 import { type Call, callOf, callsOf, lines } from './recorded-wire.js';
 import { type Client, ServedVolume, whyNot } from './served-volume.js';
 import { StandingClock } from './standing-clock.js';
@@ -17,6 +17,17 @@ const LARGEFILE = 0o100000;
 const BRICKS = [0, 1, 2];
 /** Locks are kept for a second. */
 const HOLD_MS = 1000;
+
+/** The INODELKs that another one stands for: the same, of another inode and owner. */
+function unlockedAlso(args: readonly unknown[]): unknown[][] {
+  const [frame, volume, loc, cmd, flock, xdata] = args;
+  const also = xdata instanceof Dict ? Buffer.from(xdata.getBin(UNLOCK_ALSO) ?? []).toString('latin1') : '';
+  if (!(frame instanceof Frame) || !(loc instanceof Loc)) return [];
+  return Array.from({ length: also.length / 24 }, (_, i) => {
+    const other = new Loc({ inode: loc.inode.table.create(), gfid: also.slice(24 * i, 24 * i + 16) as Gfid });
+    return [frame.derive({ lk_owner: also.slice(24 * i + 16, 24 * i + 24) as Bytes }), volume, other, cmd, flock, undefined];
+  });
+}
 
 /** Calls that don't always ask how many want the lock. */
 const UNCOUNTED = new Set(['CREATE', 'MKDIR', 'RENAME', 'UNLINK', 'WRITE']);
@@ -62,7 +73,12 @@ describe.skipIf(reason).each([['bricks that don’t number their locks, as Glust
     volume = await ServedVolume.start(3, 1, { name: 'w2x1', distribute: true, hidden });
     client = await volume.client([], clock.platform);
     client.taps.forEach((tap, brick) => {
-      tap.before = (fop, args) => void calls.push(callOf('A', brick, fop, args));
+      tap.before = (fop, args) => {
+        calls.push(callOf('A', brick, fop, args));
+        // A difference that is meant, on our own bricks: locks that go back at the same time do so in one call.
+        for (const other of unlockedAlso(args)) calls.push(callOf('A', brick, fop, other));
+        return undefined;
+      };
     });
     await idle();
   });

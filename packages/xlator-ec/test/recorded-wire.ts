@@ -45,7 +45,7 @@ function told(value: DictValue): string {
 
 /** Lock numbers are asked for by our own extension (docs/architecture.md), which other bricks pass over. */
 export function dictOf(dict: unknown): Record<string, string> {
-  return dict instanceof Dict ? Object.fromEntries(dict.entries().filter(([key]) => key !== GENERATION && key !== 'glusterts.along').map(([key, value]) => [key, told(value)])) : {};
+  return dict instanceof Dict ? Object.fromEntries(dict.entries().filter(([key]) => key !== GENERATION && key !== 'glusterts.along' && key !== 'glusterts.unlock-also').map(([key, value]) => [key, told(value)])) : {};
 }
 
 const gfidOf = (loc: Loc): string => hex(loc.targetGfid);

@@ -46,7 +46,7 @@ export class Tap extends Xlator {
         await this.before?.(fop, args);
         const known = this.hidden.length === 0 ? args : args.map((arg, i) => (i === args.length - 1 && arg instanceof Dict ? without(arg, this.hidden) : arg));
         const reply = await (this.child[fop] as AnyFop)(...known);
-        if (fop === 'inodelk') this.held += (args[4] as Flock).type === LkType.UNLCK ? -1 : 1;
+        if (fop === 'inodelk') this.held += (args[4] as Flock).type === LkType.UNLCK ? -1 - othersOf(args[5]) : 1;
         // The lock of a new file comes with its creation.
         if (fop === 'create' && (reply as CreateReply).xdata?.getNumber('glusterts.along') === 0) this.held++;
         return reply;
@@ -60,6 +60,9 @@ export class Tap extends Xlator {
     super.notify(event, data, from);
   }
 }
+
+/** Locks that go back with the one that an INODELK names. */
+const othersOf = (xdata: unknown): number => (xdata instanceof Dict ? (xdata.getBin('glusterts.unlock-also')?.length ?? 0) / 24 : 0);
 
 const isUpcall = (event: GfEvent, _data: unknown): _data is Upcall => event === GfEvent.UPCALL;
 

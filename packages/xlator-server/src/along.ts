@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, type Fd, type Flock, type Gfid, InodelkCmd, LkType, Loc, type PlainReply, type Xdata, XattropOp } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, type Fd, type Flock, FopError, type Gfid, InodelkCmd, LkType, Loc, type PlainReply, type Xdata, XattropOp } from '@glusterts/libglusterfs';
 import { CONNECTION_ID, type ServerState, failureOf } from './handlers.js';
 import type { Request } from './resolver.js';
 
@@ -68,4 +68,41 @@ export function lockMade<Reply extends { readonly xdata: Xdata }>(state: ServerS
 export function addBehind<Reply extends { readonly xdata: Xdata; readonly written: number }>(state: ServerState, r: Request, { add }: Along, reply: Reply, fd: Fd, size: number): Promise<Reply> | Reply {
   if (!add || reply.written !== size) return reply;
   return told(state, reply, 'FXATTROP', r.below.fxattrop(r.frame, fd, XattropOp.ADD_ARRAY64, add, undefined));
+}
+
+/** In an INODELK that gives a lock back: gfids and owners, 16 and 8 bytes, of other locks of the domain that go back with it. */
+const UNLOCK_ALSO = 'glusterts.unlock-also' as Bytes;
+const GFID_BYTES = 16;
+const OWNER_BYTES = 8;
+/** Of one message; what is beyond is refused. */
+const UNLOCKS_MAX = 1024;
+
+interface Other {
+  readonly gfid: Gfid;
+  readonly owner: Bytes;
+}
+
+/** The other locks that go back with one, taken out of the request's xdata. Errors: EINVAL for nonsense. */
+export function othersToUnlock(type: number, xdata: Xdata): Other[] | undefined {
+  const value = xdata?.getBin(UNLOCK_ALSO);
+  if (!value) return undefined;
+  xdata?.delete(UNLOCK_ALSO);
+  const each = GFID_BYTES + OWNER_BYTES;
+  if (type !== LkType.UNLCK || value.length % each !== 0 || value.length > each * UNLOCKS_MAX) throw new FopError(Errno.EINVAL);
+  const text = Buffer.from(value.buffer, value.byteOffset, value.length).toString('latin1');
+  const others: Other[] = [];
+  for (let at = 0; at < text.length; at += each) others.push({ gfid: text.slice(at, at + GFID_BYTES) as Gfid, owner: text.slice(at + GFID_BYTES, at + each) as Bytes });
+  return others;
+}
+
+/** Gives them back, each by itself: one that isn't there is nobody's loss. */
+export async function unlockOthers(r: Request, domain: Bytes, others: readonly Other[]): Promise<void> {
+  const unlock: Flock = { ...WHOLE, type: LkType.UNLCK };
+  for (const { gfid, owner } of others) {
+    try {
+      await r.onGfid(gfid, (loc) => r.below.inodelk(r.frame.derive({ lk_owner: owner }), domain, loc, InodelkCmd.SETLK, unlock, new Dict().setStr(CONNECTION_ID, r.client.uid)));
+    } catch (error) {
+      if (!(error instanceof FopError)) throw error;
+    }
+  }
 }

@@ -1,6 +1,6 @@
-import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type XattropReply, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, Fd, FopError, type Flock, type Iatt, NULL_GFID, type LkCmd, LkType, type InodelkCmd, type EntrylkCmd, type EntrylkType, type Seek, type XattropOp, type PlainReply, type XattropReply, type LockMigrationInfo, IoVec, packedEntries, writeTypedDict } from '@glusterts/libglusterfs';
 import { AcceptStat, Glusterfs4, type RpcCall, type RpcHandler, decodeGfxReadReq, decodeGfxWriteReq, encodeGfxCommon2iattRsp, encodeGfxReadRsp } from '@glusterts/rpc-xdr';
-import { addBehind, alongOf } from './along.js';
+import { addBehind, alongOf, othersToUnlock, unlockOthers } from './along.js';
 import { CONNECTION_ID, type ServedReply, type ServerState, ZERO, asItIs, clientOf, failureOf, fop, plainReply, prePostReply, requestOf, statReply } from './handlers.js';
 import type { Request } from './resolver.js';
 
@@ -79,7 +79,11 @@ export function inodeFops(state: ServerState): Record<number, RpcHandler> {
     [P.REMOVEXATTR, fop(P.REMOVEXATTR, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.removexattr(r.frame, loc, req.name, req.xdata)), plainReply)],
     [P.FREMOVEXATTR, fop(P.FREMOVEXATTR, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fremovexattr(r.frame, fd, req.name, req.xdata)), plainReply)],
     [P.LK, fop(P.LK, state, { flock: NO_FLOCK }, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.lk(r.frame, fd, req.cmd as LkCmd, flockOf(req.type, req.flock), req.xdata)), ({ flock, xdata }) => ({ op_ret: 0, op_errno: 0, xdata, flock }), { exempt: true })],
-    [P.INODELK, fop(P.INODELK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.inodelk(r.frame, req.volume, loc, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
+    [P.INODELK, fop(P.INODELK, state, {}, (req, r) => {
+      const also = othersToUnlock(req.type, req.xdata);
+      const wind = (): Promise<PlainReply> => r.onGfid(req.gfid, (loc) => r.below.inodelk(r.frame, req.volume, loc, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata)));
+      return also ? unlockOthers(r, req.volume, also).then(wind) : wind();
+    }, plainReply, { exempt: true })],
     [P.FINODELK, fop(P.FINODELK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.finodelk(r.frame, req.volume, fd, req.cmd as InodelkCmd, flockOf(req.type, req.flock), withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.ENTRYLK, fop(P.ENTRYLK, state, {}, (req, r) => r.onGfid(req.gfid, (loc) => r.below.entrylk(r.frame, req.volume, loc, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
     [P.FENTRYLK, fop(P.FENTRYLK, state, {}, (req, r) => r.onFd(req.gfid, req.fd, (fd) => r.below.fentrylk(r.frame, req.volume, fd, req.namelen === 0 ? undefined : req.name, req.cmd as EntrylkCmd, req.type as EntrylkType, withConnection(r, req.xdata))), plainReply, { exempt: true })],
