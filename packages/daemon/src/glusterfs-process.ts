@@ -247,6 +247,8 @@ export class GlusterfsProcess {
     graph.onTopEvent((event) => {
       if (event !== GfEvent.AUTH_FAILED || this.#ending) return;
       this.#log.error(0, 'Server authenication failed. Shutting down.');
+      // The mount itself was made, and that is what 10.3's process in the foreground ends with, whichever comes first.
+      if (this.#mount) tellParent(0);
       void this.#end(1);
     });
     await graph.activate();

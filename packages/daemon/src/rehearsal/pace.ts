@@ -2,8 +2,11 @@ import type { CallPool, Clock } from '@glusterts/libglusterfs';
 
 /** No request has come for this long: then the process is idle. */
 const QUIET_MS = 20;
-/** The same for a process that has been up for a while: it is there to be used, and programs' own pauses are shorter. */
-const REST_MS = 2000;
+/**
+ * The same for a process that has been up for a while: it is there to be used, programs' own pauses are shorter, and a brick hears nothing while mounts
+ * of its machine read its files themselves.
+ */
+const REST_MS = 5000;
 /** Looks whether it is quiet again: so often while short pauses are taken, and later. */
 const LOOK_MS = 10;
 const LATER_LOOK_MS = 250;
