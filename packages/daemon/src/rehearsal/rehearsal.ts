@@ -6,7 +6,7 @@ import { type Next, Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
 /** Before the mount is reported ready. */
-const MOUNT_AHEAD_MS = 1200;
+const MOUNT_AHEAD_MS = 1600;
 /** In all: from then on as far as real requests leave time. */
 const MOUNT_WORK_MS = 2500;
 /** For most of it V8 has work; later ever less. */
