@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, type LookupReply, OpenFlag, type PrePostReply, type ReadReply, SetAttr, type StatedumpWriter, type WriteReply } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, FopError, GfEvent, Iatt, type Inode, Loc, OpenFlag, type PrePostReply, type ReadReply, SetAttr, type StatedumpWriter } from '@glusterts/libglusterfs';
 import { expectErrno } from '@glusterts/xlator-compliance';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mdCache } from '../src/md-cache/index.js';
-import { type TwoClients, twoClients } from './two-clients.js';
+import { type TwoClients, inodeOf, likeWriteBehind, lookupOf, statOf, twoClients } from './two-clients.js';
 
 const CAPABILITY = 'security.capability';
 const bytes = (text: string): Uint8Array => Buffer.from(text);
@@ -17,20 +17,6 @@ afterEach(async () => {
   await bench?.down();
   bench = undefined;
 });
-
-const inodeOf = (b: TwoClients, name: string): Inode => {
-  const inode = b.graph.inodeTable.grep(b.graph.inodeTable.root, name as Bytes);
-  if (!inode) throw new Error(`no ${name}`);
-  return inode;
-};
-/** Without the lookups of GraphDriver. */
-const statOf = async (b: TwoClients, name: string): Promise<Iatt> => (await b.ours.subvolume.stat(b.ours.frame, new Loc({ inode: inodeOf(b, name) }), undefined)).stat;
-const lookupOf = (b: TwoClients, name: string, xdata?: Dict): Promise<LookupReply> => b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: inodeOf(b, name), parent: b.graph.inodeTable.root, name: name as Bytes }), xdata);
-
-/** Answers writes as write-behind does: without attributes. */
-function likeWriteBehind(b: TwoClients): void {
-  b.gate.alter<WriteReply>('writev', (reply) => ({ ...reply, prestat: new Iatt(), poststat: new Iatt() }));
-}
 
 describe('md-cache: attributes', () => {
   it('answers stat, fstat and lookup from what a creation told, with device 42', async () => {

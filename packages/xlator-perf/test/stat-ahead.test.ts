@@ -1,8 +1,8 @@
-import { type Bytes, Dict, type Direntp, type Fd, type Frame, type Inode, Loc, type LookupReply, type ReaddirReply, type Xdata, Xlator, type XlatorDefinition } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, type Direntp, type Fd, type Frame, Loc, type LookupReply, type ReaddirReply, type Xdata, Xlator, type XlatorDefinition } from '@glusterts/libglusterfs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { mdCache } from '../src/md-cache/index.js';
 import { quickRead } from '../src/quick-read/index.js';
-import { type TwoClients, twoClients } from './two-clients.js';
+import { type TwoClients, inodeOf, twoClients } from './two-clients.js';
 
 const AGREED = 'glusterts.agreed';
 
@@ -30,11 +30,6 @@ afterEach(async () => {
   bench = undefined;
 });
 
-const inodeOf = (b: TwoClients, name: string): Inode => {
-  const inode = b.graph.inodeTable.grep(b.graph.inodeTable.root, name as Bytes);
-  if (!inode) throw new Error(`no ${name}`);
-  return inode;
-};
 const lookup = (b: TwoClients, name: string): Promise<LookupReply> => b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: inodeOf(b, name), parent: b.graph.inodeTable.root, name: name as Bytes }), undefined);
 /** After all that follows from what has happened: storage/memory answers within the turn. */
 const idle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,4 +1,4 @@
-import { Frame, type Graph, type Platform, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
+import { type Bytes, type Dict, Frame, type Graph, Iatt, type Inode, Loc, type LookupReply, type Platform, type WriteReply, type XlatorDefinition, createPlatform } from '@glusterts/libglusterfs';
 import { GraphDriver, testGraph } from '@glusterts/xlator-compliance';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { Gate, gateDefinition } from './gate.js';
@@ -63,4 +63,19 @@ export async function twoClients(under: XlatorDefinition | readonly XlatorDefini
       await other.fini();
     },
   };
+}
+
+/** Of a name in the volume's root that the graph knows. */
+export const inodeOf = (b: TwoClients, name: string): Inode => {
+  const inode = b.graph.inodeTable.grep(b.graph.inodeTable.root, name as Bytes);
+  if (!inode) throw new Error(`no ${name}`);
+  return inode;
+};
+/** Without the lookups of GraphDriver. */
+export const statOf = async (b: TwoClients, name: string): Promise<Iatt> => (await b.ours.subvolume.stat(b.ours.frame, new Loc({ inode: inodeOf(b, name) }), undefined)).stat;
+export const lookupOf = (b: TwoClients, name: string, xdata?: Dict): Promise<LookupReply> => b.ours.subvolume.lookup(b.ours.frame, new Loc({ inode: inodeOf(b, name), parent: b.graph.inodeTable.root, name: name as Bytes }), xdata);
+
+/** Answers writes as write-behind does: without attributes. */
+export function likeWriteBehind(b: TwoClients): void {
+  b.gate.alter<WriteReply>('writev', (reply) => ({ ...reply, prestat: new Iatt(), poststat: new Iatt() }));
 }
