@@ -28,6 +28,8 @@ export interface PaceInit {
   readonly ahead?: number;
   /** Milliseconds from the beginning in which it takes each pause of requests; afterwards only long ones. Default: `ahead`. */
   readonly eager?: number;
+  /** Told when it begins to wait for a pause, and when it has one. */
+  readonly onWait?: (waiting: boolean) => void;
   /** Default: the process's, in microseconds. */
   readonly processorTime?: () => number;
 }
@@ -84,9 +86,11 @@ export class Pace {
     const nowUs = this.#processorTime();
     this.#spentMs += (nowUs - this.#resumedUs) / 1000;
     this.#resumedUs = nowUs;
+    this.#init.onWait?.(true);
     do {
       await new Promise((resolve) => setTimeout(resolve, this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS).unref());
     } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && this.#isBusy(clock.monotonic()));
+    this.#init.onWait?.(false);
     this.#resumedUs = this.#processorTime();
     this.#sliceMs = clock.monotonic();
     return !this.#stopped && this.#sliceMs - this.#startedMs < WAITING_MS_MAX;

@@ -75,7 +75,7 @@ export class Rehearsal {
   /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, onWait: (waiting) => hurryCompiler(!waiting) });
     return new Rehearsal(init, pace, 'mount', () =>
       together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
         const begin = (variant: number): void => {
@@ -91,7 +91,7 @@ export class Rehearsal {
   /** Of a brick: as far as it is idle. */
   static ofBrick(init: RehearsalInit): Rehearsal {
     const { platform, loader, text, xlatorOptions } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS, onWait: (waiting) => hurryCompiler(!waiting) });
     return new Rehearsal(init, pace, 'brick', () =>
       together(() => withBrickStage(text, platform, loader, { xlatorOptions }, (stage) => playBrick(stage, () => pace.next()))),
     );
@@ -104,14 +104,14 @@ export class Rehearsal {
 
   async #run({ platform }: RehearsalInit, what: string, perform: () => Promise<number | undefined>): Promise<void> {
     const begin = platform.clock.monotonic();
-    const unhurried = hurryCompiler();
+    hurryCompiler(true);
     try {
       const count = await perform();
       this.#log.debug(0, count === undefined ? `no rehearsal of this ${what}` : `rehearsed as a ${what}`, { count: count ?? 0, ms: Math.round(platform.clock.monotonic() - begin) });
     } catch (error) {
       this.#log.debug(0, `the rehearsal as a ${what} failed: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
-      unhurried();
+      hurryCompiler(false);
       this.#pace.end();
     }
   }

@@ -55,10 +55,17 @@ static int look(struct brief_wait *wait, int epfd, struct epoll_event *ready, in
   return 0;
 }
 
-int brief_wait(struct brief_wait *wait, int epfd, struct epoll_event *ready, int room, int timeout_ms) {
+// Processors don't halt: a sleep costs little. They may when nothing comes.
+static int doze(struct brief_wait *wait, int epfd, struct epoll_event *ready, int room, int timeout_ms) {
+  if (timeout_ms >= 0 && timeout_ms <= IDLING_SILENCE_MS) return epoll_wait(epfd, ready, room, timeout_ms);
+  int count = epoll_wait(epfd, ready, room, IDLING_SILENCE_MS);
+  if (count != 0) return count;
+  idling_allow(&wait->idling);
+  return epoll_wait(epfd, ready, room, timeout_ms < 0 ? timeout_ms : timeout_ms - IDLING_SILENCE_MS);
+}
+
+static int look_and_sleep(struct brief_wait *wait, int epfd, struct epoll_event *ready, int room, int timeout_ms, int64_t begin) {
   int64_t longest = longest_look_ns();
-  if (timeout_ms == 0 || longest == 0) return epoll_wait(epfd, ready, room, timeout_ms);
-  int64_t begin = now_ns();
   if (wait->look_ns > 0 && begin >= wait->busy_until_ns) {
     int count = look(wait, epfd, ready, room, begin);
     return count != 0 ? count : epoll_wait(epfd, ready, room, timeout_ms);
@@ -70,5 +77,13 @@ int brief_wait(struct brief_wait *wait, int epfd, struct epoll_event *ready, int
     wait->look_ns = longest;
     wait->vain = 0;
   }
+  return count;
+}
+
+int brief_wait(struct brief_wait *wait, int epfd, struct epoll_event *ready, int room, int timeout_ms) {
+  if (timeout_ms == 0) return epoll_wait(epfd, ready, room, timeout_ms);
+  int64_t begin = now_ns();
+  int count = wait->idling.awake ? doze(wait, epfd, ready, room, timeout_ms) : look_and_sleep(wait, epfd, ready, room, timeout_ms, begin);
+  idling_waited(&wait->idling, now_ns() - begin);
   return count;
 }

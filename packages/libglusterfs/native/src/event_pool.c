@@ -116,6 +116,7 @@ void event_pool_free(event_pool *pool) {
   pool->bulk = NULL;
   for (int id = 0; id < pool->capacity; id++)
     if (pool->connections[id].kind != FREE) release(pool, id);
+  idling_close(&pool->waiting.idling);
   close(pool->epfd);
   free(pool->connections);
   free(pool->free_ids);

@@ -5,10 +5,9 @@ const INTERRUPT_BUDGET = 67584;
 const HASTY_BUDGET = 10_000;
 
 /**
- * From now on V8 optimises a function after a seventh of the calls that it usually waits for. For a process that rehearses: it has to play the less, and
- * what it plays is as varied after a few rounds as after many. @returns what ends it
+ * While it is hurried V8 optimises a function after a seventh of the calls that it usually waits for. For a process that rehearses: it has to play the less, and
+ * what it plays is as varied after a few rounds as after many. Not for real requests: what they bring that was not played would be compiled beside them.
  */
-export function hurryCompiler(): () => void {
-  setFlagsFromString(`--interrupt-budget=${HASTY_BUDGET}`);
-  return () => setFlagsFromString(`--interrupt-budget=${INTERRUPT_BUDGET}`);
+export function hurryCompiler(hurried: boolean): void {
+  setFlagsFromString(`--interrupt-budget=${hurried ? HASTY_BUDGET : INTERRUPT_BUDGET}`);
 }
