@@ -26,7 +26,9 @@ export interface PaceInit {
   readonly workMs: number;
   /** Milliseconds from the beginning in which it doesn't give way. */
   readonly ahead?: number;
-  /** Milliseconds from the beginning in which it takes each pause of requests; afterwards only long ones. Default: `ahead`. */
+  /** Milliseconds of processor time after which it gives way sooner. */
+  readonly aheadWorkMs?: number;
+  /** Milliseconds from the beginning in which it takes each pause of requests; afterwards only long ones. Default: as long as it doesn't give way. */
   readonly eager?: number;
   /** Told when it begins to wait for a pause, and when it has one. */
   readonly onWait?: (waiting: boolean) => void;
@@ -46,6 +48,7 @@ export class Pace {
   #busyMs = -Infinity;
   #seen: number;
   #stopped = false;
+  #isAhead = false;
   #caughtUp: () => void = () => undefined;
   /** Resolves when the part that doesn't give way is over. */
   readonly ahead: Promise<void>;
@@ -70,12 +73,15 @@ export class Pace {
     if (this.#stopped) return false;
     const { clock, ahead = 0 } = this.#init;
     const now = clock.monotonic();
-    if (now - this.#startedMs >= ahead) {
+    if (this.#isAhead || now - this.#startedMs >= ahead) {
+      this.#isAhead = true;
       this.#caughtUp();
       if (this.#isBusy(now)) return this.#wait();
     }
     if (now - this.#sliceMs <= SLICE_MS) return true;
-    if (this.#isEnough()) return false;
+    const workMs = this.#workMs();
+    if (workMs > this.#init.workMs) return false;
+    this.#isAhead ||= workMs > (this.#init.aheadWorkMs ?? Infinity);
     await new Promise((resolve) => setImmediate(resolve));
     this.#sliceMs = clock.monotonic();
     return !this.#stopped;
@@ -96,8 +102,8 @@ export class Pace {
     return !this.#stopped && this.#sliceMs - this.#startedMs < WAITING_MS_MAX;
   }
 
-  #isEnough(): boolean {
-    return this.#spentMs + (this.#processorTime() - this.#resumedUs) / 1000 > this.#init.workMs;
+  #workMs(): number {
+    return this.#spentMs + (this.#processorTime() - this.#resumedUs) / 1000;
   }
 
   #isBusy(now: number): boolean {
@@ -110,8 +116,8 @@ export class Pace {
   }
 
   #quietMs(now: number): number {
-    const { ahead = 0, eager = ahead } = this.#init;
-    return now - this.#startedMs < eager ? QUIET_MS : REST_MS;
+    const { eager } = this.#init;
+    return (eager === undefined ? !this.#isAhead : now - this.#startedMs < eager) ? QUIET_MS : REST_MS;
   }
 }
 

@@ -5,8 +5,9 @@ import { withClientStage } from './client-stage.js';
 import { type Next, Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
-/** Before the mount is reported ready. */
-const MOUNT_AHEAD_MS = 1600;
+/** Before the mount is reported ready: as much processor time, or as long where others want the processors, as bricks do that rehearse at the same time. */
+const MOUNT_AHEAD_WORK_MS = 1800;
+const MOUNT_AHEAD_MS = 2000;
 /** In all: from then on as far as real requests leave time. */
 const MOUNT_WORK_MS = 2500;
 /** For most of it V8 has work; later ever less. */
@@ -75,7 +76,7 @@ export class Rehearsal {
   /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, onWait: (waiting) => hurryCompiler(!waiting) });
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, aheadWorkMs: MOUNT_AHEAD_WORK_MS, onWait: (waiting) => hurryCompiler(!waiting) });
     return new Rehearsal(init, pace, 'mount', () =>
       together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
         const begin = (variant: number): void => {

@@ -70,10 +70,10 @@ async function smallFiles(kernel: PlayedKernel, next: Next, variant: number, say
     if (node !== undefined) nodes.set(name, node);
   }
   say?.('stat', FILES);
-  for (const node of nodes.values()) await kernel.touch(node);
   for (const node of nodes.values()) {
     if (!(await next())) return false;
     const fh = await kernel.open(node, OpenFlag.RDONLY);
+    await kernel.getattr(node);
     await kernel.read(node, fh, 0, SMALL_BYTES, OpenFlag.RDONLY);
     await kernel.closeFile(node, fh, OpenFlag.RDONLY);
   }
@@ -86,6 +86,7 @@ async function smallFiles(kernel: PlayedKernel, next: Next, variant: number, say
     for (const { name, nodeid } of await kernel.list(directory)) nodes.set(name, nodeid);
   }
   say?.('list', FILES);
+  for (const node of nodes.values()) await kernel.touch(node);
   for (const name of names) {
     if (!(await next())) return false;
     await kernel.lookup(directory, `g${name.slice(1)}`);

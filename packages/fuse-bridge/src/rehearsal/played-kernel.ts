@@ -155,10 +155,11 @@ export class PlayedKernel {
     await this.#ask(Opcode.RMDIR, parent, new Arguments(nameSize(name)).name(name).bytes);
   }
 
-  /** opendir, readdir to the end, closedir. */
+  /** opendir, fstat, readdir to the end, closedir. */
   async list(node: number): Promise<ListedEntry[]> {
     const flags = OPEN_LARGEFILE | OPEN_DIRECTORY | OPEN_NONBLOCK;
     const fh = u64(await this.#ask(Opcode.OPENDIR, node, new Arguments(8).u32(flags, 0).bytes), 0);
+    await this.getattr(node);
     const seen: ListedEntry[] = [];
     for (let offset = 0n; ; ) {
       const reply = await this.#ask(Opcode.READDIRPLUS, node, new Arguments(40).u64(fh).big(offset).u32(READDIR_SIZE, 0).u64(0).u32(flags, 0).bytes);
