@@ -23,12 +23,12 @@ export function compareReport(result: VolumeResult): string {
   for (const [round, { rows, geometricMean }] of result.rounds.entries()) {
     if (result.rounds.length > 1) lines.push(round === 0 ? 'in processes that have just started:' : `round ${round + 1} on the same mounts:`);
     lines.push(
-      `${'row'.padEnd(24)}${first.padStart(10)}${'GlusterFS'.padStart(11)}  ${'unit'.padEnd(10)}${'ratio'.padStart(6)}${'µs of processor per operation'.padStart(44)}`,
+      `${'row'.padEnd(24)}${first.padStart(10)}${'GlusterFS'.padStart(11)}  ${'unit'.padEnd(10)}${'ratio'.padStart(6)}${'µs of processor per operation'.padStart(44)}${'idle polling, and with it'.padStart(35)}`,
     );
     for (const row of rows) {
       lines.push([
         ROWS[row.row].title.padEnd(24), row.ours.median.toFixed(0).padStart(10), row.theirs.median.toFixed(0).padStart(11), '  ', row.unit.padEnd(10),
-        range(row.ratio).padEnd(22), row.oursCpuUs.toFixed(1).padStart(9), ` / ${row.theirsCpuUs.toFixed(1)}`.padEnd(11), range(row.cpuRatio),
+        range(row.ratio).padEnd(22), row.oursCpuUs.toFixed(1).padStart(9), ` / ${row.theirsCpuUs.toFixed(1)}`.padEnd(11), range(row.cpuRatio).padEnd(20), row.oursPollingUs.toFixed(1).padStart(9), ` / ${row.theirsPollingUs.toFixed(1)}`.padEnd(9), row.cpuAndPollingRatio.median.toFixed(2).padStart(6),
       ].join(''));
     }
     lines.push(`geometric mean of the ratios ${geometricMean.toFixed(2)}`);

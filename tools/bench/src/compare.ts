@@ -38,6 +38,11 @@ export interface RowResult {
   readonly oursCpuUs: number;
   readonly theirsCpuUs: number;
   readonly cpuRatio: Spread;
+  /** Microseconds per operation that processors of the machine polled in place of halting. */
+  readonly oursPollingUs: number;
+  readonly theirsPollingUs: number;
+  /** Processor time and polling together, ours by theirs. */
+  readonly cpuAndPollingRatio: Spread;
 }
 
 /** MiB of all processes of a kind: with the mount made, and the most until the end of the rows. */
@@ -137,6 +142,8 @@ function roundResult(runs: { readonly ours: readonly Run[]; readonly theirs: rea
     const both = (pick: (measurement: Measurement) => number): { ours: number[]; theirs: number[] } => ({ ours: column(runs.ours, round, row, pick), theirs: column(runs.theirs, round, row, pick) });
     const speeds = both((m) => m.perSecond);
     const cpu = both((m) => m.cpuSecondsPerOperation * 1e6);
+    const polling = both((m) => m.pollingSecondsPerOperation * 1e6);
+    const all = both((m) => (m.cpuSecondsPerOperation + m.pollingSecondsPerOperation) * 1e6);
     const byPair = (of: { ours: number[]; theirs: number[] }): Spread => spread(of.ours.map((value, i) => value / (of.theirs[i] ?? NaN)));
     return {
       row,
@@ -147,6 +154,9 @@ function roundResult(runs: { readonly ours: readonly Run[]; readonly theirs: rea
       oursCpuUs: median(cpu.ours),
       theirsCpuUs: median(cpu.theirs),
       cpuRatio: byPair(cpu),
+      oursPollingUs: median(polling.ours),
+      theirsPollingUs: median(polling.theirs),
+      cpuAndPollingRatio: byPair(all),
     };
   });
   return { rows, geometricMean: geometricMean(rows.map(({ ratio }) => ratio.median)) };

@@ -1,4 +1,5 @@
 import type { Host } from './host.js';
+import { idlePollingSeconds } from './idle-polling.js';
 import { cpuSecondsOf } from './processes.js';
 
 /** The ten rows, in the order in which they are run: each may need what an earlier one has made. */
@@ -23,6 +24,8 @@ export interface Measurement {
   readonly perSecond: number;
   /** Of all daemons, in user space and in the kernel. */
   readonly cpuSecondsPerOperation: number;
+  /** Of the machine's processors that had nothing to do and didn't halt. */
+  readonly pollingSecondsPerOperation: number;
 }
 
 export interface WorkloadSizes {
@@ -49,9 +52,11 @@ export function runWorkloads(host: Host, mountpoint: string, smallfiles: string,
   const rows: Measurement[] = [];
   const row = (name: RowName, run: () => Work): void => {
     const before = cpuSecondsOf(host.usage());
+    const polling = idlePollingSeconds();
     const { operations, seconds } = run();
+    const polled = idlePollingSeconds() - polling;
     const cpu = cpuSecondsOf(host.usage()) - before;
-    if (wanted.has(name)) rows.push({ row: name, perSecond: operations / seconds, cpuSecondsPerOperation: cpu / operations });
+    if (wanted.has(name)) rows.push({ row: name, perSecond: operations / seconds, cpuSecondsPerOperation: cpu / operations, pollingSecondsPerOperation: polled / operations });
   };
   const last = ROW_NAMES.findLastIndex((name) => wanted.has(name));
   const upTo = (name: RowName): boolean => ROW_NAMES.indexOf(name) <= last;
