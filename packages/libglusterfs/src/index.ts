@@ -22,6 +22,7 @@ export * from './fops.js';
 export * from './frame.js';
 export * from './gfid.js';
 export * from './any-number.js';
+export * from './object-list.js';
 export * from './iatt.js';
 export * from './iatt-wire.js';
 export * from './inode.js';

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInThisContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { holdAnyNumber, methodsOf, neverOptimised } from '../src/index.js';
+import { holdAnyNumber, methodsOf, neverOptimised, objectList } from '../src/index.js';
 
 /** Words of V8's own, for tests. */
 function native<T>(text: string): T {
@@ -32,6 +32,21 @@ describe('fields that hold any number', () => {
     counted.count = 0.5;
     expect(haveSameShape(new Prepared(), counted)).toBe(true);
     expect(new Prepared()).toEqual({ size: 0, count: 0 });
+  });
+});
+
+describe('lists of objects', () => {
+  const ofSmallIntegers = native<(list: object[]) => boolean>('(list) => %HasSmiElements(list)');
+
+  it('have their shape before the first object comes, which others get by it', () => {
+    const list = objectList();
+    const filled = objectList();
+    filled.push({});
+    expect(list).toEqual([]);
+    expect(filled).toEqual([{}]);
+    expect(ofSmallIntegers(list)).toBe(false);
+    expect(haveSameShape(list, filled)).toBe(true);
+    expect(ofSmallIntegers([])).toBe(true);
   });
 });
 

@@ -358,7 +358,7 @@ describe('event threads in a C program of random traffic', () => {
   const sources = path.resolve(import.meta.dirname, '../native/src');
   const folder = mkdtempSync(path.join(tmpdir(), 'event-threads-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const files = ['event_pool.c', 'event_pool_framing.c', 'event_pool_threads.c', 'stream_socket.c', 'bulk_threads.c', 'brief_wait.c', 'rpc_payload.c', 'ping_answer.c'].map((file) => path.join(sources, file));
+  const files = ['event_pool.c', 'event_pool_framing.c', 'event_pool_threads.c', 'stream_socket.c', 'bulk_threads.c', 'brief_wait.c', 'processor_idling.c', 'rpc_payload.c', 'ping_answer.c'].map((file) => path.join(sources, file));
 
   /** The program under a sanitizer; undefined where there is none. */
   function build(sanitizer: string): string | undefined {

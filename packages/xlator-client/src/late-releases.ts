@@ -1,4 +1,4 @@
-import type { Gfid, Timer, Timers } from '@glusterts/libglusterfs';
+import { type Gfid, type Timer, type Timers, objectList } from '@glusterts/libglusterfs';
 
 /** An fd stays open on the brick for this much longer than here, if nothing is sent there meanwhile. */
 const DELAY_MS = 100;
@@ -15,7 +15,7 @@ interface Waiting {
 export class LateReleases {
   readonly #timers: Timers;
   readonly #send: (directory: boolean, gfid: Gfid, number: number) => void;
-  #waiting: Waiting[] = [];
+  #waiting = objectList<Waiting>();
   #timer: Timer | undefined;
 
   constructor(timers: Timers, send: (directory: boolean, gfid: Gfid, number: number) => void) {
@@ -33,7 +33,7 @@ export class LateReleases {
   sendAlong(): void {
     if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = objectList();
     for (const { directory, gfid, number } of waiting) this.#send(directory, gfid, number);
   }
 
@@ -45,7 +45,7 @@ export class LateReleases {
 
   /** There is nobody left to tell. */
   drop(): void {
-    this.#waiting = [];
+    this.#waiting = objectList();
     this.#timer?.cancel();
     this.#timer = undefined;
   }

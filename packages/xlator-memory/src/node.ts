@@ -4,6 +4,8 @@ import type { SparseFile } from './sparse-file.js';
 
 export const BLOCK_BYTES = 4096;
 const S_IFDIR_LINKS = 2;
+/** Of a directory's entries: large, as disks' are. */
+const FIRST_COOKIE = 2 ** 32;
 
 /** A point in time, seconds and nanoseconds since 1970. */
 export interface Time {
@@ -42,7 +44,7 @@ export class MemoryNode {
   target = '' as Bytes;
   /** Directories. */
   readonly entries = new Map<Bytes, Entry>();
-  nextCookie = 3;
+  nextCookie = FIRST_COOKIE;
   /** A directory's only parent; any parent of other nodes that still exist. */
   parent: MemoryNode | undefined;
   /** Open fds. */

@@ -94,6 +94,8 @@ async function smallFiles(kernel: PlayedKernel, next: Next, variant: number, say
     await kernel.getattr(directory);
   }
   say?.('rename', FILES);
+  kernel.forgetAll(directory);
+  for (const { name, nodeid } of await kernel.list(directory)) nodes.set(`f${name.slice(1)}`, nodeid);
   for (const name of names) {
     if (!(await next())) return false;
     await kernel.unlink(directory, `g${name.slice(1)}`);

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { errnoName } from '../errno.js';
 import type { IoVec } from '../iobuf.js';
+import { objectList } from '../object-list.js';
 import { Borrower, LOAN_BYTES_MIN, Lender, LocalRecord, MARK_BYTES, MARK_LAST, localRecord } from './lent-payload.js';
 import type { Transport, TransportHandlers } from './network.js';
 import { canShareMemory } from './shared-arena.js';
@@ -117,7 +118,7 @@ export class NativeTransport implements Transport {
   /** Buffers at the head of the queue that the pool still sends from. */
   #sending = 0;
   /** Descriptors that go along with the buffers at these positions, counted as in `#held`. */
-  #leaving: { at: number; descriptor: number }[] = [];
+  #leaving = objectList<{ at: number; descriptor: number }>();
   /** Those that have come, by number. */
   readonly #arrived = new Map<number, number>();
   #descriptorsPassed = 0;

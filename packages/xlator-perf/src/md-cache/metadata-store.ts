@@ -12,7 +12,7 @@ export const Saw = {
 export type Saw = (typeof Saw)[keyof typeof Saw];
 
 /** Places before the head of the queue after which it is moved up. */
-const AGING_SLACK = 1024;
+const AGING_SLACK = 16;
 
 /** Names of a file that are remembered after others have changed its names; the rest are looked up each time. */
 const CONFIRMED_MAX = 64;
@@ -169,7 +169,8 @@ export class MetadataStore {
       if (now < oldest.statTime + life) this.#enqueue(oldest, now);
       else oldest.ageOut();
     }
-    if (this.#agingHead >= AGING_SLACK && this.#agingHead * 2 > this.#aging.length) {
+    const { length } = this.#aging;
+    if (this.#agingHead >= AGING_SLACK && this.#agingHead * 2 > length) {
       this.#aging.splice(0, this.#agingHead);
       this.#agingHead = 0;
     }

@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, FopError, Frame, Iatt, IoVec, type IobufPool, OpenFlag, type Subvolume, type WriteReply, errnoOf } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, FopError, Frame, Iatt, IoVec, type IobufPool, OpenFlag, type Subvolume, type WriteReply, errnoOf, objectList } from '@glusterts/libglusterfs';
 import { type Barrier, type Lie, type Region, type Request, type WriteCall, overlap } from './requests.js';
 
 /** What the queues of a graph share. */
@@ -27,7 +27,7 @@ const NOWHERE = -1;
 
 /** Queues that hold something: a list in which each knows its place. */
 export class BusyQueues {
-  readonly queues: WriteQueue[] = [];
+  readonly queues = objectList<WriteQueue>();
 
   get size(): number {
     return this.queues.length;
