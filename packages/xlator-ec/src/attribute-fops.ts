@@ -1,4 +1,4 @@
-import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, type LookupReply, type PlainReply, type PrePostReply, type ReadlinkReply, type StatReply, type StatfsReply, type Statvfs, type Xdata } from '@glusterts/libglusterfs';
+import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, type Loc, type LookupReply, NULL_GFID, type PlainReply, type PrePostReply, type ReadlinkReply, type StatReply, type StatfsReply, type Statvfs, type Xdata } from '@glusterts/libglusterfs';
 import { type Answer, answersAgree, decide, groupAnswers, mergeIatts, mergeXdata, sameDict, sameIatt, sameTimes, winnerOf } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { openEverywhere } from './file-fops.js';
@@ -21,13 +21,22 @@ function lookupRequest(xdata: Xdata): Dict {
 }
 
 /** spec/ec.md, §18: no lock; the largest group of answers, however small. Answers that all agree need not be more than r + 1. */
-export async function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+export function lookup(cluster: Cluster, frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+  const { parent, name } = loc;
+  const lock = parent !== undefined && name !== '' && loc.inode.gfid === NULL_GFID ? cluster.locks.get(parent) : undefined;
+  if (lock?.names.lack(name, frame) === true) return Promise.reject(new FopError(Errno.ENOENT));
+  return askLookup(cluster, frame, loc, lock, xdata);
+}
+
+/** @param lock of the directory, if the name may be new */
+async function askLookup(cluster: Cluster, frame: Frame, loc: Loc, lock: InodeLock | undefined, xdata: Xdata): Promise<LookupReply> {
   cluster.needUp();
   const request = askQuiet(cluster, lookupRequest(xdata));
   const { answers } = await cluster.sample(cluster.up, loc.inode, (child) => child.lookup(frame, loc, request), identicalFound);
   if (request.has(GENERATION)) noteQuiet(cluster, loc.inode, answers);
   const [best] = groupAnswers(answers, sameFound);
   if (!best) throw new FopError(Errno.EIO);
+  if (lock && best.members.length === answers.length && best.members[0]?.error?.errno === Errno.ENOENT) lock.names.missed(frame);
   const winner = winnerOf(best);
   const stat = mergeIatts(winner.replies.map((r) => r.stat), cluster.k);
   const postparent = mergeIatts(winner.replies.map((r) => r.postparent), cluster.k);

@@ -18,6 +18,11 @@ function parentOf(loc: Loc): Inode {
   return loc.parent;
 }
 
+/** The name will be there, or may: what is known of the directory's names no longer says that it isn't. */
+function announce(cluster: Cluster, loc: Loc): void {
+  cluster.locks.get(parentOf(loc))?.addName(loc.name);
+}
+
 /** What a new regular file starts with (spec/ec.md, §4). */
 function newFile(cluster: Cluster, xdata: Xdata, asksCount: boolean): Dict {
   return (asksCount ? withLockCount(xdata, cluster.name) : (xdata?.clone() ?? new Dict())).setBin(CONFIG, u64s(cluster.geometry.config)).setBin(VERSION, u64s(0n, 0n)).setBin(SIZE, u64s(0n));
@@ -34,6 +39,7 @@ function entryReply(cluster: Cluster, replies: readonly EntryReply[], size: numb
 
 function make(cluster: Cluster, frame: Frame, loc: Loc, xdataOf: (asksCount: boolean) => Xdata, wind: (child: Cluster['children'][number], request: Xdata) => Promise<EntryReply>): Promise<EntryReply> {
   return underLocks(cluster, frame, [parentOf(loc)], async (good, asksCount) => {
+    announce(cluster, loc);
     const request = xdataOf(asksCount);
     const { asked, winner } = await cluster.agree(good, (child) => wind(child, request), sameEntry);
     return { reply: entryReply(cluster, winner.replies, 0), asked, answered: winner.mask };
@@ -44,6 +50,7 @@ export async function create(cluster: Cluster, frame: Frame, loc: Loc, flags: nu
   let isMarked = false;
   let early: InodeLock | undefined;
   const reply = await underLocks(cluster, frame, [parentOf(loc)], async (good, asksCount) => {
+    announce(cluster, loc);
     const request = newFile(cluster, xdata, asksCount);
     const vouched = cluster.allVouch && good === cluster.geometry.all;
     if (vouched) request.setUint(GENERATION, 0);
@@ -120,6 +127,7 @@ async function sizeBeside(cluster: Cluster, frame: Frame, loc: Loc): Promise<num
 
 export function link(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
   return underLocks(cluster, frame, [parentOf(newloc)], async (good, asksCount) => {
+    announce(cluster, newloc);
     const request = withLockCountIf(asksCount, xdata, cluster.name);
     const [{ asked, winner }, size] = await Promise.all([cluster.agree(good, (child) => child.link(frame, oldloc, newloc, request), sameEntry), sizeBeside(cluster, frame, oldloc)]);
     return { reply: entryReply(cluster, winner.replies, size), asked, answered: winner.mask };
@@ -160,6 +168,7 @@ function sizeTeller(cluster: Cluster, loc: Loc, good: number): number | undefine
 
 export function rename(cluster: Cluster, frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
   return underLocks(cluster, frame, [parentOf(oldloc), parentOf(newloc)], async (good, asksCount) => {
+    announce(cluster, newloc);
     const request = withLockCountIf(asksCount, xdata, cluster.name);
     const teller = sizeTeller(cluster, oldloc, good);
     let told: bigint | undefined;

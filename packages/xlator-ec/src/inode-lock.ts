@@ -2,6 +2,7 @@ import { type Bytes, Dict, Errno, type Fd, FopError, type Frame, type Gfid, IaTy
 import { type Answer, decide, groupAnswers, sameDict } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { bricksOf, countOf } from './geometry.js';
+import { KnownNames } from './known-names.js';
 import type { QuietState } from './quiet-state.js';
 import { StripeCache } from './stripe-cache.js';
 import { ALONG, ALONG_ADD, ALONG_DOMAIN, ALONG_OWNER, CONFIG, DIRTY, GENERATION, GET_SIZE, HEALING_BIT, INODELK_COUNT, SIZE, VERSION, readPair, readU64, u64s, withLockCount } from './version-xattrs.js';
@@ -67,6 +68,7 @@ export class InodeLock {
   #frame: Frame | undefined;
   #countAsked = -Infinity;
   readonly stripes: StripeCache;
+  #names: KnownNames | undefined;
   /** The user's size, while it is known. */
   size = 0;
   /** The layers above have had locks on the file: closing it must reach the bricks. */
@@ -87,6 +89,27 @@ export class InodeLock {
 
   get healing(): number {
     return this.#healing;
+  }
+
+  /** Held on all bricks, which are all good, and nobody else wants it. */
+  get undisturbed(): boolean {
+    const { all } = this.#cluster.geometry;
+    return this.#isHeld && !this.#releaseWanted && !this.#releasing && this.#mask === all && this.#good === all && this.#healing === 0 && this.#cluster.up === all;
+  }
+
+  /** Some fop of ours is under way under it. */
+  get inUse(): boolean {
+    return this.#owners.size > 0;
+  }
+
+  /** Of a directory. */
+  get names(): KnownNames {
+    return (this.#names ??= new KnownNames(this.#cluster, this.#inode, this));
+  }
+
+  /** A name in this directory may come to be now. */
+  addName(name: Bytes): void {
+    this.#names?.add(name);
   }
 
   /** Version and size are known now. */
@@ -160,6 +183,7 @@ export class InodeLock {
       if (wanted.data) this.#delta[0] += 1n;
       if (wanted.metadata) this.#delta[1] += 1n;
       if (updates) this.#good &= ~failed;
+      if (outcome.answered === this.#cluster.geometry.all) this.#names?.proven();
     } else if (updates && !outcome.valid) this.#releaseWanted = true;
     if (updates && outcome.doubtful) {
       if (wanted.data) this.#doubt[0] = true;
@@ -167,6 +191,8 @@ export class InodeLock {
       this.#releaseWanted = true;
     }
     if (failed !== 0) this.#releaseWanted = true;
+    // Perhaps of who may look into the directory.
+    if (wanted.metadata && !wanted.data) this.#names?.forget();
     if ((outcome.xdata?.getNumber(INODELK_COUNT) ?? 0) > 1) {
       this.#releaseWanted = true;
       this.#cluster.runs.contended(this.#inode);
@@ -562,6 +588,7 @@ export class InodeLock {
   #startRelease(): void {
     this.#cluster.idle.remove(this);
     if (this.#releasing) return;
+    this.#names?.forget();
     this.#releasing = this.#release()
       .catch((error: unknown) => this.#cluster.log.error(0, `releasing a lock: ${String(error)}`))
       .finally(() => {
