@@ -1,10 +1,8 @@
 // `npm test`: on a fresh clone, alone: install, build, typecheck, lint, then every test of every package, with the addon and on
 // portable TypeScript. What can't run here is skipped by the tests themselves; the reasons are gathered and printed at the end.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build, buildNative, install, nx, root, run } from './setup.mjs';
+import { failedTests, projects, vitest } from './test-projects.mjs';
 
 install();
 buildNative();
@@ -12,38 +10,10 @@ build();
 nx('checking types', ['run-many', '-t', 'typecheck', '--parallel=2', '--outputStyle=static']);
 run('linting', process.execPath, [path.join(root, 'node_modules/eslint/bin/eslint.js'), '.']);
 
-const projects = ['packages', 'apps', 'tools']
-  .flatMap((folder) => readdirSync(path.join(root, folder)).map((name) => path.join(folder, name)))
-  .filter((folder) => existsSync(path.join(root, folder, 'vitest.config.ts')) && existsSync(path.join(root, folder, 'test')));
-
-const reports = mkdtempSync(path.join(tmpdir(), 'glusterts-test-'));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const reasons = new Set();
 const failures = [];
 const unsteady = [];
-
-/** Which tests failed, and with what: first, because a log that is cut keeps its head. */
-function failedTests(report) {
-  const lines = [];
-  for (const file of report.testResults ?? []) {
-    if (file.message) lines.push(`${path.relative(root, file.name)}: ${file.message}`);
-    for (const test of file.assertionResults ?? []) {
-      if (test.status === 'failed') lines.push(`${path.relative(root, file.name)} > ${test.fullName}\n    ${test.failureMessages.join('\n').split('\n').filter((line) => !line.includes('node_modules')).slice(0, 12).join('\n    ')}`);
-    }
-  }
-  return lines.slice(0, 20).map((line) => `  ✗ ${line}\n`).join('');
-}
-
-/** One package's tests in one mode, counted by vitest's JSON report; the output shows only when something failed. */
-function vitest(folder, mode, env) {
-  const report = path.join(reports, `${folder.replaceAll('/', '-')}-${mode}.json`);
-  rmSync(report, { force: true });
-  const result = spawnSync(process.execPath, [path.join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
-    cwd: path.join(root, folder), encoding: 'utf8', maxBuffer: 1 << 28, env: { ...process.env, CI: '1', ...env },
-  });
-  const counted = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : { numPassedTests: 0, numFailedTests: 1, numPendingTests: 0 };
-  return { ok: result.status === 0, counted, output: `${result.stdout ?? ''}${result.stderr ?? ''}` };
-}
 
 function test(folder, mode, env) {
   const begin = process.hrtime.bigint();
@@ -66,6 +36,7 @@ function test(folder, mode, env) {
   totals.skipped += counted.numPendingTests;
   process.stderr.write(`${ok ? 'ok  ' : 'FAIL'} ${folder} (${mode}): ${counted.numPassedTests} passed, ${counted.numFailedTests} failed, ${counted.numPendingTests} skipped, ${seconds} s\n`);
   if (!ok) {
+    // First, because a log that is cut keeps its head.
     const failed = failedTests(counted);
     failures.push(`${folder} (${mode})\n${failed}`);
     process.stderr.write(`${failed}${output}`);
@@ -87,7 +58,6 @@ for (const folder of projects) {
   }
   test(folder, 'portable', { GLUSTERTS_PORTABLE: '1' });
 }
-rmSync(reports, { recursive: true, force: true });
 
 process.stderr.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 if (reasons.size > 0) process.stderr.write(`Skipped, and why:\n${[...reasons].sort().map((reason) => `  ${reason}\n`).join('')}`);

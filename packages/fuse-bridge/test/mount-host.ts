@@ -2,8 +2,10 @@
 // stdin, a JSON object a line, and answers each on stdout.
 import { createInterface } from 'node:readline';
 import { Graph, GlusterLogger, LogLevel, type StatedumpWriter, XlatorLoader, createPlatform, FOP_NAMES, type Subvolume } from '@glusterts/libglusterfs';
+import { xlators as debug } from '@glusterts/xlator-debug';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { xlators as meta } from '@glusterts/xlator-meta';
+import { xlators as perf } from '@glusterts/xlator-perf';
 import { FuseMount, type FuseOptions } from '../src/index.js';
 
 interface Setup {
@@ -17,8 +19,11 @@ interface Setup {
 const setup: Setup = JSON.parse(process.argv[2] ?? '{}');
 const platform = createPlatform();
 const log = GlusterLogger.create('fuse', { sink: (line) => process.stderr.write(line), clock: platform.clock, level: LogLevel.INFO });
-const loader = new XlatorLoader({ from: [] }).add(...memory, ...meta);
-const VOLFILE = 'volume brick\n type storage/memory\n option share one\nend-volume\n';
+const loader = new XlatorLoader({ from: [] }).add(...memory, ...meta, ...debug, ...perf);
+const MEMORY = 'volume brick\n type storage/memory\n option share one\nend-volume\n';
+const STACK = ['performance/write-behind', 'performance/open-behind', 'performance/quick-read', 'performance/md-cache', 'performance/io-threads', 'debug/io-stats'];
+/** `npm run test:switched`: between the mount and the brick stands what glusterd puts there by default, for it to be switched. */
+const VOLFILE = process.env['GLUSTERTS_SWITCHED'] === undefined ? MEMORY : STACK.reduce((text, type, i) => `${text}volume x${i}\n type ${type}\n subvolumes ${i === 0 ? 'brick' : `x${i - 1}`}\nend-volume\n`, MEMORY);
 const seen: Record<string, { count: number; largest: number; aligned: boolean }> = {};
 
 /** The graph's top, with what comes in noted. */

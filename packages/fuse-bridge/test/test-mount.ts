@@ -40,6 +40,8 @@ function hostModule(): Promise<string> {
     await build({
       entryPoints: [path.join(here, 'mount-host.ts')], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent',
       conditions: ['@glusterts/source'], define: { 'import.meta.url': JSON.stringify(url) },
+      // `npm run test:switched`: what the daemons get by NODE_OPTIONS, for here the graph is in the bundle.
+      ...(process.env['GLUSTERTS_SWITCHED'] === undefined ? {} : { inject: [path.join(root, 'tools/switched/graphs.mjs')] }),
     });
     return outfile;
   })());

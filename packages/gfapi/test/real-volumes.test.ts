@@ -48,7 +48,11 @@ async function throughRealMount(volume: string, script: string): Promise<string>
 describe.skipIf(reason)('gfapi on volumes of the real GlusterFS', () => {
   beforeAll(async () => {
     const url = pathToFileURL(path.resolve(here, '../../libglusterfs/src/platform/native.ts')).href;
-    await build({ entryPoints: [path.join(here, 'volume-driver.ts')], outfile: driver, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'], define: { 'import.meta.url': JSON.stringify(url) } });
+    await build({
+      entryPoints: [path.join(here, 'volume-driver.ts')], outfile: driver, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'], define: { 'import.meta.url': JSON.stringify(url) },
+      // `npm run test:switched`: what the daemons get by NODE_OPTIONS, for here the graph is in the bundle.
+      ...(process.env['GLUSTERTS_SWITCHED'] === undefined ? {} : { inject: [path.resolve(here, '../../../tools/switched/graphs.mjs')] }),
+    });
     host = spawn('unshare', ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', '-c', HOST], { stdio: 'ignore' });
     await vi.waitUntil(() => (pid = Number(readFileSync(`/proc/${host.pid}/task/${host.pid}/children`, 'latin1').trim())) > 0);
     const gluster = (line: string): Promise<string> => run('gluster', '--mode=script', ...line.split(' '));

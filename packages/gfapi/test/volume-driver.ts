@@ -5,13 +5,14 @@ import * as client from '@glusterts/xlator-client';
 import * as debug from '@glusterts/xlator-debug';
 import * as dht from '@glusterts/xlator-dht';
 import * as ec from '@glusterts/xlator-ec';
+import * as perf from '@glusterts/xlator-perf';
 import * as utime from '@glusterts/xlator-utime';
 import { Volume } from '../src/index.js';
 
 const [host = '', name = '', volfile] = process.argv.slice(2);
 const platform = createPlatform();
 const loader = new XlatorLoader({ from: [] });
-for (const module of [client, debug, dht, ec, utime]) if ('xlators' in module) loader.add(...(module.xlators as readonly XlatorDefinition[]));
+for (const module of [client, debug, dht, ec, perf, utime]) if ('xlators' in module) loader.add(...(module.xlators as readonly XlatorDefinition[]));
 
 const sha = (data: Uint8Array): string => createHash('sha256').update(data).digest('hex');
 

@@ -14,6 +14,8 @@ export async function withBundle<T>(entry: string, use: (program: string) => T |
     await build({
       entryPoints: [entry], outfile: program, bundle: true, platform: 'node', format: 'esm', target: 'node20', logLevel: 'silent', conditions: ['@glusterts/source'],
       define: { 'import.meta.url': JSON.stringify(url) },
+      // `npm run test:switched`: what the daemons get by NODE_OPTIONS, for here the graph is in the bundle.
+      ...(process.env['GLUSTERTS_SWITCHED'] === undefined ? {} : { inject: [path.resolve(import.meta.dirname, '../../switched/graphs.mjs')] }),
     });
     return await use(program);
   } finally {
