@@ -7,7 +7,22 @@ const VERSION_BYTES = 16;
 const LAYOUT_BYTES = 16;
 /** Of a dispersed volume's locks. */
 const DOMAIN = 'rehearsal';
+/** The times that features/utime has a fop change: of the object and its directory (its `Stamp`). */
+const MAKES = 31;
+const REMOVES = 25;
+const WRITES = 3;
 const WHOLE: Pick<Flock, 'whence' | 'start' | 'len'> = { whence: 0, start: 0n, len: 0n };
+
+function u64s(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 8);
+  values.forEach((value, i) => bytes.writeBigInt64BE(BigInt(value), i * 8));
+  return bytes;
+}
+
+/** What a dispersed volume's file has once it is closed: versions and size, and its mark no more. */
+function versionsAlong(fragment: number): Dict {
+  return new Dict().setUint('glusterts.along', 1).setBin('glusterts.along:trusted.ec.version', u64s(1, 1)).setBin('glusterts.along:trusted.ec.dirty', u64s(-1, -1)).setBin('glusterts.along:trusted.ec.size', u64s(fragment * 4));
+}
 
 /** A file that the caller has open. */
 export interface OpenedFile {
@@ -47,7 +62,7 @@ export class BrickCaller {
   async mkdir(parent: Inode, name: string): Promise<Inode> {
     const inode = this.#graph.inodeTable.create();
     const xdata = this.#entryXdata().setGfid('gfid-req', this.#gfid());
-    const reply = await this.#top.mkdir(this.#timed(), this.#loc(parent, name, inode), 0o755, 0, xdata);
+    const reply = await this.#top.mkdir(this.#timed(MAKES), this.#loc(parent, name, inode), 0o755, 0, xdata);
     return this.#graph.inodeTable.link(inode, parent, name as Bytes, reply.stat);
   }
 
@@ -71,10 +86,10 @@ export class BrickCaller {
     const fd = new Fd(inode, { flags, pid: this.#frame.pid });
     const xdata = this.#dispersed
       ? new Dict()
-          .setBin('trusted.ec.dirty', Buffer.alloc(VERSION_BYTES, 1)).setUint('glusterts.inodelk-generation', 0).setBin('trusted.ec.size', Buffer.alloc(8)).setBin('trusted.ec.version', Buffer.alloc(VERSION_BYTES)).setBin('trusted.ec.config', Buffer.alloc(8, 8))
+          .setBin('trusted.ec.dirty', u64s(1, 1)).setUint('glusterts.inodelk-generation', 0).setBin('trusted.ec.size', Buffer.alloc(8)).setBin('trusted.ec.version', Buffer.alloc(VERSION_BYTES)).setBin('trusted.ec.config', Buffer.alloc(8, 8))
           .setUint('glusterts.along', 1).setStr('glusterts.along-domain', DOMAIN).setBin('glusterts.along-owner', Buffer.from(this.#frame.lk_owner, 'latin1'))
       : this.#entryXdata();
-    const reply = await this.#top.create(this.#timed(), this.#loc(parent, name, inode), flags, FILE_MODE, 0, fd, xdata.setGfid('gfid-req', this.#gfid()));
+    const reply = await this.#top.create(this.#timed(MAKES), this.#loc(parent, name, inode), flags, FILE_MODE, 0, fd, xdata.setGfid('gfid-req', this.#gfid()));
     const linked = this.#graph.inodeTable.link(inode, parent, name as Bytes, reply.stat);
     return { inode: linked, fd };
   }
@@ -91,14 +106,15 @@ export class BrickCaller {
     page.memory.set(data);
     const vector = new IoVec([page.memory.subarray(0, data.length)], [page]);
     try {
-      await this.#top.writev(this.#timed(), fd, vector, offset, fd.flags, closing && this.#dispersed ? this.#versionsAlong() : this.#lockCount());
+      await this.#top.writev(this.#timed(WRITES), fd, vector, offset, fd.flags, closing && this.#dispersed ? versionsAlong(data.length) : undefined);
     } finally {
       vector.unref();
     }
   }
 
-  async read({ fd }: OpenedFile, offset: number, size: number): Promise<void> {
-    const reply = await this.#top.readv(this.#frame, fd, size, offset, OPEN_LARGEFILE, this.#lockCount());
+  /** @param unlocked of a dispersed volume: who had its lock last is asked along with it */
+  async read({ fd }: OpenedFile, offset: number, size: number, unlocked = false): Promise<void> {
+    const reply = await this.#top.readv(this.#frame, fd, size, offset, OPEN_LARGEFILE, unlocked && this.#dispersed ? new Dict().setUint('glusterts.inodelk-generation', 0) : undefined);
     reply.vector.unref();
   }
 
@@ -149,37 +165,54 @@ export class BrickCaller {
     await this.#top.inodelk(this.#frame, domain as Bytes, new Loc({ inode, path: this.#path(inode) }), InodelkCmd.SETLK, { ...WHOLE, type: LkType.UNLCK, pid: this.#frame.pid, owner: this.#frame.lk_owner }, undefined);
   }
 
+  /** Gives back, with one call, the locks that came with the creation of these files of a dispersed volume. */
+  async unlockTogether(inodes: readonly Inode[]): Promise<void> {
+    const [first, ...others] = inodes;
+    if (!first) return;
+    const also = new Dict().setBin('glusterts.unlock-also', Buffer.from(others.map(({ gfid }) => gfid + this.#frame.lk_owner).join(''), 'latin1'));
+    await this.#top.inodelk(this.#frame, DOMAIN as Bytes, new Loc({ inode: first, path: this.#path(first) }), InodelkCmd.SETLK, { ...WHOLE, type: LkType.UNLCK, pid: this.#frame.pid, owner: this.#frame.lk_owner }, also);
+  }
+
+  /** Looks a file up by its gfid alone, as disperse does for its attributes. */
+  async lookUpAgain(inode: Inode): Promise<void> {
+    const xdata = new Dict().setUint('trusted.ec.config', 0).setUint('glusterts.inodelk-generation', 0).setUint('trusted.ec.dirty', 0).setUint('trusted.ec.version', 0).setUint('trusted.ec.size', 0);
+    await this.#top.lookup(this.#frame, new Loc({ inode, path: this.#path(inode) }), xdata);
+  }
+
   async lockEntry(directory: Inode, name: string, take: boolean): Promise<void> {
     await this.#top.entrylk(this.#frame, 'dht.entry.sync' as Bytes, new Loc({ inode: directory, path: this.#path(directory) }), name as Bytes, take ? EntrylkCmd.LOCK_NB : EntrylkCmd.UNLOCK, EntrylkType.WRLCK, undefined);
   }
 
-  /** What a dispersed volume's write leaves behind. */
-  async xattrop({ fd }: OpenedFile): Promise<void> {
-    const xattrs = new Dict().setBin('trusted.ec.dirty', Buffer.alloc(VERSION_BYTES)).setBin('trusted.ec.size', Buffer.alloc(8)).setBin('trusted.ec.version', Buffer.alloc(VERSION_BYTES));
+  /** Versions and size of a dispersed volume's file: what they are, or (`last`) what has become of them, and the mark is taken away. */
+  async xattrop({ fd }: OpenedFile, last: boolean): Promise<void> {
+    const count = last ? 1 : 0;
+    const xattrs = new Dict().setBin('trusted.ec.version', u64s(count, count)).setBin('trusted.ec.size', u64s(count));
+    if (last) xattrs.setBin('trusted.ec.dirty', u64s(-1, -1));
     await this.#top.fxattrop(this.#frame, fd, 1, xattrs, undefined);
   }
 
-  async rename(directory: Inode, inode: Inode, name: string, newname: string): Promise<void> {
-    const xdata = this.#lockCount() ?? new Dict();
-    xdata.setBin('changelog.rename-op', Buffer.alloc(58));
-    const reply = await this.#top.rename(this.#timed(), this.#loc(directory, name, inode), this.#loc(directory, newname, this.#graph.inodeTable.create()), xdata);
+  /** @param asksSize of a dispersed volume: one brick of them is asked for it */
+  async rename(directory: Inode, inode: Inode, name: string, newname: string, asksSize = false): Promise<void> {
+    const xdata = new Dict().setBin('changelog.rename-op', Buffer.alloc(58));
+    if (asksSize) xdata.setStr('glusterts.with-xattr', 'trusted.ec.size');
+    const reply = await this.#top.rename(this.#timed(REMOVES), this.#loc(directory, name, inode), this.#loc(directory, newname, this.#graph.inodeTable.create()), xdata);
     this.#graph.inodeTable.rename(directory, name as Bytes, directory, newname as Bytes, inode, reply.stat);
   }
 
   async unlink(directory: Inode, name: string, inode: Inode): Promise<void> {
-    await this.#top.unlink(this.#timed(), this.#loc(directory, name, inode), 0, this.#lockCount());
+    await this.#top.unlink(this.#timed(REMOVES), this.#loc(directory, name, inode), 0, undefined);
     this.#graph.inodeTable.unlink(inode, directory, name as Bytes);
   }
 
   async rmdir(parent: Inode, name: string, inode: Inode): Promise<void> {
-    await this.#top.rmdir(this.#timed(), this.#loc(parent, name, inode), 0, this.#lockCount());
+    await this.#top.rmdir(this.#timed(REMOVES), this.#loc(parent, name, inode), 0, this.#lockCount());
     this.#graph.inodeTable.unlink(inode, parent, name as Bytes);
   }
 
   /** features/utime stamps what changes times. */
-  #timed(): Frame {
+  #timed(flags: number): Frame {
     const { sec, nsec } = this.#platform.clock.realtime();
-    return this.#frame.derive({ ctime: sec, ctime_nsec: nsec, flags: 6 });
+    return this.#frame.derive({ ctime: sec, ctime_nsec: nsec, flags });
   }
 
   #gfid(): Gfid {
@@ -192,10 +225,6 @@ export class BrickCaller {
 
   #path(inode: Inode): Bytes {
     return this.#graph.inodeTable.path(inode) ?? ('/' as Bytes);
-  }
-
-  #versionsAlong(): Dict {
-    return new Dict().setUint('glusterts.along', 1).setBin('glusterts.along:trusted.ec.dirty', Buffer.alloc(VERSION_BYTES)).setBin('glusterts.along:trusted.ec.size', Buffer.alloc(8)).setBin('glusterts.along:trusted.ec.version', Buffer.alloc(VERSION_BYTES));
   }
 
   #lockCount(): Dict | undefined {

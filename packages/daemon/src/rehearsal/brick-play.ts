@@ -9,6 +9,8 @@ const LARGE_PIECES = 2;
 const FILES = 24;
 const RANDOM_IOS = 32;
 const LISTINGS = 6;
+/** Of a dispersed volume's directory a client knows the names, once it has asked for some; and one of its bricks tells a file's size. */
+const ASKED_SHARE = 4;
 /** Names of that many lengths are recorded. */
 const ROUNDS = 2;
 
@@ -40,16 +42,16 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
   const names = Array.from({ length: FILES }, (_, i) => `f${String(i).padStart(3 + (round % 4) * 2, '0')}`);
   const inodes = new Map<string, Inode>();
   const data = Buffer.alloc(dispersed ? SMALL_BYTES / 4 : SMALL_BYTES, 'x');
-  for (const name of names) {
+  for (const [i, name] of names.entries()) {
     if (!(await next())) return false;
-    await caller.lookup(directory, name);
+    if (!dispersed || i % ASKED_SHARE === 0) await caller.lookup(directory, name);
     const file = await caller.create(directory, name);
     inodes.set(name, file.inode);
     // Of a dispersed volume it has come with its lock.
     await caller.write(file, 0, data, true);
-    if (dispersed) await caller.unlock(file.inode, 'rehearsal');
     caller.close(file);
   }
+  if (dispersed) await caller.unlockTogether([...inodes.values()]);
   say?.('create', FILES);
   for (const name of names) {
     if (!(await next())) return false;
@@ -59,8 +61,9 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
   for (const inode of inodes.values()) {
     if (!(await next())) return false;
     const file = await caller.open(inode, OpenFlag.RDONLY);
-    await caller.read(file, 0, data.length);
-    await caller.fstat(file);
+    await caller.read(file, 0, data.length, true);
+    if (dispersed) await caller.lookUpAgain(inode);
+    else await caller.fstat(file);
     caller.close(file);
   }
   say?.('read', FILES);
@@ -69,22 +72,23 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
     await caller.list(directory);
   }
   say?.('list', FILES);
-  for (const [name, inode] of inodes) {
+  for (const [i, [name, inode]] of [...inodes].entries()) {
     if (!(await next())) return false;
     const newname = `g${name.slice(1)}`;
-    await caller.lookup(directory, newname);
+    const asks = i % ASKED_SHARE === 0;
+    if (!dispersed || asks) await caller.lookup(directory, newname);
     if (!dispersed) {
       await caller.lock(inode, 'dht.file.migrate');
       await caller.lock(directory, 'dht.layout.heal');
       await caller.lockEntry(directory, name, true);
     }
-    await caller.rename(directory, inode, name, newname);
+    await caller.rename(directory, inode, name, newname, dispersed && asks);
     if (!dispersed) {
       await caller.lockEntry(directory, name, false);
       await caller.unlock(directory, 'dht.layout.heal');
       await caller.unlock(inode, 'dht.file.migrate');
+      await caller.stat(directory);
     }
-    await caller.stat(directory);
   }
   say?.('rename', FILES);
   for (const [name, inode] of inodes) {
@@ -102,12 +106,15 @@ async function largeFile(caller: BrickCaller, dispersed: boolean, next: Next, ro
   const made = await caller.create(caller.root, name);
   const block = dispersed ? SMALL_BYTES / 4 : SMALL_BYTES;
   const piece = Buffer.alloc(dispersed ? LARGE_BYTES / 4 : LARGE_BYTES, 'y');
+  if (dispersed) await caller.xattrop(made, false);
   for (let i = 0; i < LARGE_PIECES; i++) {
     if (!(await next())) return false;
     await caller.write(made, i * piece.length, piece);
-    if (dispersed) await caller.xattrop(made);
   }
-  if (dispersed) await caller.unlock(made.inode, 'rehearsal');
+  if (dispersed) {
+    await caller.xattrop(made, true);
+    await caller.unlock(made.inode, 'rehearsal');
+  }
   await caller.fsync(made);
   caller.close(made);
   say?.('write 1M', LARGE_PIECES);
