@@ -10,6 +10,7 @@ import { Key, Xattr } from './keys.js';
 import { advancedMdata, encodeMdata, mdataOfFrame } from './mdata.js';
 import type { PoolWrites } from './pool-writes.js';
 import type { Settings } from './settings.js';
+import { Turns } from './turns.js';
 import type { ColdContent } from './xdata-reply.js';
 
 /** What a system call is pointed at: a path, or an fd. */
@@ -53,6 +54,9 @@ export function check(result: number): number {
   return result;
 }
 
+/** What a fop that has a change to make in its middle is rejected with; it begins again in its turn. */
+export class NotInTurn extends Error {}
+
 /** A brick's disk: paths, attributes, times and open files. All its methods run to their end without waiting. */
 export class Brick {
   readonly storage: Storage;
@@ -66,6 +70,8 @@ export class Brick {
   readonly hashDirectories: HashDirectories;
   /** Whoever changes something asks it first. */
   readonly gate: DiskGate;
+  /** Whoever changes something at once does so in its turn. */
+  readonly turns: Turns;
   /** Whoever looks at names and attributes asks it first. */
   readonly cache: KernelCache;
   readonly #hiddenFd: number;
@@ -98,6 +104,7 @@ export class Brick {
     this.inMemory = this.storage.inMemory(this.hidden) === 1;
     this.#hiddenFd = check(this.storage.open(this.hidden, OpenFlag.RDONLY | OpenFlag.DIRECTORY, 0));
     this.gate = new DiskGate({ platform: this.platform, log: this.log, fd: this.#hiddenFd, always: this.inMemory });
+    this.turns = new Turns(this.storage, this.inMemory);
     this.cache = new KernelCache({ platform: this.platform, hidden: this.hidden, never: this.inMemory });
   }
 
@@ -109,6 +116,7 @@ export class Brick {
   /** Gives back what the brick itself has open; once. */
   close(): void {
     this.gate.close();
+    this.turns.close();
     this.cache.close();
     // On the pool, where it comes after the probes.
     void this.storage.closeAsync(this.#hiddenFd);
@@ -413,7 +421,20 @@ export class Brick {
     const state = this.files.get(file.gfid);
     if (!state || --state.opens > 0) return;
     this.files.delete(file.gfid);
-    if (state.unlinked) this.gate.run(() => void this.storage.unlink(this.unlinkPath(file.gfid)));
+    if (state.unlinked) this.#changeLater(() => void this.storage.unlink(this.unlinkPath(file.gfid)));
+  }
+
+  /** Makes a change that nobody waits for, now or later. */
+  #changeLater(change: () => void): void {
+    const wait = this.gate.pass();
+    const run = (): void => void this.turns.run(change, undefined).catch(() => undefined);
+    if (wait) wait.then(run, () => undefined);
+    else run();
+  }
+
+  /** For a change in the middle of a fop that makes none as a rule. Throws {@link NotInTurn}. */
+  demandTurn(): void {
+    if (!this.turns.running) throw new NotInTurn();
   }
 
   /** Before an open for writing: of a name that it has in memory the kernel doesn't wait for a frozen file system. */

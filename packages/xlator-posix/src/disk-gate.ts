@@ -14,9 +14,6 @@ const UNPROVEN_MAX = 4;
 const TOLD_MS = 1000;
 const WAITING_MAX = 16384;
 
-/** What a fop that found the gate closed in its middle is rejected with; it begins again when the gate opens. */
-export class GateClosed extends Error {}
-
 /**
  * Keeps the loop out of a disk that hangs (docs/architecture.md, "Slow disks"). A change that is made at once, and doesn't come back, holds all
  * fops of the brick. So one is made only while the disk has proven that changes come back: by another one a few milliseconds ago,
@@ -91,18 +88,6 @@ export class DiskGate {
     return (this.#probe ??= this.#start(this.#platform.clock.monotonic())).then(() => {
       this.#waiting--;
     });
-  }
-
-  /** Makes a change that nobody waits for, now or later. */
-  run(change: () => void): void {
-    const wait = this.pass();
-    if (wait) wait.then(change, () => undefined);
-    else change();
-  }
-
-  /** For a change in the middle of a fop that makes none as a rule. Throws {@link GateClosed}. */
-  demand(): void {
-    if (!this.open) throw new GateClosed();
   }
 
   #watch(now: number): void {

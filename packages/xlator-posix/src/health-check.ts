@@ -42,12 +42,12 @@ export class HealthCheck {
   }
 
   async #probe(): Promise<void> {
-    const { storage, hidden, platform, gate } = this.#brick;
+    const { storage, hidden, platform, gate, turns } = this.#brick;
     const wait = gate.pass();
     if (wait) await wait;
     const path = `${hidden}/health_check` as Bytes;
     const text = Buffer.from(timestamp(platform.clock.realtime().sec), 'latin1');
-    const writer = check(storage.open(path, OpenFlag.CREAT | OpenFlag.WRONLY | OpenFlag.TRUNC, 0o644));
+    const writer = await turns.run(() => check(storage.open(path, OpenFlag.CREAT | OpenFlag.WRONLY | OpenFlag.TRUNC, 0o644)), undefined);
     try {
       if (check(await storage.pwritevAsync(writer, [text], 0)) !== text.length) throw new Error('short write');
     } finally {

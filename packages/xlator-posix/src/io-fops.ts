@@ -18,6 +18,8 @@ const CHUNKS_MAX = 1024;
 const SIZE_UNCHECKED_MAX = 1 << 20;
 const ZEROES = new Uint8Array(64 * 1024);
 const DIRECT_ALIGNMENT = 512;
+/** Of a frame: the fop moves its object's times. */
+const TIME_BITS = 7;
 
 export function open(brick: Brick, frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): OpenReply {
   const type = loc.inode.ia_type;
@@ -101,7 +103,7 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
     const count = readAtOnce(brick, file, view, offset) ?? (await readOnPool(brick, file, view, offset));
     brick.bytesRead += count;
     const stat = brick.statFd(file, fd.inode);
-    brick.touch(frame, file.fd, stat, file.gfid, fd.inode);
+    if (frame.flags & TIME_BITS) await brick.turns.run(() => brick.touch(frame, file.fd, stat, file.gfid, fd.inode), fd);
     if (count === 0) page.unref();
     const vector = count === 0 ? IoVec.empty : new IoVec([count === size ? view : view.subarray(0, count)], [page]);
     return { vector, stat, eof: count === 0 || offset + count >= stat.ia_size, xdata: undefined };
@@ -112,6 +114,11 @@ export async function readv(brick: Brick, frame: Frame, fd: Fd, size: number, of
 }
 
 const chunksOf = (vector: IoVec): readonly Uint8Array[] => (vector.chunks.length > CHUNKS_MAX ? [vector.toUint8Array()] : vector.chunks);
+
+/** Whether a write may go into the page cache at once: it does so in its turn. Others go to the pool on the spot, where performance/io-threads counts them. */
+export function mayBeAtOnce(brick: Brick, fd: Fd, vector: IoVec): boolean {
+  return (vector.size <= WRITE_AT_ONCE_MAX && !brick.storage.slow && !brick.changesOnPool(fd.inode.gfid)) || brick.turns.concern(fd);
+}
 
 /** Whether a write goes into the page cache at once: it is small, the disk is lively, and nobody holds its inode's lock. */
 function isAtOnce(brick: Brick, file: OpenFile, vector: IoVec): boolean {
@@ -135,7 +142,7 @@ async function writeDirect(brick: Brick, file: OpenFile, vector: IoVec, offset: 
 
 export function writev(brick: Brick, frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
   const wait = xdata?.has(Xattr.PROTECT_WRITES) ? brick.gate.pass() : undefined;
-  if (wait) return wait.then(() => writev(brick, frame, fd, vector, offset, flags, xdata));
+  if (wait) return wait.then(() => brick.turns.run(() => writev(brick, frame, fd, vector, offset, flags, xdata), fd));
   let file: OpenFile;
   try {
     refuseDevices(fd);
@@ -148,7 +155,7 @@ export function writev(brick: Brick, frame: Frame, fd: Fd, vector: IoVec, offset
   const alone = xdata !== undefined && (xdata.has(Key.WRITE_IS_APPEND) || xdata.has(Key.WRITE_UPDATE_ATOMIC));
   if (!alone) return writeNow(brick, frame, fd, file, vector, offset, flags, xdata);
   const state = brick.fileState(file.gfid);
-  const turn = (state.writes ?? Promise.resolve()).then(() => writeNow(brick, frame, fd, file, vector, offset, flags, xdata));
+  const turn = (state.writes ?? Promise.resolve()).then(() => brick.turns.run(() => writeNow(brick, frame, fd, file, vector, offset, flags, xdata), fd));
   // Who comes next waits for this one, whether it succeeds or not.
   const done = turn.catch(() => undefined);
   state.writes = done;
@@ -180,9 +187,10 @@ async function writeNow(brick: Brick, frame: Frame, fd: Fd, file: OpenFile, vect
       ? await changeOnPool(brick, frame, fd, file, async (lane) => check(await brick.storage.pwritevAsync(file.fd, chunksOf(vector), offset, lane)))
       : check(brick.storage.pwritev(file.fd, chunksOf(vector), offset));
   brick.bytesWritten += written;
-  if (flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   const poststat = brick.statFd(file, fd.inode);
-  if (!onPool) brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
+  if (direct) await brick.turns.run(() => brick.touch(frame, file.fd, poststat, file.gfid, fd.inode), fd);
+  else if (!onPool) brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
+  if (flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   return { prestat, poststat, written, xdata: xdata && writeReplies(brick, file, xdata, prestat, offset) };
 }
 
@@ -205,7 +213,7 @@ export async function truncate(brick: Brick, frame: Frame, loc: Loc, offset: num
   try {
     check(await brick.storage.ftruncate(opened, offset));
     const poststat = brick.stat(opened, gfid, loc.inode);
-    brick.touch(frame, opened, poststat, gfid, loc.inode);
+    await brick.turns.run(() => brick.touch(frame, opened, poststat, gfid, loc.inode), loc);
     return { prestat, poststat, xdata: undefined };
   } finally {
     brick.storage.close(opened);
@@ -241,7 +249,7 @@ export async function zerofill(brick: Brick, frame: Frame, fd: Fd, offset: numbe
   else check(result);
   if (file.flags & OpenFlag.SYNC) check(await brick.storage.fsync(file.fd));
   const poststat = brick.statFd(file, fd.inode);
-  brick.touch(frame, file.fd, poststat, file.gfid, fd.inode);
+  await brick.turns.run(() => brick.touch(frame, file.fd, poststat, file.gfid, fd.inode), fd);
   return { prestat, poststat, xdata: undefined };
 }
 
@@ -270,7 +278,7 @@ export async function copyFileRange(brick: Brick, frame: Frame, fdIn: Fd, offIn:
   const prestat = brick.statFd(to, fdOut.inode);
   const written = check(await brick.storage.copyFileRange(from.fd, offIn, to.fd, offOut, length));
   const poststat = brick.statFd(to, fdOut.inode);
-  brick.touch(frame, to.fd, poststat, to.gfid, fdOut.inode);
+  await brick.turns.run(() => brick.touch(frame, to.fd, poststat, to.gfid, fdOut.inode), fdOut);
   return { stat: brick.statFd(from, fdIn.inode), prestat, poststat, written, xdata: undefined };
 }
 
@@ -302,7 +310,7 @@ export async function rchecksum(brick: Brick, frame: Frame, fd: Fd, offset: numb
     if (xdata?.has(Key.CHECK_ZERO_FILLED)) reply.setUint(Key.BUF_HAS_ZEROES, bytes.every((byte) => byte === 0) ? 1 : 0);
     if (brick.settings.fips) reply.setInt(Key.FIPS_RCHECKSUM, 1);
     const strong = createHash(brick.settings.fips ? 'sha256' : 'md5').update(bytes).digest();
-    brick.touch(frame, file.fd, undefined, file.gfid, fd.inode);
+    await brick.turns.run(() => brick.touch(frame, file.fd, undefined, file.gfid, fd.inode), fd);
     return { weak: weakChecksum(bytes), strong, xdata: reply };
   } finally {
     page.unref();

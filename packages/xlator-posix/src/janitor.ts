@@ -27,16 +27,19 @@ export class Janitor {
   }
 
   #run(): void {
-    const { platform, settings, hidden, gate } = this.#brick;
+    const { settings, hidden, gate } = this.#brick;
     if (this.#timer === undefined) return;
     const wait = settings.purgeLandfill ? gate.pass() : undefined;
     if (wait) return void wait.then(() => this.#run(), () => this.start());
-    let again = false;
-    if (settings.purgeLandfill) {
-      const budget = { left: BATCH_MAX };
-      purge(this.#brick, `${hidden}/landfill` as Bytes, budget, 0);
-      again = budget.left <= 0;
-    }
+    const budget = { left: BATCH_MAX };
+    if (settings.purgeLandfill) void this.#brick.turns.run(() => purge(this.#brick, `${hidden}/landfill` as Bytes, budget, 0), undefined).then(() => this.#next(budget), () => this.#next(budget));
+    else this.#next(budget);
+  }
+
+  #next(budget: { left: number }): void {
+    const { platform, settings } = this.#brick;
+    if (this.#timer === undefined) return;
+    const again = budget.left <= 0;
     this.#timer = platform.timers.after(again ? 1 : settings.janitorSleepS * 1000, () => this.#run(), { background: true });
   }
 }

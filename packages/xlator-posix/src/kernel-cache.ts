@@ -169,17 +169,18 @@ export class KernelCache {
     const running = this.#loads.get(key);
     if (running) return running;
     if (this.#queue.length >= WAITING_MAX) return Promise.reject(new FopError(Errno.EAGAIN));
-    const load = this.#load(missing);
-    this.#loads.set(key, load);
     const alias = gfid !== NULL_GFID && !this.#loads.has(gfid);
-    if (alias) this.#loads.set(gfid, load);
     const dirs = missing.dirs();
-    for (const dir of dirs) this.#hold(dir, load);
-    return load.finally(() => {
+    // All who wait do so for the same promise, and go on in their order.
+    const load = this.#load(missing).finally(() => {
       this.#loads.delete(key);
       if (alias) this.#loads.delete(gfid);
       for (const dir of dirs) this.#release(dir);
     });
+    this.#loads.set(key, load);
+    if (alias) this.#loads.set(gfid, load);
+    for (const dir of dirs) this.#hold(dir, load);
+    return load;
   }
 
   /** Whether a listing from here on was in memory lately. */

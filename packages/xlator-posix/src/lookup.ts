@@ -56,7 +56,7 @@ function dropStaleHandle(brick: Brick, loc: Loc): void {
   if ((storage.cells.mode(1) & 0o170000) === 0o120000) {
     if (storage.stat(handle, 2) === 0 && (storage.cells.mode(2) & 0o170000) === 0o040000) return;
   }
-  brick.gate.demand();
+  brick.demandTurn();
   storage.unlink(handle);
   brick.directoriesMoved();
 }
@@ -92,14 +92,14 @@ function heal(brick: Brick, loc: Loc, path: Bytes, stat: Iatt, xdata: Xdata): Ia
     if (!brick.settings.ctime && brick.platform.clock.realtime().sec - stat.ia_ctime < 1) throw new FopError(Errno.ENOENT);
     const wanted = brick.requestedGfid(xdata);
     if (wanted === undefined) return stat;
-    brick.gate.demand();
+    brick.demandTurn();
     if (brick.storage.lsetxattr(path, Xattr.GFID, gfidToBuffer(wanted), XATTR_CREATE) < 0) return stat;
     gfid = wanted;
   }
   if (brick.cache.lstat(brick.handlePath(gfid), 1) === 0) {
     if (gfid === stat.ia_gfid) return stat;
   } else {
-    brick.gate.demand();
+    brick.demandTurn();
     makeHandle(brick, path, gfid, stat.ia_type, loc.parentGfid, loc.name);
   }
   return brick.statEntry(path, loc.inode);
@@ -107,14 +107,14 @@ function heal(brick: Brick, loc: Loc, path: Bytes, stat: Iatt, xdata: Xdata): Ia
 
 function cleanWriteProtection(brick: Brick, path: Bytes, xdata: Xdata): void {
   if (!xdata?.has(Key.CLEAN_WRITE_PROTECTION)) return;
-  brick.gate.demand();
+  brick.demandTurn();
   brick.storage.lremovexattr(path, Xattr.PROTECT_WRITES);
 }
 
 function addPgfid(brick: Brick, path: Bytes, loc: Loc): void {
   const names = brick.listx(path);
   if (typeof names !== 'number' && !names.some((name) => name.startsWith(Xattr.PGFID))) {
-    brick.gate.demand();
+    brick.demandTurn();
     changePgfid(brick, path, loc.parentGfid, 1);
   }
 }

@@ -39,7 +39,7 @@ export async function changeOnPool(brick: Brick, frame: Frame, fd: Fd, file: Ope
     else if (ahead) pool.stale = true;
     if (pool.stale && pool.count === 0) {
       pool.stale = false;
-      brick.storeTimesAgain(file, fd.inode);
+      await brick.turns.run(() => brick.storeTimesAgain(file, fd.inode), fd);
     }
   }
 }

@@ -1,12 +1,11 @@
 import {
-  type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Iatt,
+  type Bytes, type CopyFileRangeReply, type CreateReply, type Dict, type Direntp, type EntryReply, Errno, FallocateMode, type Fd, FopError, type Frame, GfEvent, type GetxattrReply, type Gfid, type Iatt,
   type Inode, type IoVec, type LocalFile, type Loc, type LookupReply, type Mdata, OpenFlag, type OpenReply, type OptionValues, type PlainReply, type PrePostReply, type RchecksumReply, type ReadReply,
   type ReaddirReply, type ReadlinkReply, type RenameReply, type Seek, type SeekReply, type StatReply, type StatedumpWriter, type StatfsReply, type Timer, type UnlinkReply, type WriteReply, type Xdata,
   Xlator, type XlatorContext, type XattropOp, type XattropReply, utf8,
 } from '@glusterts/libglusterfs';
 import * as attr from './attr-fops.js';
-import { Brick, type OpenFile, check } from './brick.js';
-import { GateClosed } from './disk-gate.js';
+import { Brick, NotInTurn, type OpenFile, check } from './brick.js';
 import * as entry from './entry-fops.js';
 import { FsyncQueue } from './fsync.js';
 import { HealthCheck } from './health-check.js';
@@ -159,18 +158,28 @@ export class Posix extends Xlator {
   }
 
   /** Runs what changes nothing, anew when it has met what isn't in memory, once that is. */
-  #look<T>(fop: () => T | Promise<T>): Promise<T> {
-    const { cache } = this.brick;
+  #look<T>(subject: Loc | Fd, fop: () => T | Promise<T>, lists = false): Promise<T> {
+    const { cache, turns } = this.brick;
+    const wait = turns.obstacle(subject, lists);
+    if (wait) return wait.then(() => this.#look(subject, fop, lists));
     try {
       return Promise.resolve(cache.look(fop));
     } catch (error) {
-      return error instanceof NotInMemory ? cache.load(error).then(() => this.#look(fop)) : Promise.reject(error);
+      return error instanceof NotInMemory ? cache.load(error).then(() => this.#look(subject, fop, lists)) : Promise.reject(error);
     }
   }
 
-  /** Makes a change once the disk has proven itself and what it needs is in memory. */
-  #change<T>(needed: () => void, fop: () => T | Promise<T>): Promise<T> {
-    return this.#after(() => this.brick.cache.obstacle(needed) ?? this.brick.gate.pass(), fop);
+  /** Makes a change in its turn, once the disk has proven itself and what it needs is in memory. */
+  #change<T>(needed: () => void, fop: () => T | Promise<T>, subject: Loc | Fd, other?: Loc, gfid?: Gfid): Promise<T> {
+    const { brick } = this;
+    const obstacle = (): Promise<unknown> | undefined => brick.cache.obstacle(needed) ?? brick.gate.pass();
+    return this.#after(obstacle, brick.inMemory ? fop : () => brick.turns.run(fop, subject, other, gfid));
+  }
+
+  /** Makes a change whose calls the pool makes. Others of the same file go first. */
+  #onPool<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
+    const { turns } = this.brick;
+    return turns.concern(fd) ? turns.run(fop, fd) : fop();
   }
 
   /** Runs a fop once nothing is in its way. */
@@ -209,14 +218,16 @@ export class Posix extends Xlator {
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const { brick } = this;
+    const obstacle = brick.turns.obstacle(loc);
+    if (obstacle) return obstacle.then(() => this.lookup(frame, loc, xdata));
     const cold: ColdContent[] | undefined = xdata?.has(Key.CONTENT) ? (brick.coldContents = []) : undefined;
     let reply: LookupReply | FopError;
     try {
       reply = brick.inMemory ? lookup(brick, frame, loc, xdata) : brick.cache.look(() => lookup(brick, frame, loc, xdata));
     } catch (error) {
       for (const { fd } of cold ?? []) brick.storage.close(fd);
-      const wait = error instanceof GateClosed ? brick.gate.proof() : error instanceof NotInMemory ? brick.cache.load(error) : undefined;
-      return wait ? wait.then(() => this.lookup(frame, loc, xdata)) : Promise.reject(error);
+      if (error instanceof NotInMemory) return brick.cache.load(error).then(() => this.lookup(frame, loc, xdata));
+      return error instanceof NotInTurn ? this.#change(() => undefined, () => this.lookup(frame, loc, xdata), loc) : Promise.reject(error);
     } finally {
       brick.coldContents = undefined;
     }
@@ -224,10 +235,10 @@ export class Posix extends Xlator {
     return cold && cold.length > 0 ? withColdContents(brick, reply, cold) : Promise.resolve(reply);
   }
   override stat(_frame: Frame, loc: Loc, xdata: Xdata): Promise<StatReply> {
-    return this.#look(() => stat(this.brick, loc, xdata));
+    return this.#look(loc, () => stat(this.brick, loc, xdata));
   }
   override fstat(_frame: Frame, fd: Fd, xdata: Xdata): Promise<StatReply> {
-    return this.#look(() => {
+    return this.#look(fd, () => {
       const file = this.brick.openFile(fd);
       if (xdata) this.brick.demandXattrs(file);
       const iatt = this.brick.statFd(file, fd.inode);
@@ -236,67 +247,71 @@ export class Posix extends Xlator {
   }
   override access(_frame: Frame, loc: Loc, _mask: number, _xdata: Xdata): Promise<PlainReply> {
     // access-control answers above; as root every existing file is accessible.
-    return this.#look(() => {
+    return this.#look(loc, () => {
       this.brick.stat(this.brick.inodePath(loc), loc.targetGfid, loc.inode);
       return { xdata: undefined };
     });
   }
   override truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
     const { brick } = this;
-    return this.#after(() => brick.cache.obstacle(() => needs.changing(brick, loc)), () => io.truncate(brick, frame, loc, offset));
+    return this.#after(() => brick.cache.obstacle(() => needs.changing(brick, loc)) ?? brick.turns.obstacle(loc), () => io.truncate(brick, frame, loc, offset));
   }
   override ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
-    return io.ftruncate(this.brick, frame, fd, offset);
+    return this.#onPool(fd, () => io.ftruncate(this.brick, frame, fd, offset));
   }
   override readlink(_frame: Frame, loc: Loc, size: number, _xdata: Xdata): Promise<ReadlinkReply> {
-    return this.#look(() => attr.readlink(this.brick, loc, size));
+    return this.#look(loc, () => attr.readlink(this.brick, loc, size));
   }
   override mknod(frame: Frame, loc: Loc, mode: number, rdev: bigint, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mknod(this.brick, frame, loc, mode, rdev, xdata));
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mknod(this.brick, frame, loc, mode, rdev, xdata), loc, undefined, this.brick.requestedGfid(xdata));
   }
   override mkdir(frame: Frame, loc: Loc, mode: number, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mkdir(this.brick, frame, loc, mode, xdata));
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.mkdir(this.brick, frame, loc, mode, xdata), loc, undefined, this.brick.requestedGfid(xdata));
   }
   override unlink(frame: Frame, loc: Loc, _xflags: number, xdata: Xdata): Promise<UnlinkReply> {
-    return this.#change(() => needs.removing(this.brick, loc), () => removal.unlink(this.brick, frame, loc, xdata));
+    return this.#change(() => needs.removing(this.brick, loc), () => removal.unlink(this.brick, frame, loc, xdata), loc);
   }
   override rmdir(frame: Frame, loc: Loc, flags: number, xdata: Xdata): Promise<UnlinkReply> {
-    return this.#change(() => needs.removing(this.brick, loc), () => removal.rmdir(this.brick, frame, loc, flags, xdata));
+    return this.#change(() => needs.removing(this.brick, loc), () => removal.rmdir(this.brick, frame, loc, flags, xdata), loc);
   }
   override symlink(frame: Frame, linkpath: Bytes, loc: Loc, _umask: number, xdata: Xdata): Promise<EntryReply> {
-    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.symlink(this.brick, frame, linkpath, loc, xdata));
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.symlink(this.brick, frame, linkpath, loc, xdata), loc, undefined, this.brick.requestedGfid(xdata));
   }
   override rename(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<RenameReply> {
-    return this.#change(() => needs.renaming(this.brick, oldloc, newloc), () => removal.rename(this.brick, frame, oldloc, newloc, xdata));
+    return this.#change(() => needs.renaming(this.brick, oldloc, newloc), () => removal.rename(this.brick, frame, oldloc, newloc, xdata), oldloc, newloc);
   }
   override link(frame: Frame, oldloc: Loc, newloc: Loc, xdata: Xdata): Promise<EntryReply> {
-    return this.#change(() => needs.linking(this.brick, oldloc, newloc), () => entry.link(this.brick, frame, oldloc, newloc, xdata));
+    return this.#change(() => needs.linking(this.brick, oldloc, newloc), () => entry.link(this.brick, frame, oldloc, newloc, xdata), oldloc, newloc);
   }
   override create(frame: Frame, loc: Loc, flags: number, mode: number, _umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.create(this.brick, frame, loc, flags, mode, fd, xdata));
+    return this.#change(() => needs.making(this.brick, loc, xdata), () => entry.create(this.brick, frame, loc, flags, mode, fd, xdata), loc, undefined, this.brick.requestedGfid(xdata));
   }
   override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     const { brick } = this;
     const open = (): OpenReply => io.open(brick, frame, loc, flags, fd, xdata);
-    return flags & CHANGING_FLAGS || frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open) : this.#look(open);
+    return flags & CHANGING_FLAGS || frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open, loc) : this.#look(loc, open);
   }
   override opendir(frame: Frame, loc: Loc, fd: Fd, _xdata: Xdata): Promise<OpenReply> {
     const { brick } = this;
     const open = (): OpenReply => io.opendir(brick, frame, loc, fd);
-    return frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open) : this.#look(open);
+    return frame.flags & TIME_BITS ? this.#change(() => needs.changing(brick, loc), open, loc) : this.#look(loc, open);
   }
   override localFile(fd: Fd): LocalFile | undefined {
     return io.localFile(this.brick, fd);
   }
   override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
     const { brick } = this;
+    const obstacle = brick.turns.obstacle(fd);
+    if (obstacle) return obstacle.then(() => this.readv(frame, fd, size, offset, _flags, _xdata));
     if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => io.readv(brick, frame, fd, size, offset));
     const wait = frame.flags & TIME_BITS ? brick.gate.pass() : undefined;
     return wait ? wait.then(() => io.readv(brick, frame, fd, size, offset)) : io.readv(brick, frame, fd, size, offset);
   }
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     const { brick } = this;
-    if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => io.writev(brick, frame, fd, vector, offset, flags, xdata));
+    if (brick.inMemory) return io.writev(brick, frame, fd, vector, offset, flags, xdata);
+    if (fd.anonymous && !brick.fdSlot.get(fd)) return this.#opened(fd, () => this.writev(frame, fd, vector, offset, flags, xdata));
+    if (io.mayBeAtOnce(brick, fd, vector)) return brick.turns.run(() => io.writev(brick, frame, fd, vector, offset, flags, xdata), fd);
     return io.writev(brick, frame, fd, vector, offset, flags, xdata);
   }
   override async flush(_frame: Frame, fd: Fd, _xdata: Xdata): Promise<PlainReply> {
@@ -312,40 +327,40 @@ export class Posix extends Xlator {
     return { xdata: undefined };
   }
   override statfs(_frame: Frame, loc: Loc, _xdata: Xdata): Promise<StatfsReply> {
-    return this.#look(() => statfs(this.brick, loc));
+    return this.#look(loc, () => statfs(this.brick, loc));
   }
   override setxattr(frame: Frame, loc: Loc, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    return this.#change(() => needs.changing(this.brick, loc), () => setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata));
+    return this.#change(() => needs.changing(this.brick, loc), () => setxattr(this.brick, frame, this.#path(loc), dict, flags, xdata), loc);
   }
   override fsetxattr(frame: Frame, fd: Fd, dict: Dict, flags: number, xdata: Xdata): Promise<PlainReply> {
-    return this.#change(() => needs.changingOpen(this.brick, fd), () => setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata));
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => setxattr(this.brick, frame, this.#open(fd), dict, flags, xdata), fd);
   }
   override getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
-    return this.#look(() => getxattr(this.brick, frame, this.#path(loc), name, xdata));
+    return this.#look(loc, () => getxattr(this.brick, frame, this.#path(loc), name, xdata));
   }
   override fgetxattr(_frame: Frame, fd: Fd, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
-    return this.#look(() => {
+    return this.#look(fd, () => {
       this.brick.demandXattrs(this.brick.openFile(fd));
       return fgetxattr(this.brick, this.#open(fd), name, xdata);
     });
   }
   override removexattr(frame: Frame, loc: Loc, name: Bytes, xdata: Xdata): Promise<PlainReply> {
-    return this.#change(() => needs.changing(this.brick, loc), () => removexattr(this.brick, frame, this.#path(loc), name, xdata));
+    return this.#change(() => needs.changing(this.brick, loc), () => removexattr(this.brick, frame, this.#path(loc), name, xdata), loc);
   }
   override fremovexattr(frame: Frame, fd: Fd, name: Bytes, xdata: Xdata): Promise<PlainReply> {
-    return this.#change(() => needs.changingOpen(this.brick, fd), () => removexattr(this.brick, frame, this.#open(fd), name, xdata));
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => removexattr(this.brick, frame, this.#open(fd), name, xdata), fd);
   }
   override readdir(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply> {
-    return this.#look(() => readdir(this.brick, fd, size, offset, xdata));
+    return this.#look(fd, () => readdir(this.brick, fd, size, offset, xdata), true);
   }
   override readdirp(_frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
-    return this.#look(() => readdirp(this.brick, fd, size, offset, xdata));
+    return this.#look(fd, () => readdirp(this.brick, fd, size, offset, xdata), true);
   }
   override xattrop(_frame: Frame, loc: Loc, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    return this.#change(() => needs.changing(this.brick, loc), () => this.#xattrop(this.#path(loc), flags, dict, xdata));
+    return this.#change(() => needs.changing(this.brick, loc), () => this.#xattrop(this.#path(loc), flags, dict, xdata), loc);
   }
   override fxattrop(_frame: Frame, fd: Fd, flags: XattropOp, dict: Dict, xdata: Xdata): Promise<XattropReply> {
-    return this.#change(() => needs.changingOpen(this.brick, fd), () => this.#xattrop(this.#open(fd), flags, dict, xdata));
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => this.#xattrop(this.#open(fd), flags, dict, xdata), fd);
   }
   #xattrop({ at, gfid, inode }: Subject, flags: XattropOp, dict: Dict, xdata: Xdata): XattropReply {
     const reply = xattrop(this.brick, at, flags, dict);
@@ -359,25 +374,25 @@ export class Posix extends Xlator {
     return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
   }
   override setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#change(() => needs.changing(this.brick, loc), () => attr.setattr(this.brick, frame, loc, stbuf, valid, xdata));
+    return this.#change(() => needs.changing(this.brick, loc), () => attr.setattr(this.brick, frame, loc, stbuf, valid, xdata), loc);
   }
   override fsetattr(frame: Frame, fd: Fd, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
-    return this.#change(() => needs.changingOpen(this.brick, fd), () => attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata));
+    return this.#change(() => needs.changingOpen(this.brick, fd), () => attr.fsetattr(this.brick, frame, fd, stbuf, valid, xdata), fd);
   }
   override fallocate(frame: Frame, fd: Fd, keep_size: boolean, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return io.fallocate(this.brick, frame, fd, keep_size ? FallocateMode.KEEP_SIZE : 0, offset, len, xdata);
+    return this.#onPool(fd, () => io.fallocate(this.brick, frame, fd, keep_size ? FallocateMode.KEEP_SIZE : 0, offset, len, xdata));
   }
   override discard(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return io.fallocate(this.brick, frame, fd, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, len, xdata);
+    return this.#onPool(fd, () => io.fallocate(this.brick, frame, fd, FallocateMode.PUNCH_HOLE | FallocateMode.KEEP_SIZE, offset, len, xdata));
   }
   override zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
-    return io.zerofill(this.brick, frame, fd, offset, len, xdata);
+    return this.#onPool(fd, () => io.zerofill(this.brick, frame, fd, offset, len, xdata));
   }
   override async seek(_frame: Frame, fd: Fd, offset: number, what: Seek, _xdata: Xdata): Promise<SeekReply> {
     return io.seek(this.brick, fd, offset, what);
   }
   override copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, _flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
-    return io.copyFileRange(this.brick, frame, fd_in, off_in, fd_out, off_out, len, xdata);
+    return this.#onPool(fd_out, () => io.copyFileRange(this.brick, frame, fd_in, off_in, fd_out, off_out, len, xdata));
   }
 }
 

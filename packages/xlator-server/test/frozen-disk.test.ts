@@ -67,6 +67,15 @@ describe.skipIf(reason)('a brick whose disk is frozen', () => {
     return { brick, driver, fd };
   };
 
+  /** Another client of a brick. */
+  const client = async ({ port }: BrickProcess): Promise<GraphDriver> => {
+    const graph = await clientGraph('remote-host 127.0.0.1', `remote-port ${port}`, `ping-timeout ${PING_TIMEOUT_S}`);
+    graphs.push(graph);
+    const driver = new GraphDriver(graph.topSubvolume, graph);
+    await driver.root();
+    return driver;
+  };
+
   it('holds back what changes something, and answers everything else meanwhile; after the thaw all of it succeeds', async () => {
     const { driver, fd, brick } = at(0);
     await driver.mkdir('/old');
@@ -149,6 +158,68 @@ describe.skipIf(reason)('a brick whose disk is frozen', () => {
     await changing;
     expect(lost).toEqual([]);
     expect(Buffer.from(await slow.driver.read(slow.fd, 100, 0)).toString('latin1', 0, 6)).toBe(`${changed - 1}      `.slice(0, 6));
+  }, 60_000);
+
+  it.each(['creations', 'small writes', 'renames', 'changes of attributes'])('caught in the midst of a stream of %s, it answers another client about what is in memory, and takes new clients; nothing is lost or out of order', async (kind) => {
+    const { driver, brick } = at(0);
+    const other = await client(brick);
+    const name = `/${kind.replaceAll(' ', '-')}`;
+    await driver.mkdir(name);
+    await driver.writeFile(`${name}/cached`, Buffer.from('cached'));
+    const file = await driver.create(`${name}/changing`);
+    const cached = await other.open(`${name}/cached`);
+    expect(Buffer.from(await other.read(cached, 6, 0)).toString()).toBe('cached');
+    let stop = false;
+    let begun = 0;
+    let made = 0;
+    const step: Record<string, (i: number) => Promise<unknown>> = {
+      creations: (i) => driver.create(`${name}/${i}`).then((fd) => driver.close(fd)),
+      'small writes': (i) => driver.write(file, Buffer.from(`${i}`.padStart(8)), 8 * (i % 1000)),
+      renames: (i) => driver.rename(i === 0 ? `${name}/changing` : `${name}/changing${i - 1}`, `${name}/changing${i}`),
+      'changes of attributes': (i) => driver.setxattr(`${name}/changing`, 'user.count', Buffer.from(`${i}`)),
+    };
+    const make = step[kind];
+    if (!make) throw new Error(kind);
+    const streaming = (async () => {
+      while (!stop) {
+        await make(begun++);
+        made++;
+      }
+    })();
+    await expect.poll(() => made, { interval: 5 }).toBeGreaterThan(100);
+    const { thawed } = await brick.freeze(path.join(dir, 'slow'), FREEZE_S);
+    const begin = now();
+    const before = made;
+    let longest = 0;
+    let rounds = 0;
+    while (now() - begin < (FREEZE_S - 1) * 1000) {
+      const from = now();
+      expect((await other.lookup(`${name}/cached`)).ia_size).toBe(6);
+      expect((await other.fstat(cached)).ia_size).toBe(6);
+      expect(Buffer.from(await other.read(cached, 6, 0)).toString()).toBe('cached');
+      expect((await other.lookup(name)).ia_nlink).toBe(2);
+      if (rounds % 50 === 20) await (await client(brick)).statfs();
+      longest = Math.max(longest, now() - from);
+      rounds++;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(made - before).toBeLessThan(2);
+    expect(longest).toBeLessThan(1000);
+    expect(rounds).toBeGreaterThan(100);
+    expect(lost).toEqual([]);
+    // Asked for during the hang, made in their order after it.
+    const later = Array.from({ length: 20 }, (_, i) => other.setxattr(`${name}/cached`, 'user.last', Buffer.from(`${i}`)));
+    await thawed;
+    stop = true;
+    await Promise.all([streaming, ...later]);
+    expect(lost).toEqual([]);
+    expect(made).toBe(begun);
+    expect(Buffer.from(await other.getxattr(`${name}/cached`, 'user.last') ?? []).toString()).toBe('19');
+    const names = new Set((await other.names(name)).map(String));
+    if (kind === 'creations') for (let i = 0; i < begun; i++) expect(names.has(`${i}`)).toBe(true);
+    if (kind === 'renames') expect([...names].filter((entry) => entry.startsWith('changing'))).toEqual([`changing${begun - 1}`]);
+    if (kind === 'small writes') expect(Buffer.from(await driver.read(file, 8, 8 * ((begun - 1) % 1000))).toString()).toBe(`${begun - 1}`.padStart(8));
+    if (kind === 'changes of attributes') expect(Buffer.from(await driver.getxattr(`${name}/changing`, 'user.count') ?? []).toString()).toBe(`${begun - 1}`);
   }, 60_000);
 
   it('known to be slow, it goes on answering what changes nothing', async () => {

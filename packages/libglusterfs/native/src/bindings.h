@@ -13,3 +13,10 @@ struct stall_guard;
 // Watches the system calls that this environment's thread makes (syscalls_binding.cc): `rescue` is called from another thread while one
 // of them lasts. NULL when no thread could be started.
 struct stall_guard* WatchStalls(napi_env env, void (*rescue)(void* context), void* context);
+
+// Changes of the disk that wait for their turn (syscalls_binding.cc). NULL when this environment has none.
+void* TurnsOf(napi_env env);
+// Makes them, if there are any, outside of all callback scopes; who calls opens one afterwards, for the promise reactions. Whether there were any.
+bool TakeTurn(void* turns);
+// Heard when another thread begins to stand in for this one: promise reactions, and what is to be sent, have waited until then.
+void OnStandIn(void* turns, void (*hear)(void* context), void* context);

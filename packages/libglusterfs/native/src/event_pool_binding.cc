@@ -33,6 +33,8 @@ constexpr uint32_t kEventInts = sizeof(struct event) / sizeof(int32_t);
 constexpr uint32_t kEventsRoom = 64;
 // Batches handled one after the other before libuv has its turn.
 constexpr int kTurnsMax = 64;
+// Changes may lead to others, of which so many rounds are made before the answers leave.
+constexpr int kTurnsOfChanges = 4;
 
 socklen_t ParseAddress(const Napi::Value& host, const Napi::Value& port, sockaddr_storage* out) {
   memset(out, 0, sizeof *out);
@@ -112,6 +114,8 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
       Napi::Error::New(env_, "no epoll set could be made").ThrowAsJavaScriptException();
       return;
     }
+    turns_ = TurnsOf(env_);
+    OnStandIn(turns_, &EventPool::StandIn, this);
     napi_get_uv_event_loop(env_, &loop_);
     poll_ = new uv_poll_t;
     poll_->data = this;
@@ -186,9 +190,24 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
       for (PoolDevice* device : ready)
         if (IsWatched(device)) device->Deliver();
     }
+    // Changes of the disk are made with nothing else under way, so that another thread may go on from here should one not come back.
+    for (int turn = 0; turn < kTurnsOfChanges && TakeTurn(turns_); turn++) Napi::CallbackScope reactions(env_, context_);
+    EndBatch();
+    return true;
+  }
+
+  void EndBatch() {
     Napi::CallbackScope exit(env_, context_);
     Enter(after_batch_, {});
-    return true;
+  }
+
+  // On the thread that stands in: what the batch under way has left for its end.
+  static void StandIn(void* context) {
+    auto* self = static_cast<EventPool*>(context);
+    if (!self->pool_) return;
+    Napi::HandleScope scope(self->env_);
+    { Napi::CallbackScope reactions(self->env_, self->context_); }
+    self->EndBatch();
   }
 
   // Where the batch's bytes lie for JavaScript, and from where on; its events are put into events_.
@@ -394,6 +413,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
   Napi::Reference<Napi::Int32Array> page_index_ref_;
   event_pool* pool_ = nullptr;
   struct stall_guard* guard_ = nullptr;
+  void* turns_ = nullptr;
   uv_loop_t* loop_ = nullptr;
   uv_poll_t* poll_ = nullptr;
   uv_prepare_t* turn_ = nullptr;

@@ -16,16 +16,15 @@
 #define IDLE_TICK_MS 1000
 // From when on a call, or a write on the pool, counts as slow, and for how long that is remembered.
 #define SLOW_MS 20
+// From when on another thread is asked to go on with the loop.
+#define RELIEVE_MS 50
 #define SLOW_MEMORY_MS 10000
 // From when on, and how often, the thread that hangs is stood in for.
 #define RESCUE_MS 500
 
 struct stall_watch {
   struct stall_guard *guard;
-  void (*rescue)(void *);
-  void *context;
-  uint64_t (*busy_ms)(void *);
-  void *busy_context;
+  struct stall_help help;
   pid_t watched;
   int stopping;
   pthread_mutex_t lock;
@@ -66,7 +65,7 @@ static void stand_in(struct stall_watch *watch) {
   int expected = STALL_IN_CALL;
   struct stall_guard *guard = watch->guard;
   if (!__atomic_compare_exchange_n(&guard->state, &expected, STALL_TAKEN, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
-  watch->rescue(watch->context);
+  watch->help.rescue(watch->help.context);
   __atomic_store_n(&guard->state, STALL_IN_CALL, __ATOMIC_RELEASE);
 }
 
@@ -99,7 +98,10 @@ static void *run(void *argument) {
     if (!in_call) since = 0;
     else if (calls != last || since == 0) since = now;
     uint64_t lasts = since ? now - since : 0;
-    if ((lasts >= SLOW_MS && is_blocked(watch->watched)) || watch->busy_ms(watch->busy_context) >= SLOW_MS) slow_until = now + SLOW_MEMORY_MS;
+    int waits = lasts >= SLOW_MS && is_blocked(watch->watched);
+    int stood_in = __atomic_load_n(&guard->stood_in, __ATOMIC_RELAXED);
+    if (waits || stood_in || watch->help.busy_ms(watch->help.busy_context) >= SLOW_MS) slow_until = now + SLOW_MEMORY_MS;
+    if (waits && lasts >= RELIEVE_MS && !stood_in) watch->help.relieve(watch->help.busy_context);
     __atomic_store_n(&guard->slow, now < slow_until, __ATOMIC_RELAXED);
     if (lasts >= RESCUE_MS && now - rescued >= RESCUE_MS) {
       stand_in(watch);
@@ -111,11 +113,11 @@ static void *run(void *argument) {
   return NULL;
 }
 
-int stall_watch_start(struct stall_guard *guard, void (*rescue)(void *), void *context, uint64_t (*busy_ms)(void *), void *busy_context) {
+int stall_watch_start(struct stall_guard *guard, const struct stall_help *help) {
   if (guard->watch) return 0;
   struct stall_watch *watch = calloc(1, sizeof *watch);
   if (!watch) return -ENOMEM;
-  *watch = (struct stall_watch){.guard = guard, .rescue = rescue, .context = context, .busy_ms = busy_ms, .busy_context = busy_context};
+  *watch = (struct stall_watch){.guard = guard, .help = *help};
   watch->watched = (pid_t)syscall(SYS_gettid);
   pthread_mutex_init(&watch->lock, NULL);
   pthread_condattr_t attributes;

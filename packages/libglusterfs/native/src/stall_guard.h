@@ -15,6 +15,8 @@ struct stall_guard {
   int watching;
   // Read by JavaScript: 1 for some seconds after a call or a write on the pool took long.
   uint32_t slow;
+  // The same: 1 while another thread runs JavaScript in place of the one that is in a call.
+  uint32_t stood_in;
   struct stall_watch *watch;
 };
 
@@ -31,9 +33,19 @@ static inline void stall_leave(struct stall_guard *guard) {
   if (!__atomic_compare_exchange_n(&guard->state, &expected, STALL_RUNNING, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) stall_wait(guard);
 }
 
-// Starts the watching thread; from the thread that is to be watched. `rescue` is called from the other thread, again and again while
-// a call lasts. `busy_ms` tells for how long the pool's oldest write has been running. 0 or -errno; a second time it does nothing.
-int stall_watch_start(struct stall_guard *guard, void (*rescue)(void *context), void *context, uint64_t (*busy_ms)(void *context), void *busy_context);
+struct stall_help {
+  // Called from the watching thread, again and again while a call lasts.
+  void (*rescue)(void *context);
+  void *context;
+  // For how long the pool's oldest write has been running.
+  uint64_t (*busy_ms)(void *context);
+  void *busy_context;
+  // Called from the watching thread when a call has been waiting for 50 ms, with `busy_context`.
+  void (*relieve)(void *context);
+};
+
+// Starts the watching thread; from the thread that is to be watched. 0 or -errno; a second time it does nothing.
+int stall_watch_start(struct stall_guard *guard, const struct stall_help *help);
 void stall_watch_stop(struct stall_guard *guard);
 
 #ifdef __cplusplus

@@ -17,12 +17,15 @@
 #include <algorithm>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "bindings.h"
 #include "dirplist.h"
 #include "metadata_load.h"
-#include "syscalls.h"
 #include "stall_guard.h"
+#include "stand_in.h"
+#include "syscalls.h"
 #include "syscalls_pool.h"
 
 namespace {
@@ -51,6 +54,16 @@ struct State {
   uint32_t in_flight = 0;
   napi_ref on_done = nullptr;
   struct stall_guard guard = {};
+  // Changes: on_turn makes those that wait for their turn, outside of everything else.
+  napi_ref on_turn = nullptr;
+  uv_idle_t turn_idle;
+  uv_check_t turn_check;
+  napi_async_context turn_context = nullptr;
+  napi_ref turn_resource = nullptr;
+  bool turn_wanted = false, in_turn = false;
+  struct stand_in *stand_in = nullptr;
+  gts_cell cells_kept[GTS_STAT_CELLS * GTS_STAT_SLOTS];
+  std::vector<std::pair<void (*)(void *), void *>> on_stand_in;
 };
 
 // The states of the environments of this process, for WatchStalls.
@@ -127,6 +140,25 @@ class Args {
     napi_create_int64(env_, failure ? -failure : result, &value);
     return value;
   }
+  // Of a change. While it doesn't come back, another thread may go on with the loop. `call` answers -errno.
+  template <typename Call>
+  napi_value changed(Call call) {
+    int64_t result;
+    {
+      // Not from the thread that stands in: nobody does for that.
+      Away away(state->in_turn && !state->guard.stood_in ? state->stand_in : nullptr);
+      result = call();
+    }
+    return answer(result);
+  }
+  // The same of a system call, whose -1 is made -errno.
+  template <typename Call>
+  napi_value change(Call call) {
+    return changed([&] {
+      int64_t result = call();
+      return result < 0 ? -static_cast<int64_t>(errno) : result;
+    });
+  }
   // A system call's -1 made -errno.
   napi_value syscall(int64_t result) { return answer(result < 0 ? -errno : result); }
   napi_value failed() { return answer(-failure); }
@@ -161,20 +193,20 @@ CALL(Open) {
   PATH_ARG(path, 0);
   int flags = a.num(1), mode = a.num(2);
   CHECK_ARGS();
-  return a.syscall(open(path, flags | O_CLOEXEC, mode));
+  return a.change([&] { return open(path, flags | O_CLOEXEC, mode); });
 }
 CALL(Openat) {
   Args a(env, info);
   PATH_ARG(path, 1);
   int dir = a.num(0), flags = a.num(2), mode = a.num(3);
   CHECK_ARGS();
-  return a.syscall(openat(dir, path, flags | O_CLOEXEC, mode));
+  return a.change([&] { return openat(dir, path, flags | O_CLOEXEC, mode); });
 }
 CALL(Close) {
   Args a(env, info);
   int fd = a.num(0);
   CHECK_ARGS();
-  return a.syscall(close(fd));
+  return a.change([&] { return close(fd); });
 }
 CALL(Stat) {
   Args a(env, info);
@@ -234,7 +266,7 @@ CALL(Mkdir) {
   PATH_ARG(path, 0);
   int mode = a.num(1);
   CHECK_ARGS();
-  return a.syscall(mkdir(path, mode));
+  return a.change([&] { return mkdir(path, mode); });
 }
 CALL(Mknod) {
   Args a(env, info);
@@ -242,19 +274,19 @@ CALL(Mknod) {
   int mode = a.num(1);
   dev_t device = makedev(a.i64(2), a.i64(3));
   CHECK_ARGS();
-  return a.syscall(mknod(path, mode, device));
+  return a.change([&] { return mknod(path, mode, device); });
 }
 CALL(Link) {
   Args a(env, info);
   PATH_ARG(from, 0);
   PATH_ARG(to, 1);
-  return a.syscall(linkat(AT_FDCWD, from, AT_FDCWD, to, 0));
+  return a.change([&] { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); });
 }
 CALL(Symlink) {
   Args a(env, info);
   PATH_ARG(target, 0);
   PATH_ARG(path, 1);
-  return a.syscall(symlink(target, path));
+  return a.change([&] { return symlink(target, path); });
 }
 CALL(Readlink) {
   Args a(env, info);
@@ -265,65 +297,65 @@ CALL(Rename) {
   Args a(env, info);
   PATH_ARG(from, 0);
   PATH_ARG(to, 1);
-  return a.syscall(rename(from, to));
+  return a.change([&] { return rename(from, to); });
 }
 CALL(Unlink) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.syscall(unlink(path));
+  return a.change([&] { return unlink(path); });
 }
 CALL(Rmdir) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.syscall(rmdir(path));
+  return a.change([&] { return rmdir(path); });
 }
 CALL(Truncate) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t length = a.i64(1);
   CHECK_ARGS();
-  return a.syscall(truncate(path, length));
+  return a.change([&] { return truncate(path, length); });
 }
 CALL(Chmod) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int mode = a.num(1);
   CHECK_ARGS();
-  return a.syscall(chmod(path, mode));
+  return a.change([&] { return chmod(path, mode); });
 }
 CALL(Fchmod) {
   Args a(env, info);
   int fd = a.num(0), mode = a.num(1);
   CHECK_ARGS();
-  return a.syscall(fchmod(fd, mode));
+  return a.change([&] { return fchmod(fd, mode); });
 }
 CALL(Lchown) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t uid = a.i64(1), gid = a.i64(2);
   CHECK_ARGS();
-  return a.syscall(lchown(path, static_cast<uid_t>(uid), static_cast<gid_t>(gid)));
+  return a.change([&] { return lchown(path, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
 }
 CALL(Fchown) {
   Args a(env, info);
   int fd = a.num(0);
   int64_t uid = a.i64(1), gid = a.i64(2);
   CHECK_ARGS();
-  return a.syscall(fchown(fd, static_cast<uid_t>(uid), static_cast<gid_t>(gid)));
+  return a.change([&] { return fchown(fd, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
 }
 CALL(Utimens) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
   CHECK_ARGS();
-  return a.answer(gts_utimens(-1, path, at, an, mt, mn));
+  return a.changed([&] { return gts_utimens(-1, path, at, an, mt, mn); });
 }
 CALL(Futimens) {
   Args a(env, info);
   int fd = a.num(0);
   int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
   CHECK_ARGS();
-  return a.answer(gts_utimens(fd, nullptr, at, an, mt, mn));
+  return a.changed([&] { return gts_utimens(fd, nullptr, at, an, mt, mn); });
 }
 // The kernel allocates and clears as much memory as it is offered, up to 64 KiB: what is usually enough is offered first.
 template <typename Call>
@@ -364,7 +396,7 @@ CALL(Lsetxattr) {
   if (!a.bytes(2, &value, &size)) return a.failed();
   int flags = a.num(3);
   CHECK_ARGS();
-  return a.syscall(lsetxattr(path, name, value, size, flags));
+  return a.change([&] { return lsetxattr(path, name, value, size, flags); });
 }
 CALL(Fsetxattr) {
   Args a(env, info);
@@ -375,20 +407,20 @@ CALL(Fsetxattr) {
   if (!a.bytes(2, &value, &size)) return a.failed();
   int flags = a.num(3);
   CHECK_ARGS();
-  return a.syscall(fsetxattr(fd, name, value, size, flags));
+  return a.change([&] { return fsetxattr(fd, name, value, size, flags); });
 }
 CALL(Lremovexattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
   NAME_ARG(name, 1);
-  return a.syscall(lremovexattr(path, name));
+  return a.change([&] { return lremovexattr(path, name); });
 }
 CALL(Fremovexattr) {
   Args a(env, info);
   int fd = a.num(0);
   NAME_ARG(name, 1);
   CHECK_ARGS();
-  return a.syscall(fremovexattr(fd, name));
+  return a.change([&] { return fremovexattr(fd, name); });
 }
 CALL(Getdents) {
   Args a(env, info);
@@ -512,7 +544,7 @@ CALL(Pwritev) {
   if (!a.vector(1, iov, &count)) return a.failed();
   int64_t offset = a.i64(2);
   CHECK_ARGS();
-  return a.answer(gts_pwritev(fd, iov, count, offset));
+  return a.changed([&] { return gts_pwritev(fd, iov, count, offset); });
 }
 CALL(Xxh64) {
   Args a(env, info);
@@ -530,7 +562,7 @@ void Wake(void *data) { uv_async_send(&static_cast<State *>(data)->wake); }
 // Hands all finished jobs to JavaScript in one call: ids and results, two numbers each.
 void Drain(uv_async_t *handle) {
   State *state = static_cast<State *>(handle->data);
-  gts_job *jobs = gts_pool_take(state->pool);
+  gts_job *jobs = state->pool ? gts_pool_take(state->pool) : nullptr;
   if (!jobs) return;
   napi_env env = state->env;
   napi_handle_scope scope;
@@ -638,9 +670,84 @@ CALL(OnDone) {
   return nullptr;
 }
 
+// onTurn(callback): who makes the changes that wait.
+CALL(OnTurn) {
+  State *state;
+  size_t count = 1;
+  napi_value callback;
+  napi_get_cb_info(env, info, &count, &callback, nullptr, reinterpret_cast<void **>(&state));
+  if (state->on_turn) napi_delete_reference(env, state->on_turn);
+  state->on_turn = nullptr;
+  napi_create_reference(env, callback, 1, &state->on_turn);
+  return nullptr;
+}
+
+// Calls on_turn, if that was asked for, with nothing of JavaScript around it; promise reactions are left to the caller. Whether it did.
+bool TakeTurn(State *state) {
+  if (!state->turn_wanted || state->in_turn) return false;
+  state->turn_wanted = false;
+  uv_idle_stop(&state->turn_idle);
+  uv_check_stop(&state->turn_check);
+  napi_env env = state->env;
+  napi_handle_scope scope;
+  napi_open_handle_scope(env, &scope);
+  napi_value callback, receiver;
+  napi_get_reference_value(env, state->on_turn, &callback);
+  napi_get_global(env, &receiver);
+  state->in_turn = true;
+  if (napi_call_function(env, receiver, callback, 0, nullptr, nullptr) == napi_pending_exception) {
+    napi_value error;
+    napi_get_and_clear_last_exception(env, &error);
+    napi_fatal_exception(env, error);
+  }
+  state->in_turn = false;
+  napi_close_handle_scope(env, scope);
+  return true;
+}
+
+// wantTurn(): on_turn is called soon: by the event pool after the batch that it handles, else before the loop waits again.
+CALL(WantTurn) {
+  State *state;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, reinterpret_cast<void **>(&state));
+  if (state->turn_wanted || state->in_turn) return nullptr;
+  state->turn_wanted = true;
+  uv_idle_start(&state->turn_idle, [](uv_idle_t *) {});
+  uv_check_start(&state->turn_check, [](uv_check_t *handle) {
+    auto *state = static_cast<State *>(handle->data);
+    napi_handle_scope scope;
+    napi_open_handle_scope(state->env, &scope);
+    if (TakeTurn(state)) {
+      napi_value resource;
+      napi_callback_scope reactions;
+      napi_get_reference_value(state->env, state->turn_resource, &resource);
+      if (napi_open_callback_scope(state->env, resource, state->turn_context, &reactions) == napi_ok) napi_close_callback_scope(state->env, reactions);
+    }
+    napi_close_handle_scope(state->env, scope);
+  });
+  return nullptr;
+}
+
+// The thread that stands in begins: what the first one has in the cells stays there for it, and it isn't in a call any more.
+void StandInBegins(void *data) {
+  State *state = static_cast<State *>(data);
+  stall_leave(&state->guard);
+  memcpy(state->cells_kept, state->cells, sizeof state->cells);
+  __atomic_store_n(&state->guard.stood_in, 1, __ATOMIC_RELAXED);
+  for (auto &[hear, context] : state->on_stand_in) hear(context);
+}
+void StandInEnds(void *data) {
+  State *state = static_cast<State *>(data);
+  __atomic_store_n(&state->guard.stood_in, 0, __ATOMIC_RELAXED);
+  memcpy(state->cells, state->cells_kept, sizeof state->cells);
+}
+
 void CleanUp(napi_async_cleanup_hook_handle hook, void *data) {
   State *state = static_cast<State *>(data);
   stall_watch_stop(&state->guard);
+  if (state->stand_in) stand_in_free(state->stand_in);
+  state->stand_in = nullptr;
+  uv_close(reinterpret_cast<uv_handle_t *>(&state->turn_idle), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t *>(&state->turn_check), nullptr);
   {
     std::lock_guard<std::mutex> lock(states_lock);
     states.erase(state->env);
@@ -670,6 +777,14 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
   uv_async_init(loop, &state->wake, Drain);
   state->wake.data = state;
   uv_unref(reinterpret_cast<uv_handle_t *>(&state->wake));
+  uv_idle_init(loop, &state->turn_idle);
+  uv_check_init(loop, &state->turn_check);
+  state->turn_check.data = state;
+  napi_value resource, name;
+  napi_create_object(env, &resource);
+  napi_create_string_latin1(env, "glusterts:turn", NAPI_AUTO_LENGTH, &name);
+  napi_async_init(env, resource, name, &state->turn_context);
+  napi_create_reference(env, resource, 1, &state->turn_resource);
   napi_add_async_cleanup_hook(env, CleanUp, state, nullptr);
 
   Napi::Object sys = Napi::Object::New(env);
@@ -686,6 +801,7 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
       {"dirplist", Dirplist},
       {"lseek", Lseek}, {"seekdir", Seekdir}, {"flock", Flock}, {"setrlimit", Setrlimit}, {"umask", Umask}, {"mount", Mount},
       {"umount2", Umount2}, {"preadv", Preadv}, {"pwritev", Pwritev}, {"xxh64", Xxh64}, {"submit", Submit}, {"onDone", OnDone},
+      {"onTurn", OnTurn}, {"wantTurn", WantTurn},
   };
   for (const auto &entry : calls) {
     napi_value function;
@@ -701,7 +817,8 @@ void InitSyscalls(Napi::Env env, Napi::Object exports) {
   napi_set_named_property(env, sys, "listing", buffer);
   napi_create_external_arraybuffer(env, state->cold, sizeof state->cold, nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "cold", buffer);
-  napi_create_external_arraybuffer(env, &state->guard.slow, sizeof state->guard.slow, nullptr, nullptr, &buffer);
+  static_assert(offsetof(struct stall_guard, stood_in) == offsetof(struct stall_guard, slow) + sizeof(uint32_t), "two words for JavaScript");
+  napi_create_external_arraybuffer(env, &state->guard.slow, 2 * sizeof(uint32_t), nullptr, nullptr, &buffer);
   napi_set_named_property(env, sys, "slow", buffer);
   exports.Set("syscalls", sys);
   std::lock_guard<std::mutex> lock(states_lock);
@@ -719,6 +836,24 @@ struct stall_guard *WatchStalls(napi_env env, void (*rescue)(void *), void *cont
   std::lock_guard<std::mutex> lock(states_lock);
   auto found = states.find(env);
   if (found == states.end()) return nullptr;
-  struct stall_guard *guard = &found->second->guard;
-  return stall_watch_start(guard, rescue, context, BusyMs, found->second) == 0 ? guard : nullptr;
+  State *state = found->second;
+  if (!state->stand_in) {
+    const struct stand_in_events events = {StandInBegins, StandInEnds, Wake, state};
+    state->stand_in = stand_in_new(env, state->wake.loop, &events);
+  }
+  const struct stall_help help = {rescue, context, BusyMs, state, [](void *data) {
+                                    auto *state = static_cast<State *>(data);
+                                    if (state->stand_in) stand_in_ask(state->stand_in);
+                                  }};
+  return stall_watch_start(&state->guard, &help) == 0 ? &state->guard : nullptr;
+}
+
+void *TurnsOf(napi_env env) {
+  std::lock_guard<std::mutex> lock(states_lock);
+  auto found = states.find(env);
+  return found == states.end() ? nullptr : found->second;
+}
+bool TakeTurn(void *turns) { return turns && TakeTurn(static_cast<State *>(turns)); }
+void OnStandIn(void *turns, void (*hear)(void *), void *context) {
+  if (turns) static_cast<State *>(turns)->on_stand_in.emplace_back(hear, context);
 }

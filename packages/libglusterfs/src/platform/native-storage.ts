@@ -22,13 +22,15 @@ export interface SyscallsAddon
   preadv(fd: number, chunks: readonly Uint8Array[], offset: number, nowait: number): SysResult;
   submit(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number, lane?: Uint8Array, xattr?: Bytes, value?: Uint8Array): SysResult;
   onDone(callback: (finished: number[]) => void): void;
+  onTurn(callback: () => void): void;
+  wantTurn(): void;
   readonly cells: ArrayBuffer;
   readonly scratch: ArrayBuffer;
   /** What {@link dirplist} has written. */
   readonly listing: ArrayBuffer;
   /** The cold files of the last {@link dirplist}: ints. */
   readonly cold: ArrayBuffer;
-  /** One u32, written by the watching thread (native/src/stall_guard.c). */
+  /** Two u32: whether calls take long, and whether another thread stands in (native/src/stall_guard.h). */
   readonly slow: ArrayBuffer;
 }
 
@@ -117,6 +119,18 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       job?.resolve(finished[i + 1] ?? 0);
     }
     for (const listener of listeners) listener();
+  });
+
+  let turns: (() => void)[] = [];
+  let inTurn = false;
+  sys.onTurn(() => {
+    inTurn = true;
+    while (turns.length > 0) {
+      const round = turns;
+      turns = [];
+      for (const change of round) change();
+    }
+    inTurn = false;
   });
 
   function submitted(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number, lane: LaneJob | undefined): SysResult {
@@ -208,6 +222,13 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     },
     get slow() {
       return slow[0] !== 0;
+    },
+    get standsIn() {
+      return slow[1] !== 0;
+    },
+    inTurn: (change) => {
+      turns.push(change);
+      if (!inTurn) sys.wantTurn();
     },
     open: sys.open,
     openat: sys.openat,

@@ -167,6 +167,14 @@ export interface Storage {
   /** A call made at once, or a write on the pool, took longer than 20 ms in the last 10 s: what can go to the pool should. */
   readonly slow: boolean;
 
+  /**
+   * Makes a change soon: before the loop waits again, and in the order in which they were given, with nothing else of JavaScript under way. Should one of its calls
+   * not come back, another thread goes on with the loop, and so with everything but changes in turn (docs/architecture.md, "Slow disks"). It may not throw.
+   */
+  inTurn(change: () => void): void;
+  /** This runs on that other thread: a change in turn is half made. */
+  readonly standsIn: boolean;
+
   /** An fd. O_CLOEXEC is always set. */
   open(path: Bytes, flags: number, mode: number): SysResult;
   openat(dirfd: number, name: Bytes, flags: number, mode: number): SysResult;
