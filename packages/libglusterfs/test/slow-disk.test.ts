@@ -113,4 +113,53 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     expect(pings).toBe(0);
     expect(others).toEqual(Array.from({ length: told.others }, (_, i) => 2 * i + 1));
   });
+
+  it.skipIf(!process.versions.node.startsWith('20.'))('while it is one of a change in turn, JavaScript goes on without what changes; then the rest is made in order', async () => {
+    const fifo = path.join(dir, 'turn') as Bytes;
+    execFileSync('mkfifo', [fifo]);
+    // Who answers pings is watched.
+    const listener = await platform.network.listen({ host: '127.0.0.1', port: 0 }, () => ({ onRecord: (record) => record.unref(), onClose: () => undefined }), { answerPings: true });
+    peers.push(spawn('sh', ['-c', `sleep 1.5; cat ${fifo}`], { stdio: 'ignore' }));
+    const { storage } = platform;
+    const made: string[] = [];
+    let stoodIn = 0;
+    let longest = 0;
+    let last = platform.clock.monotonic();
+    const begin = last;
+    const done = new Promise<void>((resolve) => {
+      storage.inTurn(() => {
+        made.push('first');
+        storage.lstat('/' as Bytes, 3);
+        const inode = storage.cells.ino(3);
+        const fd = storage.open(fifo, OpenFlag.WRONLY, 0);
+        expect(storage.cells.ino(3)).toBe(inode);
+        expect(storage.standsIn).toBe(false);
+        made.push(fd >= 0 ? 'opened' : 'failed');
+        storage.close(fd);
+      });
+      storage.inTurn(() => made.push('second'));
+      const timer = setInterval(() => {
+        const now = platform.clock.monotonic();
+        longest = Math.max(longest, now - last);
+        last = now;
+        if (storage.standsIn && stoodIn++ === 0) {
+          expect(made).toEqual(['first']);
+          storage.inTurn(() => made.push('third'));
+        }
+        // As those who stand in do, into what the other will go on with.
+        storage.lstat(fifo, 3);
+        void Promise.resolve().then(() => Buffer.alloc(65536));
+        if (made.length < 4) return;
+        clearInterval(timer);
+        resolve();
+      }, 5);
+    });
+    await done;
+    expect(last - begin).toBeGreaterThan(1200);
+    expect(longest).toBeLessThan(700);
+    expect(stoodIn).toBeGreaterThan(20);
+    expect(storage.standsIn).toBe(false);
+    expect(made).toEqual(['first', 'opened', 'second', 'third']);
+    await listener.close();
+  });
 });

@@ -16,6 +16,8 @@ export class IndexFolders {
   readonly #uuid = new Map<FolderName, string>();
   /** Entries per folder, base files not counted; kept up to date by this process alone. */
   readonly #counts = new Map<FolderName, number>();
+  /** No disk is waited for. */
+  #inMemory = true;
 
   constructor(platform: Platform, base: Bytes) {
     this.#platform = platform;
@@ -30,13 +32,39 @@ export class IndexFolders {
       if (result < 0 && -result !== Errno.EEXIST) throw new FopError(-result, undefined, `cannot make ${path}`);
     }
     for (const name of FOLDERS) this.#counts.set(name, this.list(name).length);
+    this.#inMemory = storage.inMemory(this.#base) === 1;
+  }
+
+  /** Makes a change: at once in memory, else in its turn, with the promise that is settled then. */
+  #change(change: () => void): Promise<void> | undefined {
+    if (!this.#inMemory) {
+      return new Promise((resolve, reject) => {
+        this.#platform.storage.inTurn(() => {
+          try {
+            resolve(change());
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
+    }
+    change();
+    return undefined;
   }
 
   count(name: FolderName): number {
     return this.#counts.get(name) ?? 0;
   }
 
-  add(name: FolderName, gfid: Gfid): void {
+  add(name: FolderName, gfid: Gfid): Promise<void> | undefined {
+    return this.#change(() => this.#add(name, gfid));
+  }
+
+  remove(name: FolderName, entry: Bytes): Promise<void> | undefined {
+    return this.#change(() => this.#remove(name, entry));
+  }
+
+  #add(name: FolderName, gfid: Gfid): void {
     const { storage } = this.#platform;
     const entry = this.#entry(name, gfid);
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -59,7 +87,7 @@ export class IndexFolders {
     throw new FopError(Errno.EIO, undefined, `cannot link ${entry}`);
   }
 
-  remove(name: FolderName, entry: Bytes): void {
+  #remove(name: FolderName, entry: Bytes): void {
     const result = this.#platform.storage.unlink(`${this.#folder(name)}/${entry}` as Bytes);
     if (result >= 0) this.#counts.set(name, Math.max(0, this.count(name) - 1));
     else if (-result !== Errno.ENOENT) throw new FopError(-result);

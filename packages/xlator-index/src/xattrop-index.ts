@@ -77,14 +77,15 @@ export class Index extends Xlator {
   }
 
   async #createMarked(gfid: Gfid, frame: Frame, loc: Loc, flags: number, mode: number, umask: number, fd: Fd, xdata: Xdata): Promise<CreateReply> {
-    this.#folders?.add('xattrop', gfid);
+    const added = this.#folders?.add('xattrop', gfid);
+    if (added) await added;
     try {
       const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
       if (reply.stat.ia_gfid === gfid) this.#state.set(reply.inode, { xattrop: 'in', dirty: 'unknown', tail: undefined });
-      else this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
+      else await this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
       return reply;
     } catch (error) {
-      this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
+      await this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
       throw error;
     }
   }
@@ -143,8 +144,9 @@ export class Index extends Xlator {
   override unlink(frame: Frame, loc: Loc, xflags: number, xdata: Xdata): Promise<UnlinkReply> {
     const folder = this.#virtual.get(loc.parentGfid);
     if (folder === undefined) return this.child.unlink(frame, loc, xflags, xdata);
-    this.#folders?.remove(folder, loc.name);
-    return Promise.resolve({ preparent: new Iatt(), postparent: new Iatt(), xdata: undefined });
+    const reply = { preparent: new Iatt(), postparent: new Iatt(), xdata: undefined };
+    const removed = this.#folders?.remove(folder, loc.name);
+    return removed ? removed.then(() => reply) : Promise.resolve(reply);
   }
 
   override forget(inode: Inode): void {
@@ -175,24 +177,28 @@ export class Index extends Xlator {
     // Whether the one before succeeded is its caller's business.
     if (before) await before.catch(() => undefined);
     for (const folder of ['xattrop', 'dirty'] as const) {
-      if (watched[folder].some((key) => isNonzero(dict.getBin(key)))) this.#put(inode, state, folder, 'in');
+      if (watched[folder].some((key) => isNonzero(dict.getBin(key)))) {
+        const put = this.#put(inode, state, folder, 'in');
+        if (put) await put;
+      }
     }
     const reply = await wind();
     const after = reply.dict;
     if (after) {
       for (const folder of ['xattrop', 'dirty'] as const) {
         const keys = watched[folder].filter((key) => after.has(key));
-        if (keys.length > 0) this.#put(inode, state, folder, keys.some((key) => isNonzero(after.getBin(key))) ? 'in' : 'out');
+        const put = keys.length > 0 ? this.#put(inode, state, folder, keys.some((key) => isNonzero(after.getBin(key))) ? 'in' : 'out') : undefined;
+        if (put) await put;
       }
     }
     return reply;
   }
 
-  #put(inode: Inode, state: InodeState, folder: 'xattrop' | 'dirty', wanted: 'in' | 'out'): void {
-    if (state[folder] === wanted || inode.gfid === NULL_GFID) return;
-    if (wanted === 'in') this.#folders?.add(folder, inode.gfid);
-    else this.#folders?.remove(folder, gfidToString(inode.gfid) as Bytes);
-    state[folder] = wanted;
+  #put(inode: Inode, state: InodeState, folder: 'xattrop' | 'dirty', wanted: 'in' | 'out'): Promise<void> | undefined {
+    if (state[folder] === wanted || inode.gfid === NULL_GFID) return undefined;
+    const change = wanted === 'in' ? this.#folders?.add(folder, inode.gfid) : this.#folders?.remove(folder, gfidToString(inode.gfid) as Bytes);
+    if (!change) state[folder] = wanted;
+    return change?.then(() => void (state[folder] = wanted));
   }
 
   #watchedKeys(flags: XattropOp, dict: Dict, folder: 'xattrop' | 'dirty'): Bytes[] {

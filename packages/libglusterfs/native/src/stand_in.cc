@@ -15,6 +15,8 @@ namespace {
 enum State { HERE, AWAY, TAKEN };
 // JavaScript's own limit is below 1 MiB, as on the first thread.
 constexpr size_t kStackSize = 8 << 20;
+// V8's lock is there in all versions, but what else depends on the thread is not the same. With this one it has been tested.
+constexpr unsigned kTestedMajor = 20;
 }  // namespace
 
 struct stand_in {
@@ -33,6 +35,8 @@ static void TakeOver(stand_in* self) {
   int expected = AWAY;
   if (!self->state.compare_exchange_strong(expected, TAKEN)) return;
   v8::Locker locker(self->isolate);
+  // The first one was sooner.
+  if (self->state.load() != TAKEN) return;
   v8::Isolate::Scope isolate(self->isolate);
   v8::HandleScope handles(self->isolate);
   v8::Context::Scope context(self->context.Get(self->isolate));
@@ -61,8 +65,7 @@ static void* Run(void* argument) {
 
 struct stand_in* stand_in_new(napi_env env, uv_loop_t* loop, const struct stand_in_events* events) {
   const napi_node_version* version = nullptr;
-  // Of V8 there is no interface that stays.
-  if (napi_get_node_version(env, &version) != napi_ok || version->major != NODE_MAJOR_VERSION) return nullptr;
+  if (napi_get_node_version(env, &version) != napi_ok || version->major != NODE_MAJOR_VERSION || version->major != kTestedMajor) return nullptr;
   v8::Isolate* isolate = v8::Isolate::GetCurrent();
   if (!v8::Locker::IsLocked(isolate)) return nullptr;
   v8::HandleScope handles(isolate);

@@ -15,7 +15,7 @@ struct stand_in_events {
   void* context;
 };
 
-// From the loop's thread. NULL when this isn't the Node.js that the addon was built for.
+// From the loop's thread. NULL when this isn't the Node.js that the addon was built for, or not one that it was tested with.
 struct stand_in* stand_in_new(napi_env env, uv_loop_t* loop, const struct stand_in_events* events);
 // From the loop's thread, when nobody asks any more.
 void stand_in_free(struct stand_in* stand_in);

@@ -128,7 +128,16 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     while (turns.length > 0) {
       const round = turns;
       turns = [];
-      for (const change of round) change();
+      for (const change of round) {
+        try {
+          change();
+        } catch (error) {
+          // The others' turns come all the same.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
     }
     inTurn = false;
   });
