@@ -18,6 +18,8 @@ interface InodeState {
   dirty: State;
   /** The xattrop under way for this inode: they follow one another, so that link and unlink keep the order of the disk. */
   tail: Promise<unknown> | undefined;
+  /** How many there have been. */
+  turns: number;
 }
 
 const GFID_KEYS: Readonly<Record<string, FolderName>> = {
@@ -39,7 +41,7 @@ export class Index extends Xlator {
   #folders: IndexFolders | undefined;
   #pending: readonly string[] = [];
   #dirty: readonly string[] = [];
-  #pending64: readonly string[] = [];
+  #pending64: readonly Bytes[] = [];
 
   constructor(context: XlatorContext) {
     super(context);
@@ -56,7 +58,7 @@ export class Index extends Xlator {
       this.#virtual.set(gfid, name);
       this.#gfids.set(name, gfid);
     }
-    const list = (key: string): string[] => (this.options.text(key) ?? '').split(',').map((word) => word.trim()).filter((word) => word !== '');
+    const list = (key: string): Bytes[] => (this.options.text(key) ?? '').split(',').map((word) => word.trim() as Bytes).filter((word) => word !== '');
     this.#pending = list('xattrop-pending-watchlist');
     this.#dirty = list('xattrop-dirty-watchlist');
     this.#pending64 = list('xattrop64-watchlist');
@@ -81,7 +83,7 @@ export class Index extends Xlator {
     if (added) await added;
     try {
       const reply = await this.child.create(frame, loc, flags, mode, umask, fd, xdata);
-      if (reply.stat.ia_gfid === gfid) this.#state.set(reply.inode, { xattrop: 'in', dirty: 'unknown', tail: undefined });
+      if (reply.stat.ia_gfid === gfid) this.#state.set(reply.inode, { xattrop: 'in', dirty: 'unknown', tail: undefined, turns: 0 });
       else await this.#folders?.remove('xattrop', gfidToString(gfid) as Bytes);
       return reply;
     } catch (error) {
@@ -91,7 +93,7 @@ export class Index extends Xlator {
   }
 
   #marked(xdata: Xdata): boolean {
-    return xdata !== undefined && this.#pending64.some((key) => isNonzero(xdata.getBin(key)));
+    return xdata !== undefined && someNonzero(xdata, this.#pending64);
   }
 
   override getxattr(frame: Frame, loc: Loc, name: Bytes | undefined, xdata: Xdata): Promise<GetxattrReply> {
@@ -158,40 +160,36 @@ export class Index extends Xlator {
     writer.write('xattrop-pending-count', this.#folders?.count('xattrop') ?? 0);
   }
 
-  async #track(inode: Inode, flags: XattropOp, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
-    const watched = { xattrop: this.#watchedKeys(flags, dict, 'xattrop'), dirty: this.#watchedKeys(flags, dict, 'dirty') };
-    if (watched.xattrop.length === 0 && watched.dirty.length === 0) return wind();
+  #track(inode: Inode, flags: XattropOp, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
+    const pending = watchedKeys(dict, flags === XattropOp.ADD_ARRAY ? this.#pending : flags === XattropOp.ADD_ARRAY64 ? this.#pending64 : NONE);
+    const dirty = watchedKeys(dict, flags === XattropOp.ADD_ARRAY ? this.#dirty : NONE);
+    if (pending.length === 0 && dirty.length === 0) return wind();
     let state = this.#state.get(inode);
-    if (!state) this.#state.set(inode, (state = { xattrop: 'unknown', dirty: 'unknown', tail: undefined }));
-    const before = state.tail;
-    const turn = this.#inTurn(inode, state, before, watched, dict, wind);
-    state.tail = turn;
-    try {
-      return await turn;
-    } finally {
-      if (state.tail === turn) state.tail = undefined;
-    }
+    if (!state) this.#state.set(inode, (state = { xattrop: 'unknown', dirty: 'unknown', tail: undefined, turns: 0 }));
+    return (state.tail = this.#inTurn(inode, state, ++state.turns, pending, dirty, dict, wind));
   }
 
-  async #inTurn(inode: Inode, state: InodeState, before: Promise<unknown> | undefined, watched: Record<'xattrop' | 'dirty', Bytes[]>, dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
-    // Whether the one before succeeded is its caller's business.
-    if (before) await before.catch(() => undefined);
-    for (const folder of ['xattrop', 'dirty'] as const) {
-      if (watched[folder].some((key) => isNonzero(dict.getBin(key)))) {
-        const put = this.#put(inode, state, folder, 'in');
-        if (put) await put;
+  async #inTurn(inode: Inode, state: InodeState, turn: number, pending: readonly Bytes[], dirty: readonly Bytes[], dict: Dict, wind: () => Promise<XattropReply>): Promise<XattropReply> {
+    try {
+      // Whether the one before succeeded is its caller's business.
+      if (state.tail) await state.tail.catch(() => undefined);
+      const linked = someNonzero(dict, pending) ? this.#put(inode, state, 'xattrop', 'in') : undefined;
+      if (linked) await linked;
+      const marked = someNonzero(dict, dirty) ? this.#put(inode, state, 'dirty', 'in') : undefined;
+      if (marked) await marked;
+      const reply = await wind();
+      const after = reply.dict;
+      if (after) {
+        const changed = someIn(after, pending) ? this.#put(inode, state, 'xattrop', someNonzero(after, pending) ? 'in' : 'out') : undefined;
+        if (changed) await changed;
+        const changedMark = someIn(after, dirty) ? this.#put(inode, state, 'dirty', someNonzero(after, dirty) ? 'in' : 'out') : undefined;
+        if (changedMark) await changedMark;
       }
+      return reply;
+    } finally {
+      // Nobody follows.
+      if (state.turns === turn) state.tail = undefined;
     }
-    const reply = await wind();
-    const after = reply.dict;
-    if (after) {
-      for (const folder of ['xattrop', 'dirty'] as const) {
-        const keys = watched[folder].filter((key) => after.has(key));
-        const put = keys.length > 0 ? this.#put(inode, state, folder, keys.some((key) => isNonzero(after.getBin(key))) ? 'in' : 'out') : undefined;
-        if (put) await put;
-      }
-    }
-    return reply;
   }
 
   #put(inode: Inode, state: InodeState, folder: 'xattrop' | 'dirty', wanted: 'in' | 'out'): Promise<void> | undefined {
@@ -199,12 +197,6 @@ export class Index extends Xlator {
     const change = wanted === 'in' ? this.#folders?.add(folder, inode.gfid) : this.#folders?.remove(folder, gfidToString(inode.gfid) as Bytes);
     if (!change) state[folder] = wanted;
     return change?.then(() => void (state[folder] = wanted));
-  }
-
-  #watchedKeys(flags: XattropOp, dict: Dict, folder: 'xattrop' | 'dirty'): Bytes[] {
-    const prefixes = flags === XattropOp.ADD_ARRAY ? (folder === 'xattrop' ? this.#pending : this.#dirty) : flags === XattropOp.ADD_ARRAY64 && folder === 'xattrop' ? this.#pending64 : [];
-    if (prefixes.length === 0) return [];
-    return dict.keys().filter((key) => prefixes.some((prefix) => key.startsWith(prefix)));
   }
 
   #virtualXattr(name: Bytes): GetxattrReply | undefined {
@@ -236,5 +228,33 @@ export class Index extends Xlator {
 }
 
 function isNonzero(value: Uint8Array | undefined): boolean {
-  return value?.some((byte) => byte !== 0) ?? false;
+  if (value) for (let i = 0; i < value.length; i++) if (value[i] !== 0) return true;
+  return false;
+}
+
+const NONE: readonly never[] = [];
+
+/** The keys that begin with one of the prefixes. */
+function watchedKeys(dict: Dict, prefixes: readonly string[]): readonly Bytes[] {
+  if (prefixes.length === 0) return NONE;
+  let watched: Bytes[] | undefined;
+  for (let i = dict.size - 1; i >= 0; i--) {
+    const key = dict.keyAt(i);
+    for (const prefix of prefixes) {
+      if (!key.startsWith(prefix)) continue;
+      (watched ??= []).push(key);
+      break;
+    }
+  }
+  return watched ?? NONE;
+}
+
+function someNonzero(dict: Dict, keys: readonly Bytes[]): boolean {
+  for (const key of keys) if (isNonzero(dict.getBin(key))) return true;
+  return false;
+}
+
+function someIn(dict: Dict, keys: readonly Bytes[]): boolean {
+  for (const key of keys) if (dict.has(key)) return true;
+  return false;
 }
