@@ -15,9 +15,11 @@ const words = process.argv.slice(2);
 const only = words.includes('--only') ? words.splice(words.indexOf('--only')).slice(1).flatMap((word) => word.split(',')).flatMap((word) => (word === 'mounts' ? MOUNTS : [word])) : [''];
 const runs = words.length > 0 ? words : [...SWITCHES.keys()];
 const unknown = runs.flatMap((run) => run.split('+')).find((name) => name !== 'none' && !SWITCHES.has(name));
-const chosen = projects.filter((folder) => only.some((word) => folder.includes(word)));
+/** Of a project that is named by nothing but files of it, those files. */
+const filesOf = (folder) => (only.some((word) => folder.includes(word)) ? [] : only.filter((word) => word.startsWith(`${folder}/`)).map((word) => path.relative(folder, word)));
+const chosen = projects.filter((folder) => only.some((word) => folder.includes(word) || word.startsWith(`${folder}/`)));
 if (unknown !== undefined || chosen.length === 0) {
-  process.stderr.write(`usage: npm run test:switched [-- NAMES] [--only PROJECTS]\nNAMES: ${[...SWITCHES.keys()].join(', ')}, or none; a+b for two at once. PROJECTS: words of folders, or mounts\n`);
+  process.stderr.write(`usage: npm run test:switched [-- NAMES] [--only PROJECTS]\nNAMES: ${[...SWITCHES.keys()].join(', ')}, or none; a+b for two at once. PROJECTS: words of folders, test files, or mounts\n`);
   process.exit(2);
 }
 
@@ -49,7 +51,7 @@ function test(run) {
   for (const folder of chosen) {
     const begin = performance.now();
     writeFileSync(countFile, '');
-    const first = vitest(folder, run, env);
+    const first = vitest(folder, run, env, filesOf(folder));
     let failures = failuresOf(first.counted);
     if (!first.ok && failures.length === 0) failures.push({ file: folder, message: first.output.slice(-2000) });
     const needs = failures.map((failure) => ({ ...failure, reason: reasonFor(run, nameOf(failure)) })).filter(({ reason }) => reason !== undefined);
