@@ -176,7 +176,7 @@ export class Posix extends Xlator {
     return this.#after(obstacle, brick.inMemory ? fop : () => brick.turns.run(fop, subject, other, gfid));
   }
 
-  /** Makes a change whose calls the pool makes. Others of the same file go first. */
+  /** Makes a change, or a sync, whose calls the pool makes. Changes of the same file that wait for their turn go first. */
   #onPool<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
     const { turns } = this.brick;
     return turns.concern(fd) ? turns.run(fop, fd) : fop();
@@ -320,7 +320,8 @@ export class Posix extends Xlator {
   }
   override fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
     if (!this.#fsync) return Promise.reject(new FopError(Errno.ENOTCONN));
-    return this.#fsync.fsync(frame, fd, datasync, xdata);
+    const queue = this.#fsync;
+    return this.#onPool(fd, () => queue.fsync(frame, fd, datasync, xdata));
   }
   override async fsyncdir(_frame: Frame, fd: Fd, _datasync: boolean, _xdata: Xdata): Promise<PlainReply> {
     this.brick.openFile(fd);
