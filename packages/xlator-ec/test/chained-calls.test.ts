@@ -95,7 +95,8 @@ describe.skipIf(reason !== undefined)('calls of which one waits for the other, s
       await nothingHeld();
     });
     expect(counts['inodelk']).toBeGreaterThan(0);
-    expect(counts['inodelk']).toBeLessThan(6 * 20);
+    // They become idle over some seconds on a busy machine, and go every tenth of one.
+    expect(counts['inodelk']).toBeLessThan(6 * 30);
     // Who wants one has it at once: nobody is in the way on any brick.
     const other = await volume.client();
     const waits: string[] = [];
