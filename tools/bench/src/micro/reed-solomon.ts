@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { CHUNK_SIZE, type ReedSolomon, reedSolomons } from '@glusterts/libglusterfs';
+import { CHUNK_SIZE, type ReedSolomon, createPlatform, reedSolomons } from '@glusterts/libglusterfs';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const SIZES = [128 << 10, 1 << 20];
@@ -60,11 +60,12 @@ function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
-/** Buffers begin at different places of a page, as ISA-L's do here. */
+const { iobufs } = createPlatform();
+
+/** Iobufs, as payloads lie in. Buffers begin at different places of a page, as ISA-L's do here. */
 function buffer(index: number, length: number): Uint8Array {
-  const memory = new Uint8Array(length + 8192).fill(index + 1);
-  const begin = (64 - (memory.byteOffset % 64)) % 64;
-  return memory.subarray(begin + ((index * 13) % 64) * 64).subarray(0, length);
+  const begin = ((index * 13) % 64) * 64;
+  return iobufs.get(begin + length).memory.subarray(begin, begin + length).fill(index + 1);
 }
 
 function speed(bytes: number, times: number, run: () => void): number {
