@@ -17,7 +17,7 @@
 // From when on a call, or a write on the pool, counts as slow, and for how long that is remembered.
 #define SLOW_MS 20
 // From when on another thread is asked to go on with the loop.
-#define RELIEVE_MS 50
+#define RELIEVE_MS 200
 #define SLOW_MEMORY_MS 10000
 // From when on, and how often, the thread that hangs is stood in for.
 #define RESCUE_MS 500
