@@ -1,9 +1,11 @@
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Bytes, CallPool, Frame, GlusterLogger, Loc, MemPools, XlatorLoader, createPlatform, parseVolfile } from '@glusterts/libglusterfs';
 import { describe, expect, it } from 'vitest';
 import { Pace, Rehearsal, playBrick, rehearsalWanted, withBrickStage, withClientStage } from '../src/index.js';
+import { MachineTurn } from '../src/rehearsal/machine-turn.js';
 import { moveBrick } from '../src/rehearsal/volfiles.js';
 
 const vectors = path.join(path.dirname(fileURLToPath(import.meta.url)), 'vectors');
@@ -95,7 +97,7 @@ describe.skipIf(noBrick)('a rehearsal', () => {
 describe('the pace', () => {
   it('gives way to real requests once its time ahead is over, and goes on when it is quiet', async () => {
     const calls = new CallPool(new MemPools(platform.timers), platform.clock);
-    const pace = new Pace({ clock: platform.clock, calls, workMs: 10_000, ahead: 0 });
+    const pace = new Pace({ clock: platform.clock, calls, workMs: 10_000, ahead: 0, eager: 60_000 });
     const stack = calls.enter('lookup', new Frame(), 1);
     let resumed = false;
     const next = pace.next().then((more) => {
@@ -132,16 +134,81 @@ describe('the pace', () => {
     pace.end();
   });
 
+  it('needs its turn in long pauses, and gives it back when requests come, or at the end', async () => {
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    let now = 0;
+    let workMs = 0;
+    let free = false;
+    const told: string[] = [];
+    const turn = {
+      take: () => {
+        told.push(free ? 'taken' : 'refused');
+        return free;
+      },
+      giveBack: () => void told.push('given back'),
+    };
+    const pace = new Pace({ clock: { ...platform.clock, monotonic: () => (now += 3) }, calls, turn, workMs: 1000, eager: 60_000, eagerWorkMs: 10, processorTime: () => workMs * 1000 });
+    // What it may do at once needs nobody's leave.
+    expect(await pace.next()).toBe(true);
+    workMs = 11;
+    expect(await pace.next()).toBe(true);
+    expect(told).toEqual([]);
+    // It has just begun: no long pause. Then there is one, but somebody else rehearses.
+    const next = pace.next();
+    now += 6000;
+    await expect.poll(() => told.length).toBeGreaterThan(1);
+    expect(new Set(told)).toEqual(new Set(['refused']));
+    free = true;
+    expect(await next).toBe(true);
+    told.length = 0;
+    expect(await pace.next()).toBe(true);
+    expect(told).toEqual([]);
+    calls.leave(calls.enter('lookup', new Frame(), 1));
+    const later = pace.next();
+    now += 6000;
+    expect(await later).toBe(true);
+    expect(told).toEqual(['given back', 'taken']);
+    workMs = 1001;
+    expect(await pace.next()).toBe(false);
+    pace.end();
+    expect(told).toEqual(['given back', 'taken', 'given back']);
+  });
+
   it('ends when the work is done', async () => {
     const calls = new CallPool(new MemPools(platform.timers), platform.clock);
     let spentUs = 0;
-    const pace = new Pace({ clock: platform.clock, calls, workMs: 5, processorTime: () => (spentUs += 2000) });
+    const pace = new Pace({ clock: platform.clock, calls, workMs: 5, eager: 60_000, processorTime: () => (spentUs += 2000) });
     let rounds = 0;
     while (await pace.next()) {
       rounds++;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
     expect([2, 3]).toContain(rounds);
+  });
+});
+
+describe.skipIf(platform.portable)('the turn', () => {
+  it('is of one at a time, of the next when it is given back or its owner has gone', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'glusterts-turn-'));
+    try {
+      const one = new MachineTurn(platform.storage, folder);
+      const other = new MachineTurn(platform.storage, folder);
+      expect(one.take()).toBe(true);
+      expect(other.take()).toBe(false);
+      one.giveBack();
+      expect(other.take()).toBe(true);
+      expect(one.take()).toBe(false);
+      other[Symbol.dispose]();
+      expect(one.take()).toBe(true);
+      one[Symbol.dispose]();
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('is everybody’s where there can be no lock', () => {
+    const nowhere = (): MachineTurn => new MachineTurn(platform.storage, '/dev/null/nothing');
+    expect([nowhere().take(), nowhere().take()]).toEqual([true, true]);
   });
 });
 

@@ -3,15 +3,22 @@ import { type Bytes, Dict, EntrylkCmd, EntrylkType, Fd, type Flock, Frame, type 
 const OPEN_LARGEFILE = 0o100000;
 const READDIR_SIZE = 0x20000;
 const FILE_MODE = 0o100644;
+const LINKTO_MODE = 0o101000;
 const VERSION_BYTES = 16;
 const LAYOUT_BYTES = 16;
 /** Of a dispersed volume's locks. */
 const DOMAIN = 'rehearsal';
 /** The times that features/utime has a fop change: of the object and its directory (its `Stamp`). */
 const MAKES = 31;
+/** And what renames and links. */
 const REMOVES = 25;
 const WRITES = 3;
 const WHOLE: Pick<Flock, 'whence' | 'start' | 'len'> = { whence: 0, start: 0n, len: 0n };
+
+/** A fop that distribute makes for itself. */
+function internal(): Dict {
+  return new Dict().setStr('glusterfs-internal-fop', 'yes');
+}
 
 function u64s(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(values.length * 8);
@@ -157,8 +164,8 @@ export class BrickCaller {
   }
 
   /** The locks that a client takes for a rename, and those of a dispersed volume's writes. */
-  async lock(inode: Inode, domain: string): Promise<void> {
-    await this.#top.inodelk(this.#frame, domain as Bytes, new Loc({ inode, path: this.#path(inode) }), InodelkCmd.SETLK, { ...WHOLE, type: LkType.WRLCK, pid: this.#frame.pid, owner: this.#frame.lk_owner }, this.#dispersed ? new Dict().setUint('glusterts.inodelk-generation', 0) : undefined);
+  async lock(inode: Inode, domain: string, type: LkType = LkType.WRLCK): Promise<void> {
+    await this.#top.inodelk(this.#frame, domain as Bytes, new Loc({ inode, path: this.#path(inode) }), InodelkCmd.SETLK, { ...WHOLE, type, pid: this.#frame.pid, owner: this.#frame.lk_owner }, this.#dispersed ? new Dict().setUint('glusterts.inodelk-generation', 0) : undefined);
   }
 
   async unlock(inode: Inode, domain: string): Promise<void> {
@@ -197,6 +204,29 @@ export class BrickCaller {
     if (asksSize) xdata.setStr('glusterts.with-xattr', 'trusted.ec.size');
     const reply = await this.#top.rename(this.#timed(REMOVES), this.#loc(directory, name, inode), this.#loc(directory, newname, this.#graph.inodeTable.create()), xdata);
     this.#graph.inodeTable.rename(directory, name as Bytes, directory, newname as Bytes, inode, reply.stat);
+  }
+
+  /** The brick of the new name gets a linkto, which is renamed in the file's stead; and goes with the file. */
+  async renameLinkto(directory: Inode, name: string, newname: string): Promise<void> {
+    const { inodeTable } = this.#graph;
+    const xdata = internal().setStr('trusted.glusterfs.dht.linkto', 'v-client-1').setGfid('gfid-req', this.#gfid()).setStr('force-replace', 'yes');
+    const made = await this.#top.mknod(this.#timed(MAKES), this.#loc(directory, name, inodeTable.create()), LINKTO_MODE, 0n, 0, xdata);
+    const inode = inodeTable.link(inodeTable.create(), directory, name as Bytes, made.stat);
+    const reply = await this.#top.rename(this.#timed(REMOVES), this.#loc(directory, name, inode), this.#loc(directory, newname, inodeTable.create()), internal());
+    inodeTable.rename(directory, name as Bytes, directory, newname as Bytes, inode, reply.stat);
+    await this.#top.unlink(this.#timed(REMOVES), this.#loc(directory, newname, inode), 0, internal());
+    inodeTable.unlink(inode, directory, newname as Bytes);
+  }
+
+  /** The file's own brick has both names for a moment. */
+  async renameByLink(directory: Inode, inode: Inode, name: string, newname: string): Promise<void> {
+    const { inodeTable } = this.#graph;
+    await this.#top.lookup(this.#frame, this.#loc(directory, name, inode), new Dict().setUint('trusted.glusterfs.dht.linkto', 256));
+    const reply = await this.#top.link(this.#timed(REMOVES), this.#loc(directory, name, inode), this.#loc(directory, newname, inode), internal().setStr('force-replace', 'yes').setStr('glusters.marker.dont-account', 'yes'));
+    inodeTable.link(inode, directory, newname as Bytes, reply.stat);
+    const xdata = internal().setStr('glusters.marker.dont-account', 'yes').setBin('changelog.rename-op', Buffer.alloc(58)).setInt('dht-get-iatt-in-xattr', 1);
+    await this.#top.unlink(this.#timed(REMOVES), this.#loc(directory, name, inode), 0, xdata);
+    inodeTable.unlink(inode, directory, name as Bytes);
   }
 
   async unlink(directory: Inode, name: string, inode: Inode): Promise<void> {

@@ -1,4 +1,4 @@
-import { type Inode, OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
+import { type Inode, LkType, OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
 import type { BrickCaller } from './brick-caller.js';
 import type { BrickStage } from './brick-stage.js';
 import type { Next } from './pace.js';
@@ -19,7 +19,7 @@ const ROUNDS = 2;
  * and what that sent once more, as long as there is time. Resolves with the number of rounds.
  */
 export async function playBrick({ caller, tape, dispersed }: Pick<BrickStage, 'caller' | 'tape' | 'dispersed'>, next: Next, say?: (scene: string, operations: number) => void): Promise<number> {
-  neverOptimised([playBrick, smallFiles, largeFile, ...methodsOf(caller)]);
+  neverOptimised([playBrick, smallFiles, renameDistributed, largeFile, ...methodsOf(caller)]);
   await caller.statfs();
   await caller.setLayout(caller.root);
   for (let round = 0; round < ROUNDS; round++) {
@@ -75,19 +75,12 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
   for (const [i, [name, inode]] of [...inodes].entries()) {
     if (!(await next())) return false;
     const newname = `g${name.slice(1)}`;
-    const asks = i % ASKED_SHARE === 0;
-    if (!dispersed || asks) await caller.lookup(directory, newname);
-    if (!dispersed) {
-      await caller.lock(inode, 'dht.file.migrate');
-      await caller.lock(directory, 'dht.layout.heal');
-      await caller.lockEntry(directory, name, true);
-    }
-    await caller.rename(directory, inode, name, newname, dispersed && asks);
-    if (!dispersed) {
-      await caller.lockEntry(directory, name, false);
-      await caller.unlock(directory, 'dht.layout.heal');
-      await caller.unlock(inode, 'dht.file.migrate');
-      await caller.stat(directory);
+    if (dispersed) {
+      const asks = i % ASKED_SHARE === 0;
+      if (asks) await caller.lookup(directory, newname);
+      await caller.rename(directory, inode, name, newname, asks);
+    } else {
+      await renameDistributed(caller, directory, inode, name, newname, i % 2 === 0);
     }
   }
   say?.('rename', FILES);
@@ -98,6 +91,20 @@ async function smallFiles(caller: BrickCaller, dispersed: boolean, next: Next, r
   say?.('unlink', FILES);
   await caller.rmdir(caller.root, folder, directory);
   return true;
+}
+
+/** As clients of a distributed volume do it, under their locks; the other half of names moves to another brick, and from there to this one. */
+async function renameDistributed(caller: BrickCaller, directory: Inode, inode: Inode, name: string, newname: string, stays: boolean): Promise<void> {
+  await caller.lookup(directory, newname);
+  await Promise.all([caller.lock(inode, 'dht.file.migrate'), caller.lock(directory, 'dht.layout.heal', LkType.RDLCK), caller.lockEntry(directory, name, true)]);
+  if (stays) {
+    await caller.rename(directory, inode, name, newname);
+  } else {
+    await caller.renameLinkto(directory, `h${name}`, `i${name}`);
+    await caller.renameByLink(directory, inode, name, newname);
+  }
+  // Nobody waits for these: they come together with the next one's.
+  await Promise.all([caller.lockEntry(directory, name, false), caller.unlock(directory, 'dht.layout.heal'), caller.unlock(inode, 'dht.file.migrate'), caller.stat(directory)]);
 }
 
 async function largeFile(caller: BrickCaller, dispersed: boolean, next: Next, round: number, say?: (scene: string, operations: number) => void): Promise<boolean> {

@@ -12,11 +12,18 @@ const LOOK_MS = 10;
 const LATER_LOOK_MS = 250;
 /** Without a pause for the event loop. */
 const SLICE_MS = 2;
-/** A process that is busy all the time is warm without us. */
-const WAITING_MS_MAX = 120_000;
+/** A process that is busy all the time is warm without us; and each of a machine's bricks needs some seconds, one after the other. */
+const WAITING_MS_MAX = 600_000;
 
 /** Called between fops: resolves when the next may be sent, and says whether there is time for it. */
 export type Next = () => boolean | Promise<boolean>;
+
+/** What those have to share who rehearse while nobody waits for them: one at a time. */
+export interface Turn {
+  /** False: somebody else has it. */
+  take(): boolean;
+  giveBack(): void;
+}
 
 export interface PaceInit {
   readonly clock: Clock;
@@ -30,6 +37,10 @@ export interface PaceInit {
   readonly aheadWorkMs?: number;
   /** Milliseconds from the beginning in which it takes each pause of requests; afterwards only long ones. Default: as long as it doesn't give way. */
   readonly eager?: number;
+  /** Milliseconds of processor time after which it takes long pauses only. */
+  readonly eagerWorkMs?: number;
+  /** Needed to go on in a long pause. */
+  readonly turn?: Turn;
   /** Told when it begins to wait for a pause, and when it has one. */
   readonly onWait?: (waiting: boolean) => void;
   /** Default: the process's, in microseconds. */
@@ -49,6 +60,8 @@ export class Pace {
   #seen: number;
   #stopped = false;
   #isAhead = false;
+  #isEager = true;
+  #hasTurn = false;
   #caughtUp: () => void = () => undefined;
   /** Resolves when the part that doesn't give way is over. */
   readonly ahead: Promise<void>;
@@ -65,6 +78,7 @@ export class Pace {
   /** It is over, well or not. */
   end(): void {
     this.#stopped = true;
+    this.#giveBackTurn();
     this.#caughtUp();
   }
 
@@ -76,12 +90,13 @@ export class Pace {
     if (this.#isAhead || now - this.#startedMs >= ahead) {
       this.#isAhead = true;
       this.#caughtUp();
-      if (this.#isBusy(now)) return this.#wait();
+      if (!this.#mayPlay(now)) return this.#wait();
     }
     if (now - this.#sliceMs <= SLICE_MS) return true;
     const workMs = this.#workMs();
     if (workMs > this.#init.workMs) return false;
     this.#isAhead ||= workMs > (this.#init.aheadWorkMs ?? Infinity);
+    this.#isEager &&= workMs <= (this.#init.eagerWorkMs ?? Infinity);
     await new Promise((resolve) => setImmediate(resolve));
     this.#sliceMs = clock.monotonic();
     return !this.#stopped;
@@ -92,10 +107,11 @@ export class Pace {
     const nowUs = this.#processorTime();
     this.#spentMs += (nowUs - this.#resumedUs) / 1000;
     this.#resumedUs = nowUs;
+    this.#giveBackTurn();
     this.#init.onWait?.(true);
     do {
       await new Promise((resolve) => setTimeout(resolve, this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS).unref());
-    } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && this.#isBusy(clock.monotonic()));
+    } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && !this.#mayPlay(clock.monotonic()));
     this.#init.onWait?.(false);
     this.#resumedUs = this.#processorTime();
     this.#sliceMs = clock.monotonic();
@@ -106,18 +122,33 @@ export class Pace {
     return this.#spentMs + (this.#processorTime() - this.#resumedUs) / 1000;
   }
 
+  #mayPlay(now: number): boolean {
+    if (this.#isBusy(now)) return false;
+    const { turn } = this.#init;
+    if (!turn || this.#hasTurn || this.#quietMs(now) === QUIET_MS) return true;
+    return (this.#hasTurn = turn.take());
+  }
+
+  #giveBackTurn(): void {
+    if (this.#hasTurn) this.#init.turn?.giveBack();
+    this.#hasTurn = false;
+  }
+
   #isBusy(now: number): boolean {
     const { calls } = this.#init;
     if (calls.total !== this.#seen || calls.cnt > 0) {
       this.#seen = calls.total;
       this.#busyMs = now;
     }
-    return now - this.#busyMs < this.#quietMs(now);
+    const quietMs = this.#quietMs(now);
+    // What is started is about to be used: that counts as a request where long pauses are wanted.
+    return now - (this.#isEager ? this.#busyMs : Math.max(this.#busyMs, this.#startedMs)) < quietMs;
   }
 
   #quietMs(now: number): number {
     const { eager } = this.#init;
-    return (eager === undefined ? !this.#isAhead : now - this.#startedMs < eager) ? QUIET_MS : REST_MS;
+    this.#isEager &&= eager === undefined ? !this.#isAhead : now - this.#startedMs < eager;
+    return this.#isEager ? QUIET_MS : REST_MS;
   }
 }
 

@@ -2,18 +2,19 @@ import { type CallPool, type Graph, type InodeTableOptions, type Logger, type Pl
 import { playBrick } from './brick-play.js';
 import { withBrickStage } from './brick-stage.js';
 import { withClientStage } from './client-stage.js';
+import { MachineTurn } from './machine-turn.js';
 import { type Next, Pace } from './pace.js';
 import type { PrivateWorld } from './private-world.js';
 
 /** Before the mount is reported ready: as much processor time, or as long where others want the processors, as bricks do that rehearse at the same time. */
 const MOUNT_AHEAD_WORK_MS = 1800;
 const MOUNT_AHEAD_MS = 2000;
-/** In all: from then on as far as real requests leave time. */
-const MOUNT_WORK_MS = 2500;
-/** For most of it V8 has work; later ever less. */
-const BRICK_WORK_MS = 1200;
-/** For so long it works in each pause: as long as a mount that is made at once takes to be ready. */
+/** In all: from then on in long pauses, one process of the machine at a time. */
+const MOUNT_WORK_MS = 5000;
+const BRICK_WORK_MS = 3500;
+/** In each pause it works for so long, as a mount that is made at once takes to be ready; and so much, for most of which V8 has work. */
 const BRICK_EAGER_MS = 2500;
+const BRICK_EAGER_WORK_MS = 1200;
 
 export interface MountPlay {
   readonly world: PrivateWorld;
@@ -66,18 +67,19 @@ export class Rehearsal {
   readonly #pace: Pace;
   readonly #log: Logger;
 
-  private constructor(init: RehearsalInit, pace: Pace, what: string, perform: () => Promise<number | undefined>) {
+  private constructor(init: RehearsalInit, pace: Pace, turn: Disposable, what: string, perform: () => Promise<number | undefined>) {
     this.#log = init.log;
     this.#pace = pace;
     this.ahead = pace.ahead;
-    this.over = this.#run(init, what, perform);
+    this.over = this.#run(init, turn, what, perform);
   }
 
   /** Of a mount: for most of a second at once, and then as far as it is idle. */
   static ofMount(init: RehearsalInit, play: PlayMount): Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, aheadWorkMs: MOUNT_AHEAD_WORK_MS, onWait: (waiting) => hurryCompiler(!waiting) });
-    return new Rehearsal(init, pace, 'mount', () =>
+    const turn = new MachineTurn(platform.storage);
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, turn, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, aheadWorkMs: MOUNT_AHEAD_WORK_MS, onWait: (waiting) => hurryCompiler(!waiting) });
+    return new Rehearsal(init, pace, turn, 'mount', () =>
       together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
         const begin = (variant: number): void => {
           if (tapes.length > 0) world.begin(variant);
@@ -92,8 +94,9 @@ export class Rehearsal {
   /** Of a brick: as far as it is idle. */
   static ofBrick(init: RehearsalInit): Rehearsal {
     const { platform, loader, text, xlatorOptions } = init;
-    const pace = new Pace({ clock: platform.clock, calls: init.calls, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS, onWait: (waiting) => hurryCompiler(!waiting) });
-    return new Rehearsal(init, pace, 'brick', () =>
+    const turn = new MachineTurn(platform.storage);
+    const pace = new Pace({ clock: platform.clock, calls: init.calls, turn, workMs: BRICK_WORK_MS, eager: BRICK_EAGER_MS, eagerWorkMs: BRICK_EAGER_WORK_MS, onWait: (waiting) => hurryCompiler(!waiting) });
+    return new Rehearsal(init, pace, turn, 'brick', () =>
       together(() => withBrickStage(text, platform, loader, { xlatorOptions }, (stage) => playBrick(stage, () => pace.next()))),
     );
   }
@@ -103,7 +106,7 @@ export class Rehearsal {
     this.#pace.end();
   }
 
-  async #run({ platform }: RehearsalInit, what: string, perform: () => Promise<number | undefined>): Promise<void> {
+  async #run({ platform }: RehearsalInit, turn: Disposable, what: string, perform: () => Promise<number | undefined>): Promise<void> {
     const begin = platform.clock.monotonic();
     hurryCompiler(true);
     try {
@@ -114,6 +117,7 @@ export class Rehearsal {
     } finally {
       hurryCompiler(false);
       this.#pace.end();
+      turn[Symbol.dispose]();
     }
   }
 }
