@@ -13,6 +13,8 @@ export interface CompareOptions {
   readonly pairs: number;
   /** How often the rows are run on the same mount: the first time in processes that have just started, the last in ones that are warm. */
   readonly rounds: number;
+  /** Seconds between the mount and the first row. */
+  readonly restSeconds: number;
   readonly rows: ReadonlySet<RowName>;
   readonly sizes: WorkloadSizes;
   /** GlusterFS against itself: what differs then is noise. */
@@ -86,7 +88,7 @@ export class DiskImage implements Disposable {
 }
 
 async function measure(side: Side, volume: string, bricks: HostOptions['bricks'], smallfiles: string, options: CompareOptions): Promise<Run> {
-  const host = await startVolume(side, layoutNamed(volume), bricks);
+  const host = await startVolume(side, layoutNamed(volume), bricks, { restSeconds: options.restSeconds });
   try {
     const rest = host.usage('all');
     const rounds = Array.from({ length: options.rounds }, () => runWorkloads(host, '/mnt/v0', smallfiles, options.sizes, options.rows));

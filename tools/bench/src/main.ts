@@ -21,11 +21,12 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --disk tmpfs|ext4  where the bricks lie: memory, or an ext4 in a file under BENCH_DISK (default /tmp); default tmpfs
   --pairs N          default 5; which side is first alternates
   --rounds N         default 2: the rows once in processes that have just started, and again on the same mount
+  --rest SECONDS     between the mount and the first row; default 0
   --mib N --ios N --files N   sizes; default 256, 10000, 2000
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
   --json FILE        the results, also as JSON
-npm run bench -- --sweep [--full] [--questions NAMES] [--pairs N] [--page FILE] [--json FILE]   how the cost grows, as a page of pictures
+npm run bench -- --sweep [--full] [--questions NAMES] [--pairs N] [--rest SECONDS] [--page FILE] [--json FILE]   how the cost grows, as a page of pictures
   --questions NAMES  of ${QUESTIONS.map(({ name }) => name).join(', ')}, with commas; default all
   --full             every point: files to 1 GiB, directories to a million, 32 bricks, 16 clients (hours); --quick: the first two points
   --page FILE        default bench-sweep.html
@@ -53,6 +54,7 @@ const { values: options, positionals } = asUsage(() => parseArgs({
     disk: { type: 'string', default: 'tmpfs' },
     pairs: { type: 'string' },
     rounds: { type: 'string' },
+    rest: { type: 'string', default: '0' },
     mib: { type: 'string' },
     ios: { type: 'string' },
     files: { type: 'string' },
@@ -68,11 +70,19 @@ const { values: options, positionals } = asUsage(() => parseArgs({
   },
 }));
 
+const REST_SECONDS_MAX = 3600;
+
 function count(name: 'pairs' | 'rounds' | 'mib' | 'ios' | 'files', full: number, quick: number): number {
   const text = options[name];
   const value = text === undefined ? (options.quick ? quick : full) : Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new UsageError(`--${name} ${text}: a whole number from 1 on is meant`);
   return value;
+}
+
+function restSeconds(): number {
+  const seconds = Number(options.rest);
+  if (!(seconds >= 0 && seconds <= REST_SECONDS_MAX)) throw new UsageError(`--rest ${options.rest}: seconds are meant, up to ${REST_SECONDS_MAX}`);
+  return seconds;
 }
 
 function rowNamed(name: string): RowName {
@@ -93,7 +103,7 @@ async function compare(): Promise<void> {
   try {
     for (const volume of volumes) {
       const result = await compareVolume(volume, programs.smallfiles, {
-        disk, rows, sizes, pairs: count('pairs', 5, 2), rounds: count('rounds', 2, 1), self: options.self, progress: (line) => process.stderr.write(`${line} …\n`),
+        disk, rows, sizes, pairs: count('pairs', 5, 2), rounds: count('rounds', 2, 1), restSeconds: restSeconds(), self: options.self, progress: (line) => process.stderr.write(`${line} …\n`),
       });
       results.push(result);
       console.log(compareReport(result));
@@ -117,13 +127,14 @@ async function growth(): Promise<void> {
   names.forEach(questionNamed);
   const programs = new Programs();
   const pairs = count('pairs', 1, 1);
-  const about = `Distribute over two bricks on tmpfs, default options, one process of one mount, unless it is what grows; median of ${pairs} run(s), each side in turn.`;
+  const rest = restSeconds();
+  const about = `Distribute over two bricks on tmpfs, default options, one process of one mount, unless it is what grows; median of ${pairs} run(s), each side in turn. The first request came ${rest} s after the mount.`;
   const write = (results: readonly SweepResult[]): void => {
     writeFileSync(options.page, sweepPage(results, about));
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
   };
   try {
-    await sweep({ names, full: options.full, quick: options.quick, pairs, smallfiles: programs.smallfiles, progress: (line) => process.stderr.write(`${line} …\n`), done: write });
+    await sweep({ names, full: options.full, quick: options.quick, pairs, smallfiles: programs.smallfiles, restSeconds: rest, progress: (line) => process.stderr.write(`${line} …\n`), done: write });
   } finally {
     programs.remove();
   }

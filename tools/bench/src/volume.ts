@@ -26,8 +26,14 @@ export function layoutNamed(name: string): Layout {
   return layout;
 }
 
+export interface VolumeUse {
+  readonly mounts?: number;
+  /** Seconds in which nobody uses the mounts when they have been made. */
+  readonly restSeconds?: number;
+}
+
 /** A started volume named `v` on a host of its own, mounted as often as asked at /mnt/v0, /mnt/v1 …; default options. */
-export async function startVolume(side: Side, layout: Layout, bricks: HostOptions['bricks'], mounts = 1): Promise<Host> {
+export async function startVolume(side: Side, layout: Layout, bricks: HostOptions['bricks'], { mounts = 1, restSeconds = 0 }: VolumeUse = {}): Promise<Host> {
   const host = await Host.start({ bricks, bin: side === 'ours' ? path.join(root, 'bin') : undefined });
   try {
     host.sh('glusterd');
@@ -38,6 +44,7 @@ export async function startVolume(side: Side, layout: Layout, bricks: HostOption
       host.sh(`mkdir -p /mnt/v${i} && glusterfs -s benchhost --volfile-id v /mnt/v${i}`);
       host.sh(`for i in $(seq 100); do touch /mnt/v${i}/ready 2>/dev/null && exit 0; sleep 0.1; done; exit 1`);
     }
+    await new Promise((resolve) => setTimeout(resolve, restSeconds * 1000));
     return host;
   } catch (error) {
     await host.stop();

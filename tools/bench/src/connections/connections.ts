@@ -70,7 +70,7 @@ function middle(results: readonly BusyResult[]): BusyResult {
 }
 
 export async function manyConnections(side: Side, count: number): Promise<ConnectionsResult> {
-  const host = await startVolume(side, { bricks: 1, words: '' }, 'tmpfs', 0);
+  const host = await startVolume(side, { bricks: 1, words: '' }, 'tmpfs', { mounts: 0 });
   try {
     const port = /--brick-port (\d+)|listen-port=(\d+)/.exec(host.sh("cat /proc/[0-9]*/cmdline | tr '\\0' ' '"));
     const target = `${port?.[1] ?? port?.[2]} /d/b0`;

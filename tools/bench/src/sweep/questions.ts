@@ -4,6 +4,13 @@ import { type Side, startVolume } from '../volume.js';
 /** One number of a point, for one side; more is better. */
 export type Values = Readonly<Record<string, number>>;
 
+export interface Circumstances {
+  /** The program that makes small files. */
+  readonly smallfiles: string;
+  /** Seconds between the mount and the first request. */
+  readonly restSeconds: number;
+}
+
 /** One picture: how one measure grows with one thing. */
 export interface Question {
   readonly name: string;
@@ -17,7 +24,7 @@ export interface Question {
   /** In some minutes, and all of them. */
   readonly points: readonly number[];
   readonly fullPoints: readonly number[];
-  measure(side: Side, x: number, smallfiles: string): Promise<Values>;
+  measure(side: Side, x: number, how: Circumstances): Promise<Values>;
 }
 
 const KIB = 1024;
@@ -43,8 +50,8 @@ function phase(host: Host, smallfiles: string, folder: string, count: number, na
   return (operations ?? NaN) / (seconds ?? NaN);
 }
 
-async function withVolume(side: Side, bricks: number, mounts: number, use: (host: Host) => Values): Promise<Values> {
-  const host = await startVolume(side, { bricks, words: '' }, 'tmpfs', mounts);
+async function withVolume(side: Side, bricks: number, mounts: number, restSeconds: number, use: (host: Host) => Values): Promise<Values> {
+  const host = await startVolume(side, { bricks, words: '' }, 'tmpfs', { mounts, restSeconds });
   try {
     host.sh('for m in /mnt/v*; do mkdir -p $m/sweep; done');
     return use(host);
@@ -64,7 +71,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'size', title: 'The size of files: whole files written and read by one process', axis: 'bytes of a file', label: bytesLabel, series: ['write', 'read'], unit: 'MiB/s',
     points: powers(4, 6, 14), fullPoints: powers(4, 6, 15),
-    measure: (side, size, smallfiles) => withVolume(side, 2, 1, (host) => {
+    measure: (side, size, { smallfiles, restSeconds }) => withVolume(side, 2, 1, restSeconds, (host) => {
       const count = Math.min(FILES_EACH_MAX, Math.max(1, Math.floor(SIZE_TOTAL / size)));
       const write = phase(host, smallfiles, '/mnt/v0/sweep', count, 'create', size);
       phase(host, smallfiles, '/mnt/v0/sweep', count, 'forget');
@@ -75,7 +82,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'files', title: 'The number of files in one directory', axis: 'files', label: plainLabel, series: ['create', 'stat', 'list with stat'], unit: 'a second',
     points: powers(10, 2, 4), fullPoints: powers(10, 2, 6),
-    measure: (side, count, smallfiles) => withVolume(side, 2, 1, (host) => {
+    measure: (side, count, { smallfiles, restSeconds }) => withVolume(side, 2, 1, restSeconds, (host) => {
       const folder = '/mnt/v0/sweep';
       const create = phase(host, smallfiles, folder, count, 'create');
       phase(host, smallfiles, folder, count, 'forget');
@@ -87,7 +94,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'bricks', title: 'The number of bricks (distribute)', axis: 'bricks', label: plainLabel, series: ['create', 'stat', 'list with stat'], unit: 'a second',
     points: powers(2, 0, 4), fullPoints: powers(2, 0, 5),
-    measure: (side, bricks, smallfiles) => withVolume(side, bricks, 1, (host) => {
+    measure: (side, bricks, { smallfiles, restSeconds }) => withVolume(side, bricks, 1, restSeconds, (host) => {
       const folder = '/mnt/v0/sweep';
       const create = phase(host, smallfiles, folder, FILES_EACH, 'create');
       phase(host, smallfiles, folder, FILES_EACH, 'forget');
@@ -99,7 +106,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     name: 'clients', title: 'The number of clients (mounts), each with a directory of its own; all together', axis: 'clients', label: plainLabel, series: ['create', 'stat', 'read'], unit: 'a second',
     points: powers(2, 0, 3), fullPoints: powers(2, 0, 4),
-    measure: (side, clients, smallfiles) => withVolume(side, 2, clients, (host) => {
+    measure: (side, clients, { smallfiles, restSeconds }) => withVolume(side, 2, clients, restSeconds, (host) => {
       host.sh(`for i in $(seq 0 ${clients - 1}); do mkdir -p /mnt/v$i/sweep/of$i; done`);
       const together = (name: string): number => {
         const begin = performance.now();

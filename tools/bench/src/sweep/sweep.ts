@@ -1,7 +1,7 @@
 /** `npm run bench -- --sweep`: how the cost grows, ours and GlusterFS's, one picture for each question. */
 import { median } from '../statistics.js';
 import type { Side } from '../volume.js';
-import { QUESTIONS, type Question, type Values } from './questions.js';
+import { type Circumstances, QUESTIONS, type Question, type Values } from './questions.js';
 import { UsageError } from '../usage-error.js';
 
 export interface SweepPoint {
@@ -20,14 +20,13 @@ export interface SweepResult {
   readonly points: readonly SweepPoint[];
 }
 
-export interface SweepOptions {
+export interface SweepOptions extends Circumstances {
   readonly names: readonly string[];
   readonly full: boolean;
   /** The first two points only. */
   readonly quick: boolean;
   /** Runs of each point and side, of which the median counts. */
   readonly pairs: number;
-  readonly smallfiles: string;
   progress(line: string): void;
   /** After each point, so that a run that is broken off leaves what it had. */
   done(results: readonly SweepResult[]): void;
@@ -56,7 +55,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult[]> {
       for (let pair = 0; pair < options.pairs; pair++) {
         for (const side of turn++ % 2 === 0 ? (['ours', 'GlusterFS'] as const) : (['GlusterFS', 'ours'] as const)) {
           options.progress(`${question.name} ${question.label(x)}: ${side}`);
-          runs[side].push(await question.measure(side, x, options.smallfiles));
+          runs[side].push(await question.measure(side, x, options));
         }
       }
       points.push({ x, ours: middle(question, runs.ours), theirs: middle(question, runs.GlusterFS) });
