@@ -178,8 +178,10 @@ export class Disperse extends Xlator {
     writer.write('childs_up', countOf(up));
     writer.write('childs_up_mask', maskText(up, geometry.n));
     if (options.text('ec-read-mask') !== undefined) writer.write('read-mask', maskText(readMask, geometry.n));
-    writer.write('background-heals', options.number('background-heals'));
-    writer.write('heal-wait-qlength', options.number('heal-wait-qlength'));
+    const backgroundHeals = options.number('background-heals');
+    writer.write('background-heals', backgroundHeals);
+    // Where none are healed none wait.
+    writer.write('heal-wait-qlength', backgroundHeals === 0 ? 0 : options.number('heal-wait-qlength'));
     writer.write('self-heal-window-size', options.number('self-heal-window-size'));
     writer.write('healers', 0);
     writer.write('heal-waiters', 0);

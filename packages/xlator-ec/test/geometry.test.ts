@@ -95,3 +95,16 @@ describe('ec-read-mask', () => {
     expect(graph.iobufs.active).toBe(0);
   });
 });
+
+describe('a statedump', () => {
+  it.each([
+    ['background-heals 0', 0, 0],
+    ['background-heals 3', 3, 128],
+  ])('with %s says how many files heal and how many may wait', async (option, heals, waiting) => {
+    const graph: Graph = await testGraph(cabledVolfile(6, 2, [option]), [...memory, ...xlators, cable]);
+    const dumped = new Map<string, unknown>();
+    graph.topSubvolume.xlator.dump({ section: () => undefined, write: (key, value) => void dumped.set(key, value) });
+    expect([dumped.get('background-heals'), dumped.get('heal-wait-qlength')]).toEqual([heals, waiting]);
+    await graph.fini();
+  });
+});
