@@ -5,13 +5,14 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Raised, with ABI in src/platform/native.ts, when what the addon exports or hands over changes.
-  exports.Set("abi", Napi::Number::New(env, 5));
+  exports.Set("abi", Napi::Number::New(env, 6));
   InitSyscalls(env, exports);
   BindEventPool(env, exports);
   BindIobufArena(env, exports);
   BindSpareMemory(env, exports);
   BindFuse(env, exports);
   BindReedSolomon(env, exports);
+  BindProcessWords(env, exports);
   return exports;
 }
 

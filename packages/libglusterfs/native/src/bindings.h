@@ -8,6 +8,7 @@ void BindIobufArena(Napi::Env env, Napi::Object exports);
 void BindSpareMemory(Napi::Env env, Napi::Object exports);
 void BindFuse(Napi::Env env, Napi::Object exports);
 void BindReedSolomon(Napi::Env env, Napi::Object exports);
+void BindProcessWords(Napi::Env env, Napi::Object exports);
 
 struct stall_guard;
 // Watches the system calls that this environment's thread makes (syscalls_binding.cc): `rescue` is called from another thread while one

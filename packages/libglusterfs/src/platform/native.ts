@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** What addon.cc says of itself: raised with every change of what the addon exports or hands over. */
-const ABI = 5;
+const ABI = 6;
 
 /** Where the addon lies, if it has been built: beside `src/` and `dist/` of this package. */
 export function nativeAddonPath(): string | undefined {
