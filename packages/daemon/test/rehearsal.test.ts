@@ -94,6 +94,30 @@ describe.skipIf(noBrick)('a rehearsal', () => {
   });
 });
 
+describe.skipIf(noBrick)('a mount’s rehearsal', () => {
+  it.each([['before a pause, is given up', false, /forgot the words/, 2], ['after a pause, goes on in another graph', true, /rehearsed as a mount.*count=14/, 4]] as const)('that fails %s', async (_, pauses, told, plays) => {
+    const lines: string[] = [];
+    const log = GlusterLogger.create('test', { sink: (line) => lines.push(line), clock: platform.clock, level: 8 });
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    // Each pause of 5 s is over after 0.1.
+    const clock = { ...platform.clock, monotonic: () => platform.clock.monotonic() * 50 };
+    const init = { platform: { ...platform, clock }, loader, log, calls, text: volfile('client-distribute-2.vol'), xlatorOptions: [], autoload: [] };
+    let played = 0;
+    const rehearsal = Rehearsal.ofMount(init, async (_graph, { next }) => {
+      if (++played > 2) return 7;
+      for (let last = clock.monotonic(); pauses && clock.monotonic() - last < 3000; ) {
+        last = clock.monotonic();
+        await next();
+      }
+      throw new Error('forgot the words');
+    });
+    await rehearsal.over;
+    expect(lines.join('')).toMatch(told);
+    expect(played).toBe(plays);
+    expect(folders()).toEqual([]);
+  });
+});
+
 describe('the pace', () => {
   it('gives way to real requests once its time ahead is over, and goes on when it is quiet', async () => {
     const calls = new CallPool(new MemPools(platform.timers), platform.clock);

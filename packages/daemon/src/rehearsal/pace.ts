@@ -62,6 +62,7 @@ export class Pace {
   #isAhead = false;
   #isEager = true;
   #hasTurn = false;
+  #pauses = 0;
   #caughtUp: () => void = () => undefined;
   /** Resolves when the part that doesn't give way is over. */
   readonly ahead: Promise<void>;
@@ -73,6 +74,11 @@ export class Pace {
     this.#resumedUs = this.#processorTime();
     this.#seen = init.calls.total;
     this.ahead = init.ahead === undefined ? Promise.resolve() : new Promise((resolve) => (this.#caughtUp = resolve));
+  }
+
+  /** How often it has waited for a pause. */
+  get pauses(): number {
+    return this.#pauses;
   }
 
   /** It is over, well or not. */
@@ -108,6 +114,7 @@ export class Pace {
     this.#spentMs += (nowUs - this.#resumedUs) / 1000;
     this.#resumedUs = nowUs;
     this.#giveBackTurn();
+    this.#pauses++;
     this.#init.onWait?.(true);
     do {
       await new Promise((resolve) => setTimeout(resolve, this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS).unref());

@@ -79,16 +79,15 @@ export class Rehearsal {
     const { platform, loader, text, xlatorOptions, autoload, inodeTable } = init;
     const turn = new MachineTurn(platform.storage);
     const pace = new Pace({ clock: platform.clock, calls: init.calls, turn, workMs: MOUNT_WORK_MS, ahead: MOUNT_AHEAD_MS, aheadWorkMs: MOUNT_AHEAD_WORK_MS, onWait: (waiting) => hurryCompiler(!waiting) });
-    return new Rehearsal(init, pace, turn, 'mount', () =>
-      together((cast) => withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
+    const inStage = (cast: number): Promise<number | undefined> =>
+      withClientStage(text, platform, loader, { xlatorOptions, autoload, ...(inodeTable ? { inodeTable } : {}) }, ({ graph, world, tapes }) => {
         const begin = (variant: number): void => {
           if (tapes.length > 0) world.begin(variant);
           for (const tape of tapes) tape.begin(variant);
         };
         return play(graph, { world, next: () => pace.next(), cast, begin });
-      }),
-    ),
-    );
+      });
+    return new Rehearsal(init, pace, turn, 'mount', () => together((cast) => againAfterPauses(pace, () => inStage(cast))));
   }
 
   /** Of a brick: as far as it is idle. */
@@ -118,6 +117,21 @@ export class Rehearsal {
       hurryCompiler(false);
       this.#pace.end();
       turn[Symbol.dispose]();
+    }
+  }
+}
+
+/**
+ * Once more, in another graph, when it has failed after a pause: what xlators knew has grown old in it, or their timers have fired, so that they ask for
+ * what isn't on the tape, and the bricks, which did nothing of what is, know no such file.
+ */
+async function againAfterPauses(pace: Pace, perform: () => Promise<number | undefined>): Promise<number | undefined> {
+  for (;;) {
+    const { pauses } = pace;
+    try {
+      return await perform();
+    } catch (error) {
+      if (pace.pauses === pauses || !(await pace.next())) throw error;
     }
   }
 }
