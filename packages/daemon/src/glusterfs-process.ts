@@ -365,13 +365,14 @@ export class GlusterfsProcess {
       const port = this.#brickPort;
       if (brick !== undefined && port !== undefined && this.#graph) await this.#server?.signOut(brick, port).catch(() => undefined);
       await this.#mount?.unmount();
-      // What it has put somewhere goes with it.
-      await this.#rehearsal?.over;
+      // Before anything else: glusterd says already that the brick is down.
       await this.#graph?.fini();
       this.#server?.stop();
     } catch (error) {
       this.#log.error(0, `on the way out: ${String(error)}`);
     }
+    // What it has put somewhere goes with it.
+    await this.#rehearsal?.over;
     clearTimeout(limit);
     this.#log.flush();
     this.#pidFile?.remove();
