@@ -365,7 +365,7 @@ export class GlusterfsProcess {
       const port = this.#brickPort;
       if (brick !== undefined && port !== undefined && this.#graph) await this.#server?.signOut(brick, port).catch(() => undefined);
       await this.#mount?.unmount();
-      // Before anything else: glusterd says already that the brick is down.
+      // Not after the rehearsal: glusterd says already that the brick is down.
       await this.#graph?.fini();
       this.#server?.stop();
     } catch (error) {
