@@ -53,7 +53,7 @@ const hooks: ProcessHooks = {
       done: mount.done.then(({ reason, detail }) => (detail === '' ? reason : `${reason}: ${detail}`)),
       unmount: () => mount.unmount(),
       root: mount.root,
-      rehearse: (graph, { world, ...play }) => rehearseMount(graph, { platform: world.platform, options: mount.options, log: world.log, ...play }),
+      rehearse: (graph, { world, ...play }) => rehearseMount(graph, { platform: world.platform, options: mount.options, log: world.log, pass: (ms) => world.pass(ms), ...play }),
     };
   },
 };

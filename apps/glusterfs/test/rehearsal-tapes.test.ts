@@ -27,6 +27,7 @@ it.skipIf(reason).each([
       options,
       log: world.log,
       cast: 0,
+      pass: (ms) => world.pass(ms),
       next: () => left-- > 0,
       begin: (variant) => {
         if (tapes.length > 0) world.begin(variant);

@@ -1,4 +1,4 @@
-import { CallPool, Entropy, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Network, type Platform, type Timer, type Timers, type XlatorLoader, gfidToString, randomOf, withParts } from '@glusterts/libglusterfs';
+import { CallPool, Entropy, GlusterLogger, Graph, type GraphOptions, type InodeTableOptions, type Logger, MemPools, type Network, type Platform, type Timer, type Timers, type XlatorLoader, gfidToString, machineClock, randomOf, withParts } from '@glusterts/libglusterfs';
 
 /** Timers that end with their owner: what is still to come when the rehearsal is over never comes. */
 class EndingTimers implements Timers {
@@ -58,10 +58,11 @@ export class PrivateWorld {
   readonly #memPools: MemPools;
   readonly #callPool: CallPool;
   readonly #graphs: Graph[] = [];
+  readonly #ahead = { ms: 0 };
 
   constructor(platform: Platform, loader: XlatorLoader) {
     this.#timers = new EndingTimers(platform.timers);
-    this.platform = withParts(platform, { timers: this.#timers, random: randomOf(this.#entropy) });
+    this.platform = withParts(platform, { clock: machineClock(this.#ahead), timers: this.#timers, random: randomOf(this.#entropy) });
     this.#loader = loader;
     this.log = GlusterLogger.create('rehearsal', { sink: () => undefined, clock: platform.clock });
     this.#memPools = new MemPools(this.#timers);
@@ -81,6 +82,11 @@ export class PrivateWorld {
   /** Gfids and whatever else is drawn from now on are those that were drawn the last time that this variant began. */
   begin(variant: number): void {
     this.#entropy.restart((variant * ROUND_ENTROPY_BYTES) % ENTROPY_BYTES);
+  }
+
+  /** So many milliseconds go by in it, in no time: what its caches know grows old. Its timers don't notice. */
+  pass(ms: number): void {
+    this.#ahead.ms += ms;
   }
 
   /** A graph of this world, active. `network`: in place of the world's. */

@@ -15,6 +15,8 @@ export interface MountRehearsal {
   readonly cast?: number;
   /** Told before each round: those of one variant ask the same. */
   readonly begin?: (variant: number) => void;
+  /** Lets so many milliseconds go by for the graph. */
+  readonly pass?: (ms: number) => void;
   readonly say?: (scene: string, operations: number) => void;
 }
 

@@ -21,11 +21,14 @@ const DELAY_MAX_MS = 2 ** 31 - 1;
 /** Pages of this size and larger lie in memory that can be shared, once somebody wants that. */
 const SHARED_PAGE_MIN = 32 << 10;
 
-const clock: Clock = {
-  wall: () => performance.timeOrigin + performance.now(),
-  realtime: () => realtime(),
-  monotonic: () => performance.now(),
-};
+/** This machine's clock. `ahead`: by how many milliseconds its monotonic time is ahead of the machine's, now and whenever it is asked. */
+export function machineClock(ahead: { readonly ms: number } = { ms: 0 }): Clock {
+  return {
+    wall: () => performance.timeOrigin + performance.now(),
+    realtime: () => realtime(),
+    monotonic: () => performance.now() + ahead.ms,
+  };
+}
 
 // Date.now() has milliseconds only. It is asked again now and then, since the wall clock may be set; between, the monotonic clock counts on.
 let taken = { monotonicMs: -Infinity, wallMs: 0 };
@@ -90,7 +93,7 @@ export function createPlatform(options: { readonly daemon?: boolean } = {}): Pla
   });
   if (options.daemon) native?.drive();
   return assemble({
-    clock,
+    clock: machineClock(),
     timers,
     random,
     network: native ?? portable,
@@ -106,7 +109,7 @@ export function createPlatform(options: { readonly daemon?: boolean } = {}): Pla
 }
 
 /** The same world with some parts replaced, as an object of the same shape: code that was optimised for one is right for the other. */
-export function withParts(platform: Platform, parts: Partial<Pick<Platform, 'timers' | 'network' | 'random'>>): Platform {
+export function withParts(platform: Platform, parts: Partial<Pick<Platform, 'clock' | 'timers' | 'network' | 'random'>>): Platform {
   const { openFuseDevice } = platform;
   return openFuseDevice ? assemble({ ...platform, openFuseDevice, ...parts }) : { ...platform, ...parts };
 }
