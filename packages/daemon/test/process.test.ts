@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { localStorage } from '@glusterts/libglusterfs';
+import { GfEvent, GlusterLogger, Graph, XlatorLoader, createPlatform, localStorage } from '@glusterts/libglusterfs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
@@ -13,6 +13,9 @@ const reason = existsSync(path.join(root, 'apps/glusterfsd/dist/main.js')) ? '' 
 if (reason) console.warn(`skipped: ${reason}`);
 const noLock = localStorage().available ? '' : 'flock(2) needs the native addon, and what needs a lock, a brick or a mount, does not start without it';
 if (noLock) console.warn(`two daemons with one pid file: skipped: ${noLock}`);
+
+const noBrick = localStorage().available && process.getuid?.() === 0 ? '' : 'a brick needs the native addon, and root for trusted xattrs';
+if (noBrick) console.warn(`a brick that ends: skipped: ${noBrick}`);
 
 const VOLFILE = 'volume m\n  type storage/memory\n  option size 16MB\nend-volume\nvolume top\n  type debug/io-stats\n  subvolumes m\nend-volume\n';
 
@@ -64,6 +67,17 @@ function until(found: () => boolean): Promise<void> {
   });
 }
 
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
 async function daemon(...argv: string[]): Promise<number> {
   expect(await status(start(...argv))).toBe(0);
   const pid = Number(text('pid'));
@@ -107,6 +121,34 @@ describe.skipIf(reason !== '')('a daemon', () => {
     expect(text('log')).toContain('lock failed');
     expect(Number(text('pid'))).toBe(pid);
     expect(() => process.kill(pid, 0)).not.toThrow();
+  });
+});
+
+describe.skipIf(reason !== '' || noBrick !== '')('a brick', () => {
+  it('that ends leaves its clients first, and then its rehearsal: glusterd has been told that it is down', async () => {
+    const brick = file('brick');
+    // Of its folder's own id nothing is known; io-stats sets the process's log level.
+    const volfile = readFileSync(path.join(import.meta.dirname, 'vectors/brick-distribute.vol'), 'utf8')
+      .replaceAll('/dd/b1', brick).replaceAll(/^ *option (volume-id|timestamp-file) .*\n/gm, '').replace('log-level INFO', 'log-level DEBUG');
+    writeFileSync(file('vol'), volfile);
+    mkdirSync(path.join(brick, '.glusterfs'), { recursive: true });
+    const port = await freePort();
+    const words = ['--brick-name', brick, '--brick-port', String(port), '--xlator-option', `v-server.listen-port=${port}`];
+    const child = spawn(program, ['-f', file('vol'), '-l', file('log'), '-p', file('pid'), ...words], { stdio: 'ignore', env: { ...process.env, GLUSTERTS_REHEARSAL: '1' } });
+    expect(await status(child)).toBe(0);
+    const pid = Number(text('pid'));
+    pids.push(pid);
+    const login = /auth\.login\.(\S+)\.password (\S+)/.exec(volfile);
+    const client = `volume c\n  type protocol/client\n  option remote-host 127.0.0.1\n  option remote-port ${port}\n  option remote-subvolume ${brick}\n  option username ${login?.[1]}\n  option password ${login?.[2]}\nend-volume\n`;
+    const platform = createPlatform();
+    const graph = await Graph.load(client, { platform, loader: new XlatorLoader({}), log: GlusterLogger.create('test', { sink: () => undefined, clock: platform.clock }) });
+    await graph.activate();
+    expect(await graph.whenSettled()).toBe(GfEvent.CHILD_UP);
+    process.kill(pid, 'SIGTERM');
+    await until(() => !existsSync(file('pid')));
+    await graph.fini();
+    const told = text('log').split('\n').flatMap((line) => /received signum|disconnecting connection|rehears\w+ as a brick/.exec(line)?.[0] ?? []);
+    expect(told).toEqual(['received signum', 'disconnecting connection', 'rehearsed as a brick']);
   });
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Bytes, CallPool, Frame, GlusterLogger, Loc, MemPools, XlatorLoader, createPlatform, parseVolfile } from '@glusterts/libglusterfs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Pace, Rehearsal, playBrick, rehearsalWanted, withBrickStage, withClientStage } from '../src/index.js';
 import { MachineTurn } from '../src/rehearsal/machine-turn.js';
 import { moveBrick } from '../src/rehearsal/volfiles.js';
@@ -196,6 +196,21 @@ describe('the pace', () => {
     expect(await pace.next()).toBe(false);
     pace.end();
     expect(told).toEqual(['given back', 'taken', 'given back']);
+  });
+
+  it('that is ended while it waits for a pause waits no longer', async () => {
+    const calls = new CallPool(new MemPools(platform.timers), platform.clock);
+    const pace = new Pace({ clock: { ...platform.clock, monotonic: () => 0 }, calls, workMs: 10_000, ahead: 0 });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const next = pace.next();
+      expect(vi.getTimerCount()).toBe(1);
+      pace.end();
+      expect(await next).toBe(false);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('ends when the work is done', async () => {

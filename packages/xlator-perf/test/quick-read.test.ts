@@ -352,6 +352,22 @@ describe('performance/quick-read', () => {
     await at.graph.fini();
   });
 
+  it('a listing is no use of a file: its content goes no later for it', async () => {
+    const at = await bench({ 'cache-size': '20' });
+    for (const name of ['/g', '/h']) await at.other.writeFile(name, DATA);
+    const [f, g] = [await at.driver.open('/f'), await at.driver.open('/g')];
+    await at.driver.read(f, 9, 0);
+    expect((await at.driver.list('/')).map(({ name }) => name).filter((name) => !name.startsWith('.'))).toEqual(['f', 'g', 'h']);
+    at.seen.taken();
+    await at.driver.lookup('/h');
+    await at.driver.read(f, 9, 0);
+    expect(at.seen.taken()).toEqual(['lookup']);
+    await at.driver.read(g, 9, 0);
+    expect(at.seen.taken()).toEqual(['readv']);
+    for (const fd of [f, g]) await at.driver.close(fd);
+    await at.graph.fini();
+  });
+
   it('refuses a cache larger than the machine\'s memory', async () => {
     await expect(testGraph(volfileOf('performance/quick-read', { 'cache-size': '900TB' }), definitions)).rejects.toThrow(/Not creating quick-read volume because cache size 989560464998400 is greater than \d+/);
   });

@@ -64,6 +64,8 @@ export class Pace {
   #hasTurn = false;
   #pauses = 0;
   #caughtUp: () => void = () => undefined;
+  /** Of those who wait for a pause. */
+  readonly #wakes = new Set<() => void>();
   /** Resolves when the part that doesn't give way is over. */
   readonly ahead: Promise<void>;
 
@@ -86,6 +88,7 @@ export class Pace {
     this.#stopped = true;
     this.#giveBackTurn();
     this.#caughtUp();
+    for (const wake of this.#wakes) wake();
   }
 
   /** Waits until the next fop may be played; false: it is enough. */
@@ -117,12 +120,25 @@ export class Pace {
     this.#pauses++;
     this.#init.onWait?.(true);
     do {
-      await new Promise((resolve) => setTimeout(resolve, this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS).unref());
+      await this.#sleep(this.#quietMs(clock.monotonic()) === QUIET_MS ? LOOK_MS : LATER_LOOK_MS);
     } while (!this.#stopped && clock.monotonic() - this.#startedMs < WAITING_MS_MAX && !this.#mayPlay(clock.monotonic()));
     this.#init.onWait?.(false);
     this.#resumedUs = this.#processorTime();
     this.#sliceMs = clock.monotonic();
     return !this.#stopped && this.#sliceMs - this.#startedMs < WAITING_MS_MAX;
+  }
+
+  /** So long, or until the end. */
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#wakes.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, ms).unref();
+      this.#wakes.add(wake);
+    });
   }
 
   #workMs(): number {

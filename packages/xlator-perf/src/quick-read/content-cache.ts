@@ -26,13 +26,16 @@ export class ContentCache {
   readonly #lists = new Map<number, Set<Content>>();
   #priorities: number[] = [];
   #generation = 0;
+  readonly #same: (kept: Iatt, stat: Iatt) => boolean;
   sizeMax: number;
   /** Bytes held. */
   used = 0;
   files = 0;
 
-  constructor(sizeMax: number) {
+  /** @param same whether these attributes are of the content that was kept with those */
+  constructor(sizeMax: number, same: (kept: Iatt, stat: Iatt) => boolean) {
     this.sizeMax = sizeMax;
+    this.#same = same;
   }
 
   /** Larger than all before. */
@@ -55,15 +58,14 @@ export class ContentCache {
     this.#prune();
   }
 
-  /** Attributes that a request of that generation brought: `same` tells whether they are of the content that is kept. */
-  confirm(content: Content, stat: Iatt, generation: number, same: (kept: Iatt) => boolean, nowMs: number): void {
+  /** Attributes that a request of that generation brought: content that isn't of them is dropped. Whether they are a use of it the caller tells by `touch`. */
+  confirm(content: Content, stat: Iatt, generation: number, nowMs: number): void {
     if (this.#isOlder(content, generation)) return;
     content.generation = generation;
     if (!content.stat) return;
-    if (!same(content.stat)) return this.drop(content, generation);
+    if (!this.#same(content.stat, stat)) return this.drop(content, generation);
     content.stat = stat.clone();
     content.refreshedMs = nowMs;
-    this.touch(content);
   }
 
   /** @param generation of the request that made it stale; 0: none, it is only short of room */

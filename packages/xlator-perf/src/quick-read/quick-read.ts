@@ -46,7 +46,7 @@ export class QuickRead extends Xlator {
     super(context);
     this.#contents = this.newCtxSlot<Content>();
     this.#listed = this.newCtxSlot<true>();
-    this.#cache = new ContentCache(this.options.number('cache-size'));
+    this.#cache = new ContentCache(this.options.number('cache-size'), (kept, stat) => this.#sameFile(kept, stat));
     this.#priorities = new PriorityList(this.options.text('priority'), 0);
     this.#childDownMs = this.#nowMs;
     this.#take(this.options);
@@ -139,7 +139,9 @@ export class QuickRead extends Xlator {
 
   #confirm(inode: Inode, stat: Iatt, generation: number): void {
     const content = this.#contents.get(inode);
-    if (content) this.#cache.confirm(content, stat, generation, (kept) => this.#sameFile(kept, stat), this.#nowMs);
+    if (!content) return;
+    this.#cache.confirm(content, stat, generation, this.#nowMs);
+    this.#cache.touch(content);
   }
 
   #sameFile(kept: Iatt, stat: Iatt): boolean {
@@ -170,7 +172,8 @@ export class QuickRead extends Xlator {
     }
     if (!known) return;
     const content = this.#contents.get(known);
-    if (content) this.#cache.confirm(content, stat, generation, (kept) => this.#sameFile(kept, stat), this.#nowMs);
+    // Nobody uses a file by listing it: its place among the others stays.
+    if (content) this.#cache.confirm(content, stat, generation, this.#nowMs);
     if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !content?.data) this.#listed.set(known, true);
   }
 
