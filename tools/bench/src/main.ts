@@ -10,7 +10,7 @@ import { MICRO_SUBJECTS, micro } from './micro/micro.js';
 import { Programs } from './programs.js';
 import { sweepPage } from './sweep/page.js';
 import { QUESTIONS } from './sweep/questions.js';
-import { type SweepResult, questionNamed, sweep } from './sweep/sweep.js';
+import { type SweepResult, pointsOf, questionNamed, sweep } from './sweep/sweep.js';
 import { UsageError } from './usage-error.js';
 import { LAYOUTS, layoutNamed } from './volume.js';
 import { ROW_NAMES, type RowName } from './workloads.js';
@@ -26,8 +26,9 @@ const HELP = `npm run bench -- [options]            our volume and GlusterFS's, 
   --quick            two pairs and small sizes, to see that it works
   --self             GlusterFS against itself: the noise
   --json FILE        the results, also as JSON
-npm run bench -- --sweep [--full] [--questions NAMES] [--pairs N] [--rest SECONDS] [--page FILE] [--json FILE]   how the cost grows, as a page of pictures
+npm run bench -- --sweep [--full | --points LIST] [--questions NAMES] [--pairs N] [--rest SECONDS] [--page FILE] [--json FILE]   how the cost grows, as a page of pictures
   --questions NAMES  of ${QUESTIONS.map(({ name }) => name).join(', ')}, with commas; default all
+  --points LIST      these points only, of all that there are, with commas: --questions bricks,clients --points 16,32
   --full             every point: files to 1 GiB, directories to a million, 32 bricks, 16 clients (hours); --quick: the first two points
   --page FILE        default bench-sweep.html
 npm run bench -- connections [--count 10000] [--self] [--json FILE]   many idle connections to one brick; --self: GlusterFS's too
@@ -64,6 +65,7 @@ const { values: options, positionals } = asUsage(() => parseArgs({
     sweep: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
     questions: { type: 'string', default: QUESTIONS.map(({ name }) => name).join(',') },
+    points: { type: 'string' },
     page: { type: 'string', default: 'bench-sweep.html' },
     count: { type: 'string', default: '10000' },
     help: { type: 'boolean', default: false },
@@ -124,7 +126,9 @@ async function connections(): Promise<void> {
 
 async function growth(): Promise<void> {
   const names = options.questions.split(',');
-  names.forEach(questionNamed);
+  const which = { full: options.full, quick: options.quick, only: options.points?.split(',').map(Number) };
+  // Before anything is measured.
+  for (const name of names) pointsOf(questionNamed(name), which);
   const programs = new Programs();
   const pairs = count('pairs', 1, 1);
   const rest = restSeconds();
@@ -134,7 +138,7 @@ async function growth(): Promise<void> {
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, undefined, 1)}\n`);
   };
   try {
-    await sweep({ names, full: options.full, quick: options.quick, pairs, smallfiles: programs.smallfiles, restSeconds: rest, progress: (line) => process.stderr.write(`${line} …\n`), done: write });
+    await sweep({ names, ...which, pairs, smallfiles: programs.smallfiles, restSeconds: rest, progress: (line) => process.stderr.write(`${line} …\n`), done: write });
   } finally {
     programs.remove();
   }

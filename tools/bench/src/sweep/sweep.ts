@@ -25,6 +25,8 @@ export interface SweepOptions extends Circumstances {
   readonly full: boolean;
   /** The first two points only. */
   readonly quick: boolean;
+  /** These only, of all that there are. */
+  readonly only?: readonly number[] | undefined;
   /** Runs of each point and side, of which the median counts. */
   readonly pairs: number;
   progress(line: string): void;
@@ -36,6 +38,14 @@ export function questionNamed(name: string): Question {
   const question = QUESTIONS.find((known) => known.name === name);
   if (!question) throw new UsageError(`unknown question ${name}; known: ${QUESTIONS.map((known) => known.name).join(', ')}`);
   return question;
+}
+
+/** Which points of a question are measured. Throws a UsageError when it has none of those that are wanted. */
+export function pointsOf(question: Question, { full, quick, only }: Pick<SweepOptions, 'full' | 'quick' | 'only'>): readonly number[] {
+  if (!only) return full ? question.fullPoints : question.points.slice(0, quick ? 2 : undefined);
+  const wanted = question.fullPoints.filter((x) => only.includes(x));
+  if (wanted.length === 0) throw new UsageError(`${question.name}: no such point; known: ${question.fullPoints.join(', ')}`);
+  return wanted;
 }
 
 function middle(question: Question, runs: readonly Values[]): Values {
@@ -50,7 +60,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult[]> {
     const { title, axis, unit, series } = question;
     const labels: string[] = [];
     results.push({ question: question.name, title, axis, unit, series, labels, points });
-    for (const x of options.full ? question.fullPoints : question.points.slice(0, options.quick ? 2 : undefined)) {
+    for (const x of pointsOf(question, options)) {
       const runs: Record<Side, Values[]> = { ours: [], GlusterFS: [] };
       for (let pair = 0; pair < options.pairs; pair++) {
         for (const side of turn++ % 2 === 0 ? (['ours', 'GlusterFS'] as const) : (['GlusterFS', 'ours'] as const)) {
