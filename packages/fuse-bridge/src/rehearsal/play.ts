@@ -1,4 +1,5 @@
 import { OpenFlag, methodsOf, neverOptimised } from '@glusterts/libglusterfs';
+import { readdirplus } from '../ops-dir.js';
 import { ROOT_NODEID } from '../protocol.js';
 import type { PlayedKernel } from './played-kernel.js';
 
@@ -13,7 +14,7 @@ const LARGE_PIECES = 2;
 const READAHEAD = 2;
 const FILES = 24;
 const RANDOM_IOS = 48;
-const LISTINGS = 6;
+const LISTINGS = 12;
 /** Nothing that xlators know of a file by themselves is believed for so long. */
 const CACHES_MS = 2000;
 /** Rounds differ by the lengths of their names: so many, in turn. */
@@ -33,7 +34,8 @@ export interface Listeners {
  * in order and at random. Round after round until `next` says that it is enough.
  */
 export async function play(kernel: PlayedKernel, next: Next, { begin, pass, say }: Listeners = {}): Promise<number> {
-  neverOptimised([play, smallFiles, largeFile, ...methodsOf(kernel)]);
+  // readdirplus: as the xlators' loops over entries.
+  neverOptimised([readdirplus, play, smallFiles, largeFile, ...methodsOf(kernel)]);
   let rounds = 0;
   await kernel.getattr(ROOT_NODEID);
   await kernel.statfs();
