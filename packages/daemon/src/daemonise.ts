@@ -10,6 +10,12 @@ const STATUS_VARIABLE = 'GLUSTERTS_STATUS_FD';
  */
 const ONE_ARENA = { MALLOC_ARENA_MAX: '1' };
 
+/**
+ * V8 forgets that a function was to be optimised when eight others are waiting already: in a rehearsal, in which all of them are due at once, often. V8 reads this when the
+ * process starts, and NODE_OPTIONS may not have it.
+ */
+export const LONG_QUEUE = '--concurrent-recompilation-queue-length=64';
+
 /** Whether this process is the child that was put into the background. */
 export function isDaemonChild(): boolean {
   return process.env[STATUS_VARIABLE] !== undefined;
@@ -21,7 +27,7 @@ export function isDaemonChild(): boolean {
  */
 export function startDaemonChild(): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    const child = spawn(process.execPath, [LONG_QUEUE, ...process.execArgv, ...process.argv.slice(1)], {
       detached: true,
       argv0: process.argv0,
       stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
