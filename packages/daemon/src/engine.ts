@@ -10,7 +10,7 @@ const NEVER_MS = 2_000_000_000;
 export function tuneEngine(): void {
   setFlagsFromString('--always-sparkplug');
   setFlagsFromString('--no-lazy-feedback-allocation');
-  // What survives is little; several threads that look for it together take more processor time than one.
+  // What survives is little. One thread in place of several took 2 µs less of the 25 for an entry of a listing; creates took as much as before, within the noise.
   setFlagsFromString('--no-parallel-scavenge');
   // V8's own collections of idle processes throw optimised code away, see IdleMemory.
   setFlagsFromString(`--gc-memory-reducer-start-delay-ms=${NEVER_MS}`);
