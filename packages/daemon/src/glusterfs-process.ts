@@ -7,6 +7,7 @@ import {
 import { type Arguments, logLevelOf } from './arguments.js';
 import { listenForBrickOperations } from './brick-operations.js';
 import { tellParent } from './daemonise.js';
+import { HeapGrowth } from './heap-growth.js';
 import { IdleMemory } from './idle-memory.js';
 import { LogFile } from './log-file.js';
 import { writeMetrics } from './metrics.js';
@@ -127,6 +128,7 @@ export class GlusterfsProcess {
     setInterval(() => undefined, KEEP_ALIVE_MS);
     process.chdir('/');
     this.#idleMemory.start();
+    new HeapGrowth(this.#platform.timers).start();
     const reason = this.#mount ? await this.#mount.done : await new Promise<string>(() => undefined);
     this.#log.info(0, `unmounting ${this.#args.mountpoint ?? ''}: ${reason}`);
     return this.#end(0);

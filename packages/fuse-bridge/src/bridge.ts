@@ -73,7 +73,7 @@ export class FuseBridge {
     this.#onFatal = onFatal;
     this.#groups = new GroupCache(platform, options['gid-timeout']);
     this.interrupts = new Interrupts(this);
-    this.invalidator = new Invalidator(this, (message) => this.#device?.notify(message) ?? Promise.resolve(-Errno.ENODEV));
+    this.invalidator = new Invalidator(this, (messages) => this.#device?.notify(messages) ?? Promise.resolve(messages.map(() => -Errno.ENODEV)));
     this.attrValid = validity(options['attribute-timeout']);
     this.entryValid = validity(options['entry-timeout']);
   }

@@ -36,9 +36,9 @@ export class FuseDump {
         this.#record('W', chunks);
         return device.write(chunks);
       },
-      notify: (message) => {
-        this.#record('W', [message]);
-        return device.notify(message);
+      notify: (messages) => {
+        for (const message of messages) this.#record('W', [message]);
+        return device.notify(messages);
       },
       pause: () => device.pause(),
       resume: () => device.resume(),

@@ -255,6 +255,16 @@ export function encodeInvalInode(nodeid: number, pages = true): Buffer {
   return out;
 }
 
+/** The kernel shall let go of files that nobody uses (Linux 6.18 on). */
+export function encodePrune(nodeids: readonly number[]): Buffer {
+  const size = 16 + 8 * nodeids.length;
+  const out = Buffer.alloc(OUT_HEADER_SIZE + size);
+  encodeOutHeader(0, Notify.PRUNE, size).copy(out);
+  out.writeUInt32LE(nodeids.length, OUT_HEADER_SIZE);
+  nodeids.forEach((nodeid, i) => writeU64(out, nodeid, OUT_HEADER_SIZE + 16 + 8 * i));
+  return out;
+}
+
 /** The kernel shall forget a name. */
 export function encodeInvalEntry(parent: number, name: Bytes): Buffer {
   const size = 16 + name.length + 1;

@@ -82,8 +82,8 @@ export class FuseMount {
   }
 
   /** For the graph's inode table: `lruLimit` of --lru-limit, and who asks the kernel to forget. */
-  inodeTable(lruLimit = 65536): { lruLimit: number; invalidate: (inode: Inode) => void } {
-    return { lruLimit, invalidate: (inode) => void this.#bridge.invalidator.entries(inode) };
+  inodeTable(lruLimit = 65536): { lruLimit: number; invalidate: (inode: Inode) => boolean } {
+    return { lruLimit, invalidate: (inode) => this.#bridge.invalidator.prune(inode, lruLimit) };
   }
 
   /** Requests that were negotiated may be this large, bytes; undefined before INIT. */

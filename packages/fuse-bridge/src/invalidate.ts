@@ -1,11 +1,24 @@
 import { type Bytes, Errno, type Inode } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
-import { encodeInvalEntry, encodeInvalInode } from './encode.js';
+import { encodeInvalEntry, encodeInvalInode, encodePrune } from './encode.js';
 
 /** What the kernel answers to notifications about what it doesn't have (spec/client.md, §6.10). */
 const EXPECTED: ReadonlySet<number> = new Set([Errno.ENOENT, Errno.ENOTDIR, Errno.EBUSY, Errno.ENOTEMPTY, Errno.ENODEV]);
 /** With invalidate-limit 0. */
 const QUEUE_MAX = 1 << 20;
+/** Notifications that one thread sends before it comes back. */
+const BATCH_MAX = 64;
+/** Files in one notification. */
+const PRUNE_MAX = 256;
+/** So many wait for each other before the kernel is asked to let go of them. */
+const PRUNE_MIN = 64;
+/**
+ * The oldest inode of a smaller table may have been told of in a reply that the kernel has not looked at yet, and it wouldn't let go of what it doesn't have. To take a name away it waits for the directory's
+ * lock, which who reads the reply holds.
+ */
+const PRUNED_TABLE_MIN = 16384;
+
+type Notify = (messages: readonly Uint8Array[]) => Promise<readonly number[]>;
 
 /**
  * Tells the kernel what to drop. One notification at a time, from a thread of its own: the kernel may hold it until a
@@ -13,17 +26,20 @@ const QUEUE_MAX = 1 << 20;
  */
 export class Invalidator {
   readonly #bridge: FuseBridge;
-  readonly #notify: (message: Uint8Array) => Promise<number>;
+  readonly #notify: Notify;
   readonly #queue: Uint8Array[] = [];
+  /** Node ids of the files that the kernel shall let go of. */
+  #prunes: number[] = [];
+  #canPrune = true;
   #running = false;
 
-  constructor(bridge: FuseBridge, notify: (message: Uint8Array) => Promise<number>) {
+  constructor(bridge: FuseBridge, notify: Notify) {
     this.#bridge = bridge;
     this.#notify = notify;
   }
 
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#prunes.length;
   }
 
   /** Attributes and pages of a file, if the kernel keeps pages at all. False when the queue is full. */
@@ -37,7 +53,24 @@ export class Invalidator {
   /** Attributes alone; resolves when the kernel has dropped them. It holds no request back for that. */
   async attributes(inode: Inode): Promise<void> {
     const node = this.#bridge.nodes.find(inode.gfid);
-    if (node) this.#check(await this.#notify(encodeInvalInode(node.id, false)));
+    if (!node) return;
+    const [result = 0] = await this.#notify([encodeInvalInode(node.id, false)]);
+    this.#check(result);
+  }
+
+  /**
+   * A file for which its table has no room: the kernel shall forget it, if nobody uses it. False when the queue is full.
+   * By its number where Linux takes that (6.18 on); by its names otherwise, each of which waits for the directory's lock, which lookups hold.
+   * @param limit of the table
+   */
+  prune(inode: Inode, limit: number): boolean {
+    if (!this.#canPrune || limit < PRUNED_TABLE_MIN) return this.entries(inode);
+    if (this.#full) return false;
+    const node = this.#bridge.nodes.find(inode.gfid);
+    if (!node) return true;
+    this.#prunes.push(node.id);
+    if (this.#prunes.length >= Math.min(PRUNE_MIN, this.#limit) && !this.#running) void this.#run();
+    return true;
   }
 
   /** All names of a file that its table knows: the kernel shall forget them, and in the end the file. False when the queue is full. */
@@ -52,8 +85,16 @@ export class Invalidator {
     return node ? this.#push(encodeInvalEntry(node.id, name)) : true;
   }
 
+  get #limit(): number {
+    return this.#bridge.options['invalidate-limit'] || QUEUE_MAX;
+  }
+
+  get #full(): boolean {
+    return this.queued >= this.#limit;
+  }
+
   #push(message: Uint8Array): boolean {
-    if (this.#queue.length >= (this.#bridge.options['invalidate-limit'] || QUEUE_MAX)) return false;
+    if (this.#full) return false;
     this.#queue.push(message);
     if (!this.#running) void this.#run();
     return true;
@@ -61,10 +102,24 @@ export class Invalidator {
 
   async #run(): Promise<void> {
     this.#running = true;
-    for (let message = this.#queue.shift(); message; message = this.#queue.shift()) {
-      this.#check(await this.#notify(message));
+    while (this.queued > 0) {
+      if (this.#prunes.length > 0) await this.#sendPrunes(this.#prunes.splice(0, PRUNE_MAX));
+      if (this.#queue.length > 0) for (const result of await this.#notify(this.#queue.splice(0, BATCH_MAX))) this.#check(result);
     }
     this.#running = false;
+  }
+
+  async #sendPrunes(ids: readonly number[]): Promise<void> {
+    const [result = 0] = await this.#notify([encodePrune(ids)]);
+    if (result !== -Errno.EINVAL) return this.#check(result);
+    // An older kernel doesn't know the code.
+    this.#canPrune = false;
+    const all = [...ids, ...this.#prunes];
+    this.#prunes = [];
+    for (const id of all) {
+      const inode = this.#bridge.nodes.get(id)?.inode;
+      if (inode) this.entries(inode);
+    }
   }
 
   #check(result: number): void {

@@ -23,7 +23,7 @@ export const Fattr = {
 export const Fopen = { DIRECT_IO: 1, KEEP_CACHE: 2 } as const;
 
 /** Codes of messages that we send unasked; they stand in the place of an error, with unique 0. */
-export const Notify = { INVAL_INODE: 2, INVAL_ENTRY: 3 } as const;
+export const Notify = { INVAL_INODE: 2, INVAL_ENTRY: 3, PRUNE: 9 } as const;
 
 export const GETATTR_FH = 1;
 /** A WRITE by somebody without CAP_FSETID. */

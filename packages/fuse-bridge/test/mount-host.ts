@@ -1,7 +1,7 @@
 // A process with one mount, for mount.test.ts, which bundles it and runs it in a mount namespace of its own. It is told what to do on
 // stdin, a JSON object a line, and answers each on stdout.
 import { createInterface } from 'node:readline';
-import { Graph, GlusterLogger, LogLevel, type StatedumpWriter, XlatorLoader, createPlatform, FOP_NAMES, type Subvolume } from '@glusterts/libglusterfs';
+import { Errno, Graph, type FuseDevice, GlusterLogger, LogLevel, type Platform, type StatedumpWriter, XlatorLoader, createPlatform, FOP_NAMES, type Subvolume } from '@glusterts/libglusterfs';
 import { xlators as debug } from '@glusterts/xlator-debug';
 import { xlators as memory } from '@glusterts/xlator-memory';
 import { xlators as meta } from '@glusterts/xlator-meta';
@@ -14,10 +14,15 @@ interface Setup {
   readonly meta?: boolean;
   /** Serve only after the first `graph`. */
   readonly late?: boolean;
+  /** The kernel doesn't know this notification, as one before Linux 6.18. */
+  readonly unknownNotice?: number;
 }
 
 const setup: Setup = JSON.parse(process.argv[2] ?? '{}');
-const platform = createPlatform();
+const made = createPlatform();
+const { openFuseDevice } = made;
+const { unknownNotice } = setup;
+const platform: Platform = unknownNotice === undefined || !openFuseDevice ? made : { ...made, openFuseDevice: (...args) => refusing(openFuseDevice(...args), unknownNotice) };
 const log = GlusterLogger.create('fuse', { sink: (line) => process.stderr.write(line), clock: platform.clock, level: LogLevel.INFO });
 const loader = new XlatorLoader({ from: [] }).add(...memory, ...meta, ...debug, ...perf);
 const MEMORY = 'volume brick\n type storage/memory\n option share one\nend-volume\n';
@@ -25,6 +30,18 @@ const STACK = ['performance/write-behind', 'performance/open-behind', 'performan
 /** `npm run test:switched`: between the mount and the brick stands what glusterd puts there by default, for it to be switched. */
 const VOLFILE = process.env['GLUSTERTS_SWITCHED'] === undefined ? MEMORY : STACK.reduce((text, type, i) => `${text}volume x${i}\n type ${type}\n subvolumes ${i === 0 ? 'brick' : `x${i - 1}`}\nend-volume\n`, MEMORY);
 const seen: Record<string, { count: number; largest: number; aligned: boolean }> = {};
+
+/** A device that refuses notifications of one code. */
+function refusing(device: FuseDevice, code: number): FuseDevice {
+  const isRefused = (message: Uint8Array): boolean => Buffer.from(message.buffer, message.byteOffset).readInt32LE(4) === code;
+  return {
+    write: (chunks) => device.write(chunks),
+    notify: async (messages) => (messages.some(isRefused) ? messages.map(() => -Errno.EINVAL) : await device.notify(messages)),
+    pause: () => device.pause(),
+    resume: () => device.resume(),
+    close: () => device.close(),
+  };
+}
 
 /** The graph's top, with what comes in noted. */
 function noting(top: Subvolume): Subvolume {

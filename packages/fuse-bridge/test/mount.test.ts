@@ -2,6 +2,7 @@ import { type ChildProcess, execFile } from 'node:child_process';
 import { on, once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { Notify } from '../src/protocol.js';
 import { TestMount, hasCommand, removeBundle, whyNoMounts } from './test-mount.js';
 
 const reason = whyNoMounts();
@@ -310,6 +311,23 @@ describe.skipIf(reason)('options of a mount', () => {
     await expect.poll(async () => (await mount.sh('stat 2 > /dev/null; touch 3'), (await mount.ask()).inodes), { timeout: 15_000 }).toBeLessThan(200);
     await mount.sh('test $(ls | wc -l) = 300');
   });
+
+  it('keeps to the LRU limit while lookups hold the directory', async () => {
+    mount = await TestMount.start({}, { lruLimit: 64 });
+    await mount.sh('seq 1 3000 | xargs touch; seq 1 3000 | xargs stat > /dev/null');
+    expect((await mount.ask()).inodes).toBeLessThan(400);
+    await mount.sh('ls -l > /dev/null; test $(ls | wc -l) = 3000');
+    expect(mount.log.join('')).not.toContain('an invalidation failed');
+  });
+
+  it.each([['and listings', undefined], ['of a kernel that lets go of names only', Notify.PRUNE]])('keeps to a large one beside many lookups %s', async (_, unknownNotice) => {
+    mount = await TestMount.start({}, { lruLimit: 16384, ...(unknownNotice === undefined ? {} : { unknownNotice }) });
+    await mount.sh('seq 1 18000 | xargs touch; echo kept > 7; exec 3< 7; seq 1 18000 | xargs stat > /dev/null; test $(cat <&3) = kept');
+    expect((await mount.ask()).inodes).toBeLessThan(16384 + 300);
+    await mount.sh('test $(ls -l | wc -l) = 18001; ls -l > /dev/null');
+    if (unknownNotice === undefined) expect((await mount.ask()).inodes).toBeLessThan(16384 + 600);
+    expect(mount.log.join('')).not.toContain('an invalidation failed');
+  }, 60_000);
 
   it('shows .meta when it is loaded', async () => {
     mount = await TestMount.start({}, { meta: true });

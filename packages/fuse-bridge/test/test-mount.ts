@@ -73,7 +73,7 @@ export class TestMount {
     this.log = log;
   }
 
-  static async start(options: Partial<FuseOptions> = {}, setup: { lruLimit?: number; meta?: boolean; late?: boolean } = {}): Promise<TestMount> {
+  static async start(options: Partial<FuseOptions> = {}, setup: { lruLimit?: number; meta?: boolean; late?: boolean; unknownNotice?: number } = {}): Promise<TestMount> {
     const dir = mkdtempSync(path.join(os.tmpdir(), 'fuse-mount-'));
     const host = await hostModule();
     const child = spawn('unshare', ['-m', '--propagation', 'private', process.execPath, host, JSON.stringify({ options: { mountpoint: dir, ...options }, ...setup })], { stdio: ['pipe', 'pipe', 'pipe'] });

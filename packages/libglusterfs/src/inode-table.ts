@@ -19,9 +19,9 @@ export interface InodeTableOptions {
   lruLimit: number;
   /**
    * Asks the kernel to forget an inode that it knows (mount/fuse). Called for the oldest one when the LRU list is over
-   * its limit; the inode leaves the table when the FORGET arrives.
+   * its limit; the inode leaves the table when the FORGET arrives. False: not now, there are too many requests of that kind.
    */
-  invalidate?: (inode: Inode) => void;
+  invalidate?: (inode: Inode) => boolean;
 }
 
 interface Dentry {
@@ -75,7 +75,7 @@ export class InodeTable {
   fdCount = 0;
   #dentryCount = 0;
   readonly #listener: InodeTableListener;
-  readonly #invalidate: ((inode: Inode) => void) | undefined;
+  readonly #invalidate: ((inode: Inode) => boolean) | undefined;
   readonly #byGfid = new Map<Gfid, Inode>();
   /** The older names of inodes that have several; the newest lies in the inode. */
   readonly #olderNames = new Map<Inode, Dentry[]>();
@@ -301,16 +301,20 @@ export class InodeTable {
 
   #prune(): void {
     if (this.lruLimit === 0) return;
+    let again = false;
     while (this.#lru.size - this.#invalidated.size > this.lruLimit) {
-      // Those that were asked for already stand at the young end.
       const oldest = this.#lru.oldest;
-      if (!oldest || this.#invalidated.has(oldest)) return;
+      if (!oldest) return;
       if (oldest.nlookup > 0 && this.#invalidate) {
-        this.#invalidated.add(oldest);
+        // At the young end it waits for its FORGET. One that has come round again was in use then, as somebody's working directory, say; it must not stand in the others' way.
         this.#lru.delete(oldest);
         this.#lru.add(oldest);
-        this.#invalidate(oldest);
-        return;
+        const known = this.#invalidated.has(oldest);
+        if (this.#invalidate(oldest)) this.#invalidated.add(oldest);
+        else this.#invalidated.delete(oldest);
+        if (!known || again) return;
+        again = true;
+        continue;
       }
       this.#retire(oldest);
     }

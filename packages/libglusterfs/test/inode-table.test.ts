@@ -15,6 +15,53 @@ function setup(lruLimit = 0): { table: InodeTable; forgotten: Inode[]; file(pare
   return { table, forgotten, file: make(IaType.REG), folder: make(IaType.DIR) };
 }
 
+describe('inodes beyond the limit that the kernel knows', () => {
+  it('are asked for once each, the oldest first, and again when that could not be told', () => {
+    const asked: Inode[] = [];
+    let refuse = true;
+    const table = new InodeTable('test', { forget: () => undefined, release: () => undefined }, {
+      lruLimit: 2,
+      invalidate: (inode) => {
+        asked.push(inode);
+        return !refuse;
+      },
+    });
+    const known = (name: string): Inode => {
+      const inode = table.link(table.create().ref(), table.root, utf8(name), iattOf(IaType.REG));
+      table.lookup(inode);
+      inode.unref();
+      return inode;
+    };
+    const [a, b, c] = ['a', 'b', 'c'].map(known);
+    expect(asked).toEqual([a]);
+    expect(table.invalidateSize).toBe(0);
+    refuse = false;
+    const d = known('d');
+    expect(asked).toEqual([a, b]);
+    expect(known('e').nlookup).toBe(1);
+    known('f');
+    expect(asked).toEqual([a, b, c, a]);
+    expect([b, c, d, a].map((inode) => inode !== undefined && table.isInvalidated(inode))).toEqual([true, true, false, true]);
+    for (const inode of [a, b, c]) if (inode) table.forget(inode, 1);
+    expect([table.lruSize, table.invalidateSize, table.find(a?.gfid ?? ('' as Gfid))]).toEqual([3, 0, undefined]);
+  });
+
+
+  it('are asked for behind one that the kernel does not let go of', () => {
+    const held = utf8('held');
+    const due: Inode[] = [];
+    const table = new InodeTable('test', { forget: () => undefined, release: () => undefined }, { lruLimit: 2, invalidate: (inode) => due.push(inode) > 0 });
+    for (let i = 0; i < 20; i++) {
+      const inode = table.link(table.create().ref(), table.root, i === 0 ? held : utf8(`f${i}`), iattOf(IaType.REG));
+      table.lookup(inode);
+      inode.unref();
+      for (const asked of due.splice(0)) if (asked.basename !== held) table.forget(asked, 1);
+    }
+    expect(table.grep(table.root, held)).toBeDefined();
+    expect(table.lruSize).toBeLessThan(6);
+  });
+});
+
 const namesOf = (table: InodeTable, inode: Inode): Bytes[] => table.namesOf(inode).map(({ name }) => name);
 
 describe('the names of an inode', () => {

@@ -478,7 +478,38 @@ describe('md-cache: two clients at random', () => {
   });
 });
 
+async function collectGarbage(): Promise<void> {
+  setFlagsFromString('--expose-gc');
+  const gc: unknown = runInNewContext('gc');
+  if (typeof gc !== 'function') throw new Error('no gc');
+  await new Promise((resolve) => setImmediate(resolve));
+  gc();
+}
+
 describe('md-cache: memory', () => {
+  it('keeps nothing of files that are forgotten, however long attributes live', async () => {
+    const b = await start('cache-invalidation on', 'md-cache-timeout 600');
+    const refs: WeakRef<Iatt>[] = [];
+    b.gate.alter<{ stat: Iatt }>('mkdir', (reply) => {
+      refs.push(new WeakRef(reply.stat));
+      return reply;
+    });
+    for (let i = 0; i < 50; i++) await b.ours.mkdir(`/d${i}`);
+    for (let i = 0; i < 50; i += 2) await b.ours.rmdir(`/d${i}`);
+    await b.ours.mkdir('/last');
+    await collectGarbage();
+    expect(refs.filter((ref, i) => i < 50 && i % 2 === 0 && ref.deref() !== undefined)).toHaveLength(0);
+    b.gate.take();
+    for (let i = 1; i < 50; i += 2) await statOf(b, `d${i}`);
+    expect(b.gate.take()).toEqual([]);
+    // The holes are passed when the others' time has come.
+    b.time.advance(600_000);
+    await b.ours.mkdir('/much');
+    for (let i = 0; i < 30; i++) await b.ours.mkdir(`/later${i}`);
+    await collectGarbage();
+    expect(refs.slice(0, 50).filter((ref) => ref.deref() !== undefined)).toHaveLength(0);
+  });
+
   it('gives back the attributes of files that nobody may believe any more, while one stays fresh', async () => {
     const b = await start();
     const refs: WeakRef<Iatt>[] = [];
@@ -491,11 +522,7 @@ describe('md-cache: memory', () => {
       b.time.advance(100);
       await b.ours.mkdir(`/e${i}`);
     }
-    setFlagsFromString('--expose-gc');
-    const gc: unknown = runInNewContext('gc');
-    if (typeof gc !== 'function') throw new Error('no gc');
-    await new Promise((resolve) => setImmediate(resolve));
-    gc();
+    await collectGarbage();
     expect(refs.slice(0, 40).filter((ref) => ref.deref() !== undefined)).toHaveLength(0);
   });
 });

@@ -50,7 +50,7 @@ export class PlayedKernel {
     this.#owner = Buffer.from(platform.random.bytes(8)).readBigUInt64LE();
     this.device = {
       write: (chunks) => this.#answered(chunks),
-      notify: () => Promise.resolve(0),
+      notify: (messages) => Promise.resolve(messages.map(() => 0)),
       pause: () => undefined,
       resume: () => undefined,
       close: () => undefined,

@@ -47,7 +47,7 @@ export async function rehearseMount(graph: MountGraph, rehearsal: MountRehearsal
 function behind(device: FuseDevice): FuseDevice {
   return {
     write: (chunks) => device.write(chunks),
-    notify: (message) => device.notify(message),
+    notify: (messages) => device.notify(messages),
     pause: () => device.pause(),
     resume: () => device.resume(),
     close: () => device.close(),

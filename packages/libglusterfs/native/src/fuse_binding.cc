@@ -30,7 +30,8 @@ class ThreadCall : public Napi::AsyncWorker {
   }
 
  protected:
-  void OnOK() override { deferred_.Resolve(Napi::Number::New(Env(), result_)); }
+  void OnOK() override { deferred_.Resolve(Result()); }
+  virtual Napi::Value Result() { return Napi::Number::New(Env(), result_); }
   std::string bytes_;
   int result_ = 0;
 
@@ -38,17 +39,27 @@ class ThreadCall : public Napi::AsyncWorker {
   Napi::Promise::Deferred deferred_;
 };
 
-// The kernel may hold a notification until a request that we have yet to answer is done.
+// The kernel may hold a notification until a request that we have yet to answer is done. Several one after the other: while
+// others go on, the lock that each waits for is free for some microseconds only, less than a hop to this thread takes.
 class NotifyCall : public ThreadCall {
  public:
-  NotifyCall(Napi::Env env, int fd, std::string message) : ThreadCall(env, std::move(message)), fd_(fd) {}
+  NotifyCall(Napi::Env env, int fd, std::vector<std::string> messages) : ThreadCall(env, {}), fd_(fd), messages_(std::move(messages)) {}
   void Execute() override {
-    if (write(fd_, bytes_.data(), bytes_.size()) < 0) result_ = -errno;
+    for (const std::string& message : messages_) results_.push_back(write(fd_, message.data(), message.size()) < 0 ? -errno : 0);
     close(fd_);
+  }
+
+ protected:
+  Napi::Value Result() override {
+    Napi::Array results = Napi::Array::New(Env(), results_.size());
+    for (uint32_t i = 0; i < results_.size(); i++) results[i] = Napi::Number::New(Env(), results_[i]);
+    return results;
   }
 
  private:
   int fd_;
+  std::vector<std::string> messages_;
+  std::vector<int> results_;
 };
 
 // Unmounting writes dirty pages back, through us.
@@ -166,15 +177,22 @@ class FuseChannel : public Napi::ObjectWrap<FuseChannel>, public PoolDevice {
     return Napi::Number::New(env_, fuse_channel_write(channel_, vector, static_cast<int>(count)));
   }
 
-  // notify(message) → promise of 0 or -errno
+  // notify(messages) → promise of an array, 0 or -errno of each
   Napi::Value Notify(const Napi::CallbackInfo& info) {
+    auto list = info[0].As<Napi::Array>();
+    uint32_t count = list.Length();
     int fd = channel_ ? fuse_channel_dup(channel_) : -ENODEV;
     if (fd < 0) {
+      Napi::Array results = Napi::Array::New(env_, count);
+      for (uint32_t i = 0; i < count; i++) results[i] = Napi::Number::New(env_, fd);
       auto deferred = Napi::Promise::Deferred::New(env_);
-      deferred.Resolve(Napi::Number::New(env_, fd));
+      deferred.Resolve(results);
       return deferred.Promise();
     }
-    return (new NotifyCall(env_, fd, BytesOf(info[0])))->Start();
+    std::vector<std::string> messages;
+    messages.reserve(count);
+    for (uint32_t i = 0; i < count; i++) messages.push_back(BytesOf(list[i]));
+    return (new NotifyCall(env_, fd, std::move(messages)))->Start();
   }
 
   void Pause(const Napi::CallbackInfo&) {

@@ -21,8 +21,8 @@ export interface FuseDeviceHandlers {
 export interface FuseDevice {
   /** Sends one message, a reply or a notification, in one writev. 0, or −errno: −ENOENT when the request was interrupted. */
   write(chunks: readonly Uint8Array[]): number;
-  /** Sends a notification from a thread, for the kernel may hold it until another request was answered. 0, or −errno. */
-  notify(message: Uint8Array): Promise<number>;
+  /** Sends notifications from a thread, one after the other, for the kernel may hold each until another request was answered. For each 0, or −errno. */
+  notify(messages: readonly Uint8Array[]): Promise<readonly number[]>;
   pause(): void;
   resume(): void;
   /** Closes it: a file system that is still mounted answers ENOTCONN from now on. */
@@ -31,7 +31,7 @@ export interface FuseDevice {
 
 interface NativeFuseChannel {
   write(chunks: readonly Uint8Array[]): number;
-  notify(message: Uint8Array): Promise<number>;
+  notify(messages: readonly Uint8Array[]): Promise<readonly number[]>;
   pause(): void;
   resume(): void;
   close(): void;
@@ -149,7 +149,7 @@ export function joinFuseDevice(network: NativeNetwork, fd: number, payloadMax: n
   let open = true;
   return {
     write: (chunks) => channel.write(chunks),
-    notify: (message) => channel.notify(message),
+    notify: (messages) => channel.notify(messages),
     pause: () => channel.pause(),
     resume: () => channel.resume(),
     close: () => {

@@ -51,6 +51,8 @@ export class InodeMetadata {
   confirmed: Set<string> | undefined = undefined;
   /** When it was put into the store's queue of what grows old; NEVER: it isn't there. */
   queuedTime = NEVER;
+  /** Where it is there, counted from the first that ever was. */
+  queuedAt = 0;
   xattrs: InodeXattrs | undefined = undefined;
   /** `stat` is as GlusterFS serves it, not as it came. */
   #dressed = false;

@@ -40,9 +40,11 @@ export class MetadataStore {
   readonly #slot: CtxSlot<InodeMetadata>;
   readonly #graph: GraphView;
   readonly #clock: Clock;
-  /** Cells that hold attributes; those before the head have been taken out. */
-  readonly #aging: InodeMetadata[] = [];
+  /** Cells that hold attributes; those before the head have been taken out, and where an inode was forgotten there is a hole. */
+  readonly #aging: (InodeMetadata | undefined)[] = [];
   #agingHead = 0;
+  /** Places that have been cut off before the first. */
+  #agingGone = 0;
   #generation = 1;
   /** What was learnt, or asked for, before this generation is void: a child went down. */
   #voidGeneration = 0;
@@ -65,7 +67,11 @@ export class MetadataStore {
   }
 
   forget(inode: Inode): void {
+    const known = this.#slot.get(inode);
+    if (known === undefined) return;
     this.#slot.delete(inode);
+    // Attributes may live for ten minutes, in which a million files come and go.
+    if (known.queuedTime !== NEVER) this.#aging[known.queuedAt - this.#agingGone] = undefined;
   }
 
   /** Attributes that may be served, or undefined. */
@@ -163,7 +169,8 @@ export class MetadataStore {
     const { life } = this.policy;
     if (known.queuedTime === NEVER) this.#enqueue(known, now);
     for (let i = 0; i < 2; i++) {
-      const oldest = this.#aging[this.#agingHead];
+      let oldest = this.#aging[this.#agingHead];
+      while (oldest === undefined && this.#agingHead < this.#aging.length) oldest = this.#aging[++this.#agingHead];
       if (oldest === undefined || now < oldest.queuedTime + life) break;
       this.#agingHead++;
       if (now < oldest.statTime + life) this.#enqueue(oldest, now);
@@ -172,12 +179,14 @@ export class MetadataStore {
     const { length } = this.#aging;
     if (this.#agingHead >= AGING_SLACK && this.#agingHead * 2 > length) {
       this.#aging.splice(0, this.#agingHead);
+      this.#agingGone += this.#agingHead;
       this.#agingHead = 0;
     }
   }
 
   #enqueue(known: InodeMetadata, now: number): void {
     known.queuedTime = now;
+    known.queuedAt = this.#agingGone + this.#aging.length;
     this.#aging.push(known);
   }
 

@@ -81,7 +81,7 @@ class Replay {
     const graph = await Graph.load(readFileSync(job.volfile, 'latin1'), {
       platform, loader, log, autoload: [...(job.options.acl ? ['system/posix-acl'] : []), 'meta'],
       root: { name: 'fuse', type: 'mount/fuse', shownOptions: new Map(), dump: (writer) => bridge.dump(writer, -1) },
-      inodeTable: { lruLimit: 65536, invalidate: (inode) => void bridge.invalidator.entries(inode) },
+      inodeTable: { lruLimit: 65536, invalidate: (inode) => bridge.invalidator.entries(inode) },
     });
     graph.onInvalidate((inode) => void bridge.invalidator.inode(inode));
     await graph.activate();
@@ -105,9 +105,9 @@ class Replay {
         keep(Buffer.concat(chunks));
         return 0;
       },
-      notify: (notice) => {
-        keep(Buffer.from(notice));
-        return Promise.resolve(-Errno.ENOENT);
+      notify: (notices) => {
+        for (const notice of notices) keep(Buffer.from(notice));
+        return Promise.resolve(notices.map(() => -Errno.ENOENT));
       },
       pause: nothing, resume: nothing, close: nothing,
     };

@@ -1,0 +1,55 @@
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import type { Platform, Timer } from '@glusterts/libglusterfs';
+
+const CHECK_MS = 3000;
+/** From this size on, bytes, the heap shall grow by less than V8 would have it. */
+const LARGE_BYTES = 96 * 2 ** 20;
+/** By so much of what was alive at the last collection. */
+const LARGE_PERCENT = 50;
+
+/** V8's heap, as far as this needs it. */
+export interface Heap {
+  /** Bytes that it takes. */
+  size(): number;
+  /** How much it grows until it is collected; 0: as V8 likes. */
+  grow(percent: number): void;
+}
+
+/**
+ * Keeps a large heap from growing to a multiple of what is alive in it. V8 lets one that allocates fast grow to four times as much before it
+ * collects: a mount that looked at a million files one after the other, of which its table holds 65,536, was at 1.9 GiB. A small heap is left to V8: collecting it more often costs more than it gives.
+ */
+export class HeapGrowth {
+  readonly #timers: Platform['timers'];
+  readonly #heap: Heap;
+  #timer: Timer | undefined;
+  #large = false;
+
+  /** @param heap default: this process's */
+  constructor(timers: Platform['timers'], heap: Heap = V8_HEAP) {
+    this.#timers = timers;
+    this.#heap = heap;
+  }
+
+  start(): void {
+    this.#timer = this.#timers.after(CHECK_MS, () => this.#check(), { background: true });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  #check(): void {
+    const large = this.#heap.size() >= LARGE_BYTES;
+    if (large !== this.#large) {
+      this.#large = large;
+      this.#heap.grow(large ? LARGE_PERCENT : 0);
+    }
+    this.start();
+  }
+}
+
+const V8_HEAP: Heap = {
+  size: () => getHeapStatistics().total_heap_size,
+  grow: (percent) => setFlagsFromString(`--heap-growing-percent=${percent}`),
+};
