@@ -1,10 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Graph, type GraphRootView, type StatedumpWriter, type Xlator, callPath, dumpGlobalMemoryUsage, dumpMallinfo, dumpMemoryUsage, formatLogTime } from '@glusterts/libglusterfs';
 import { dumpDicts, dumpInodes, dumpIobufs, dumpMemPools, fromTheTop, tableOwner } from './statedump-sections.js';
 
 /** Longer lines are cut (spec/client.md, §15.3). */
 const LINE_MAX = 4096;
+/** Bytes that are gathered before they are written: a mount with 65,536 inodes tells of a hundred MiB. */
+const CHUNK = 1 << 20;
 const SECTIONS = ['mem', 'iobuf', 'callpool', 'priv', 'fd', 'inode', 'inodectx', 'fdctx', 'history'] as const;
 type Section = (typeof SECTIONS)[number];
 
@@ -56,33 +58,44 @@ function readOptions(directory: string): { wanted: ReadonlySet<Section>; directo
 export function writeStatedump(options: StatedumpOptions): string {
   const { wanted, directory, unknown } = readOptions(options.directory);
   const { graph } = options;
-  let text = graph ? `DUMP-START-TIME: ${formatLogTime(graph.platform.clock)}\n` : '';
-  const writer: StatedumpWriter = {
-    section: (title) => {
-      text += `\n[${title}]\n`;
-    },
-    write: (key, value) => {
-      text += `${`${key}=${value}`.slice(0, LINE_MAX)}\n`;
-    },
-    line: (words) => {
-      text += `${words}\n`;
-    },
-  };
-  for (const key of unknown) text += `[Warning]:None of the options matched key : ${key}\n`;
-  if (wanted.has('mem')) {
-    dumpMallinfo(writer);
-    dumpGlobalMemoryUsage(writer);
-  }
-  if (graph) dumpGraph(graph, options, wanted, writer);
-  if (graph) text += `\nDUMP-END-TIME: ${formatLogTime(graph.platform.clock)}`;
   mkdirSync(directory, { recursive: true });
   const scratch = mkdtempSync(path.join(directory, 'dump'));
-  const temporary = path.join(scratch, 'dump');
-  writeFileSync(temporary, Buffer.from(text, 'latin1'), { mode: 0o600 });
-  const file = path.join(directory, `${options.name}.${process.pid}.dump.${graph ? Math.floor(graph.platform.clock.wall() / 1000) : 0}`);
-  renameSync(temporary, file);
-  rmdirSync(scratch);
-  return file;
+  try {
+    const temporary = path.join(scratch, 'dump');
+    const fd = openSync(temporary, 'wx', 0o600);
+    try {
+      let text = '';
+      const put = (words: string): void => {
+        text += words;
+        if (text.length >= CHUNK) flush();
+      };
+      const flush = (): void => {
+        writeFileSync(fd, text, 'latin1');
+        text = '';
+      };
+      const writer: StatedumpWriter = {
+        section: (title) => put(`\n[${title}]\n`),
+        write: (key, value) => put(`${`${key}=${value}`.slice(0, LINE_MAX)}\n`),
+        line: (words) => put(`${words}\n`),
+      };
+      if (graph) put(`DUMP-START-TIME: ${formatLogTime(graph.platform.clock)}\n`);
+      for (const key of unknown) put(`[Warning]:None of the options matched key : ${key}\n`);
+      if (wanted.has('mem')) {
+        dumpMallinfo(writer);
+        dumpGlobalMemoryUsage(writer);
+      }
+      if (graph) dumpGraph(graph, options, wanted, writer);
+      if (graph) put(`\nDUMP-END-TIME: ${formatLogTime(graph.platform.clock)}`);
+      flush();
+    } finally {
+      closeSync(fd);
+    }
+    const file = path.join(directory, `${options.name}.${process.pid}.dump.${graph ? Math.floor(graph.platform.clock.wall() / 1000) : 0}`);
+    renameSync(temporary, file);
+    return file;
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
 }
 
 function dumpGraph(graph: Graph, { root, brick }: StatedumpOptions, wanted: ReadonlySet<Section>, writer: StatedumpWriter): void {

@@ -1,7 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Frame, type Graph, GlusterLogger, Graph as Graphs, Xlator, XlatorLoader, createPlatform } from '@glusterts/libglusterfs';
+import { Frame, type Graph, GlusterLogger, Graph as Graphs, type StatedumpWriter, Xlator, XlatorLoader, createPlatform } from '@glusterts/libglusterfs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IdleMemory, LogFile, writeStatedump } from '../src/index.js';
 
@@ -46,6 +46,26 @@ describe('a statedump', () => {
     const file = writeStatedump({ graph, name: 'd-b1', directory: dir });
     expect(path.basename(file)).toMatch(new RegExp(`^d-b1\\.${process.pid}\\.dump\\.\\d{10}$`));
     for (const line of readFileSync(file, 'latin1').split('\n')) expect(line.length).toBeLessThanOrEqual(4096);
+  });
+
+  it('is written in pieces, and leaves nothing behind when its telling fails', () => {
+    let told = 0;
+    let written = 0;
+    const root = {
+      name: 'fuse', type: 'mount/fuse', shownOptions: new Map<string, string>(),
+      dump: (writer: StatedumpWriter) => {
+        for (; told < 3000; told++) writer.write(`line${told}`, 'y'.repeat(1000));
+        const scratch = readdirSync(dir).find((name) => name.startsWith('dump')) ?? '';
+        written = statSync(path.join(dir, scratch, 'dump')).size;
+      },
+    };
+    const text = readFileSync(writeStatedump({ graph, root, name: 'glusterdump', directory: dir }), 'latin1');
+    expect(written).toBeGreaterThan(2 << 20);
+    expect([...text.matchAll(/^line(\d+)=y{1000}$/gm)].map(([, number]) => Number(number))).toEqual(Array.from({ length: 3000 }, (_, i) => i));
+    rmSync(dir, { recursive: true });
+    const failing = { ...root, dump: () => { throw new Error('no more'); } };
+    expect(() => writeStatedump({ graph, root: failing, name: 'glusterdump', directory: dir })).toThrow('no more');
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('has what the options file asks for, and warns of what it does not know', () => {
