@@ -71,7 +71,7 @@ export function dumpDicts(writer: StatedumpWriter): void {
 }
 
 /**
- * The table, then its active inodes, then the others.
+ * The table, then its active inodes, those in no use, and those among them that the kernel was asked to forget (10.3 with a working directory beyond --lru-limit).
  * @param contexts with what the xlators keep of each
  */
 export function dumpInodes(graph: Graph, { prefix, name, untitled }: TableOwner, contexts: boolean, writer: StatedumpWriter): void {
@@ -87,12 +87,15 @@ export function dumpInodes(graph: Graph, { prefix, name, untitled }: TableOwner,
   writer.write(`${prefix}.purge_size`, 0);
   writer.write(`${prefix}.invalidate_size`, table.invalidateSize);
   const idle: Inode[] = [];
+  const asked: Inode[] = [];
   let number = 0;
   for (const inode of table.inodes()) {
-    if (inode.refs === 0 && inode !== table.root) idle.push(inode);
+    if (table.isInvalidated(inode)) asked.push(inode);
+    else if (inode.refs === 0 && inode !== table.root) idle.push(inode);
     else dumpInode(inode, `${prefix}.active.${++number}`, xlators, writer);
   }
   idle.forEach((inode, i) => dumpInode(inode, `${prefix}.lru.${i + 1}`, xlators, writer));
+  asked.forEach((inode, i) => dumpInode(inode, `${prefix}.invalidate.${i + 1}`, xlators, writer));
 }
 
 function dumpInode(inode: Inode, section: string, xlators: readonly Xlator[], writer: StatedumpWriter): void {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Frame, type Graph, GlusterLogger, Graph as Graphs, type StatedumpWriter, Xlator, XlatorLoader, createPlatform } from '@glusterts/libglusterfs';
+import { Frame, type Gfid, type Graph, GlusterLogger, Graph as Graphs, IaType, Iatt, type StatedumpWriter, Xlator, XlatorLoader, createPlatform, utf8 } from '@glusterts/libglusterfs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { IdleMemory, LogFile, writeStatedump } from '../src/index.js';
 
@@ -46,6 +46,24 @@ describe('a statedump', () => {
     const file = writeStatedump({ graph, name: 'd-b1', directory: dir });
     expect(path.basename(file)).toMatch(new RegExp(`^d-b1\\.${process.pid}\\.dump\\.\\d{10}$`));
     for (const line of readFileSync(file, 'latin1').split('\n')) expect(line.length).toBeLessThanOrEqual(4096);
+  });
+
+  it('tells of inodes that the kernel was asked to forget apart', async () => {
+    const { platform, log } = graph;
+    const loader = new XlatorLoader().add({ type: 'test/leaf', options: [{ key: 'word', type: 'str' }], create: (context) => new Leaf(context) });
+    const limited = await Graphs.load('volume top\n type test/leaf\n option word x\nend-volume\n', { platform, loader, log, inodeTable: { lruLimit: 1, invalidate: () => true } });
+    const table = limited.inodeTable;
+    for (let i = 1; i <= 3; i++) {
+      const iatt = new Iatt().setGfid(String(i).padStart(16, '0') as Gfid);
+      iatt.ia_type = IaType.REG;
+      const inode = table.link(table.create().ref(), table.root, utf8(`f${i}`), iatt);
+      table.lookup(inode);
+      inode.unref();
+    }
+    const root = { name: 'fuse', type: 'mount/fuse', shownOptions: new Map<string, string>(), dump: () => undefined };
+    const text = readFileSync(writeStatedump({ graph: limited, root, name: 'glusterdump', directory: dir }), 'latin1');
+    expect(text).toMatch(/\.lru_size=1\n.*purge_size=0\n.*\.invalidate_size=2\n/);
+    expect(sections(text).filter((title) => title.includes('itable.'))).toEqual(['active.1', 'lru.1', 'invalidate.1', 'invalidate.2'].map((end) => `xlator.mount.fuse.itable.${end}`));
   });
 
   it('is written in pieces, and leaves nothing behind when its telling fails', () => {

@@ -80,6 +80,7 @@ export class InodeTable {
   /** The older names of inodes that have several; the newest lies in the inode. */
   readonly #olderNames = new Map<Inode, Dentry[]>();
   readonly #lru = new InodeList();
+  /** Those in `lru` that the kernel was asked to forget. */
   readonly #invalidated = new Set<Inode>();
 
   constructor(name: string, listener: InodeTableListener, options: InodeTableOptions) {
@@ -103,8 +104,9 @@ export class InodeTable {
     return this.#byGfid.size;
   }
 
+  /** Unreferenced inodes that the kernel was not asked to forget. */
   get lruSize(): number {
-    return this.#lru.size;
+    return this.#lru.size - this.#invalidated.size;
   }
 
   get invalidateSize(): number {
@@ -212,7 +214,8 @@ export class InodeTable {
     inode.nlookup = Math.max(0, inode.nlookup - count);
     const asked = inode.nlookup === 0 && this.#invalidated.delete(inode);
     if ((asked && inode.refs === 0) || this.#isDone(inode)) this.#retire(inode);
-    else this.#prune();
+    // Its directory may be one more in no use.
+    this.#prune();
   }
 
   /** A path to the inode, or `<gfid:…>/rest` where a name on the way to the root is not known. Over PATH_MAX: undefined. */
@@ -242,7 +245,7 @@ export class InodeTable {
 
   /** Called by Inode when it gets its first reference. */
   activated(inode: Inode): void {
-    this.#lru.delete(inode);
+    this.#unlist(inode);
   }
 
   /** Called by Inode when it loses its last reference. */
@@ -265,6 +268,12 @@ export class InodeTable {
     if (!inode.listed && inode.entries === undefined) this.#lru.add(inode);
   }
 
+  #unlist(inode: Inode): void {
+    if (!inode.listed) return;
+    this.#lru.delete(inode);
+    if (this.#invalidated.size > 0) this.#invalidated.delete(inode);
+  }
+
   /** Called by Fd when it loses its last reference. */
   released(fd: Fd, directory: boolean): void {
     this.#listener.release(fd, directory);
@@ -281,7 +290,7 @@ export class InodeTable {
     if (other === inode) return;
     if (other) this.unlink(other, parent, name);
     (parent.entries ??= new Map()).set(name, inode);
-    this.#lru.delete(parent);
+    this.#unlist(parent);
     this.#dentryCount++;
     const known = this.parentOf(inode);
     if (known) {
@@ -302,7 +311,7 @@ export class InodeTable {
   #prune(): void {
     if (this.lruLimit === 0) return;
     let again = false;
-    while (this.#lru.size - this.#invalidated.size > this.lruLimit) {
+    while (this.lruSize > this.lruLimit) {
       const oldest = this.#lru.oldest;
       if (!oldest) return;
       if (oldest.nlookup > 0 && this.#invalidate) {
