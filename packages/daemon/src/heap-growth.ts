@@ -16,8 +16,8 @@ export interface Heap {
 }
 
 /**
- * Keeps a large heap from growing to a multiple of what is alive in it. V8 lets one that allocates fast grow to four times as much before it
- * collects: a mount that looked at a million files one after the other, of which its table holds 65,536, was at 1.9 GiB. A small heap is left to V8: collecting it more often costs more than it gives.
+ * Keeps a large heap from growing to a multiple of what is alive in it, as V8 lets one that allocates fast. A mount that had made, looked at and listed 100,000 files, of which its table
+ * held 65,536, was at 659 MiB without this and at 482 with it (one run each). A small heap is left to V8, which would collect it more often for little.
  */
 export class HeapGrowth {
   readonly #timers: Platform['timers'];
