@@ -2,10 +2,8 @@ import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 import type { Platform, Timer } from '@glusterts/libglusterfs';
 
 const CHECK_MS = 3000;
-/** From this size on, bytes, the heap shall grow by less than V8 would have it. */
-const LARGE_BYTES = 96 * 2 ** 20;
-/** By so much of what was alive at the last collection. */
-const LARGE_PERCENT = 50;
+/** From these sizes on, bytes, the heap grows by so many percent of what was alive at the last collection, which is less than V8 would have it. */
+const STEPS: readonly (readonly [bytes: number, percent: number])[] = [[448 * 2 ** 20, 10], [256 * 2 ** 20, 25], [96 * 2 ** 20, 50]];
 
 /** V8's heap, as far as this needs it. */
 export interface Heap {
@@ -23,7 +21,7 @@ export class HeapGrowth {
   readonly #timers: Platform['timers'];
   readonly #heap: Heap;
   #timer: Timer | undefined;
-  #large = false;
+  #percent = 0;
 
   /** @param heap default: this process's */
   constructor(timers: Platform['timers'], heap: Heap = V8_HEAP) {
@@ -40,11 +38,9 @@ export class HeapGrowth {
   }
 
   #check(): void {
-    const large = this.#heap.size() >= LARGE_BYTES;
-    if (large !== this.#large) {
-      this.#large = large;
-      this.#heap.grow(large ? LARGE_PERCENT : 0);
-    }
+    const size = this.#heap.size();
+    const percent = STEPS.find(([bytes]) => size >= bytes)?.[1] ?? 0;
+    if (percent !== this.#percent) this.#heap.grow((this.#percent = percent));
     this.start();
   }
 }

@@ -47,6 +47,8 @@ export class Dht {
   /** Grows with every subvolume that comes up: layouts read before are stale. */
   generation = 1;
   readonly #states: CtxSlot<InodeState>;
+  /** By subvolume: the state that all files share of which it is known that they lie there, and nothing else. There may be a million. */
+  readonly #placed: InodeState[] = [];
   /** Where an fd is open: on one subvolume, but for files that move. */
   readonly opened: CtxSlot<Subvol | Set<Subvol>>;
   #owners = 0;
@@ -85,25 +87,46 @@ export class Dht {
 
   // ------------------------------------------------------------------------------------------------ inode state
 
+  /** For changes: the inode's own. */
   state(inode: Inode): InodeState {
     let state = this.#states.get(inode);
-    if (!state) this.#states.set(inode, (state = { layout: undefined, cached: undefined, mds: undefined, lockSubvol: undefined, migration: undefined, times: undefined, misplaced: false }));
+    if (!state || this.#isShared(state)) this.#states.set(inode, (state = stateOf(state?.cached)));
     return state;
   }
 
-  known(inode: Inode): InodeState | undefined {
-    const own = this.#states.get(inode);
-    if (own || inode.gfid === NULL_GFID) return own;
-    // A top may go on with another inode object than the one that the lookup came with.
-    const linked = inode.table.find(inode.gfid);
-    return linked && linked !== inode ? this.#states.get(linked) : undefined;
+  #isShared(state: InodeState): boolean {
+    return state.cached !== undefined && this.#placed[state.cached.index] === state;
+  }
+
+  known(inode: Inode): Readonly<InodeState> | undefined {
+    return this.#states.get(inode) ?? this.#linked(inode);
+  }
+
+  /** As {@link known}, for changes. */
+  knownState(inode: Inode): InodeState {
+    const linked = this.#states.get(inode) || !this.#linked(inode) ? inode : inode.table.find(inode.gfid);
+    return this.state(linked ?? inode);
+  }
+
+  /** A top may go on with another inode object than the one that the lookup came with. */
+  #linked(inode: Inode): InodeState | undefined {
+    const linked = inode.gfid === NULL_GFID ? undefined : inode.table.find(inode.gfid);
+    return linked && this.#states.get(linked);
   }
 
   /** Remembers where a lookup, a creation or a listing has found a file, also for the inode that the table has for the gfid already. */
   setCached(inode: Inode, gfid: Gfid, subvol: Subvol): void {
-    placeFile(this.state(inode), subvol);
+    this.#place(inode, subvol);
     const linked = inode.table.find(gfid);
-    if (linked && linked !== inode) placeFile(this.state(linked), subvol);
+    if (linked && linked !== inode) this.#place(linked, subvol);
+  }
+
+  #place(inode: Inode, subvol: Subvol): void {
+    const state = this.#states.get(inode);
+    if (state && !this.#isShared(state)) {
+      state.cached = subvol;
+      state.layout = undefined;
+    } else this.#states.set(inode, (this.#placed[subvol.index] ??= stateOf(subvol)));
   }
 
   /** The same of a directory's layout. */
@@ -317,10 +340,7 @@ export async function outcome<T>(subvol: Subvol, wind: (subvol: Subvol) => Promi
   }
 }
 
-function placeFile(state: InodeState, subvol: Subvol): void {
-  state.cached = subvol;
-  state.layout = undefined;
-}
+const stateOf = (cached: Subvol | undefined): InodeState => ({ layout: undefined, cached, mds: undefined, lockSubvol: undefined, migration: undefined, times: undefined, misplaced: false });
 
 function placeDirectory(state: InodeState, layout: Layout, mds: Subvol | undefined): void {
   state.layout = layout;

@@ -116,7 +116,7 @@ export async function statfs(dht: Dht, frame: Frame, loc: Loc, xdata: Xdata): Pr
 /** Where locks of users are taken: a file's data; a directory's first subvolume, the same one for ever. */
 export async function lockSubvol(dht: Dht, frame: Frame, inode: Inode): Promise<Subvol> {
   if (!(await isDirectory(dht, frame, inode))) return cachedOf(dht, frame, inode);
-  const state = dht.known(inode) ?? dht.state(inode);
+  const state = dht.knownState(inode);
   state.lockSubvol ??= state.layout?.entries[0]?.subvol ?? dht.subvols[0];
   if (!state.lockSubvol) throw new FopError(Errno.ENOTCONN);
   return state.lockSubvol;

@@ -24,12 +24,38 @@ export class InodeXattrs {
   }
 }
 
+/** What is left of {@link InodeMetadata} when all of it has grown old: enough to tell whether later attributes are news. */
+export class OldMetadata {
+  readonly valid: boolean;
+  readonly writesPending: boolean;
+  readonly needsLookup: boolean;
+  readonly mtime: number;
+  readonly mtime_nsec: number;
+  readonly ctime: number;
+  readonly ctime_nsec: number;
+  readonly generation: number;
+  readonly since: number;
+
+  constructor(known: InodeMetadata) {
+    this.valid = known.valid;
+    this.writesPending = known.writesPending;
+    this.needsLookup = known.needsLookup;
+    this.mtime = known.mtime;
+    this.mtime_nsec = known.mtime_nsec;
+    this.ctime = known.ctime;
+    this.ctime_nsec = known.ctime_nsec;
+    this.generation = Math.max(known.generation, known.xattrs?.generation ?? 0);
+    this.since = known.since;
+  }
+}
+
 /**
  * What md-cache knows of an inode. Times are of the monotonic clock, in milliseconds. Attributes are never changed once they
  * are here, only replaced: callers above hold the same objects.
  */
 export class InodeMetadata {
-  /** While they are fresh; {@link ageOut} takes them away, for there may be a million inodes. */
+  readonly inode: Inode;
+  /** While they are fresh: there may be a million inodes, see {@link ageOut}. */
   stat: Iatt | undefined = undefined;
   /** The attributes that were heard of last have not been called untrue since; they may be old. */
   valid = false;
@@ -57,8 +83,20 @@ export class InodeMetadata {
   /** `stat` is as GlusterFS serves it, not as it came. */
   #dressed = false;
 
-  constructor(since: number) {
+  /** @param old what was known of it before */
+  constructor(inode: Inode, since: number, old?: OldMetadata) {
+    this.inode = inode;
     this.since = since;
+    if (!old) return;
+    this.valid = old.valid;
+    this.writesPending = old.writesPending;
+    this.needsLookup = old.needsLookup;
+    this.mtime = old.mtime;
+    this.mtime_nsec = old.mtime_nsec;
+    this.ctime = old.ctime;
+    this.ctime_nsec = old.ctime_nsec;
+    this.generation = old.generation;
+    this.since = old.since;
   }
 
   replace(stat: Iatt): void {
@@ -101,11 +139,17 @@ export class InodeMetadata {
     this.xattrs?.drop();
   }
 
-  /** Gives back the memory of what nobody may believe any more. */
-  ageOut(): void {
+  /** When the newest of it was learnt. */
+  get newest(): number {
+    return this.xattrs ? Math.max(this.statTime, this.xattrs.allTime, this.xattrs.loneTime) : this.statTime;
+  }
+
+  /** Gives back the memory of what nobody may believe any more. Answers what to keep in its place; undefined: itself. */
+  ageOut(): OldMetadata | undefined {
     this.queuedTime = NEVER;
     this.stat = undefined;
     this.#dressed = false;
+    return this.confirmed ? undefined : new OldMetadata(this);
   }
 }
-holdAnyNumber(new InodeMetadata(0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);
+holdAnyNumber(new InodeMetadata(undefined as unknown as Inode, 0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);

@@ -1,6 +1,6 @@
 import { type Bytes, type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
 import type { CacheableNames } from './cacheable-names.js';
-import { InodeMetadata, InodeXattrs, NEVER } from './inode-metadata.js';
+import { InodeMetadata, InodeXattrs, NEVER, OldMetadata } from './inode-metadata.js';
 
 /** What of a file an answer saw; write-behind lets some fops pass writes that it has answered, but not yet sent. */
 export const Saw = {
@@ -37,10 +37,10 @@ export interface MetadataPolicy {
  */
 export class MetadataStore {
   policy: MetadataPolicy;
-  readonly #slot: CtxSlot<InodeMetadata>;
+  readonly #slot: CtxSlot<InodeMetadata | OldMetadata>;
   readonly #graph: GraphView;
   readonly #clock: Clock;
-  /** Cells that hold attributes; those before the head have been taken out, and where an inode was forgotten there is a hole. */
+  /** Cells that may hold something; those before the head have been taken out, and where an inode was forgotten there is a hole. */
   readonly #aging: (InodeMetadata | undefined)[] = [];
   #agingHead = 0;
   /** Places that have been cut off before the first. */
@@ -49,7 +49,7 @@ export class MetadataStore {
   /** What was learnt, or asked for, before this generation is void: a child went down. */
   #voidGeneration = 0;
 
-  constructor(slot: CtxSlot<InodeMetadata>, graph: GraphView, policy: MetadataPolicy) {
+  constructor(slot: CtxSlot<InodeMetadata | OldMetadata>, graph: GraphView, policy: MetadataPolicy) {
     this.#slot = slot;
     this.#graph = graph;
     this.#clock = graph.platform.clock;
@@ -71,24 +71,24 @@ export class MetadataStore {
     if (known === undefined) return;
     this.#slot.delete(inode);
     // Attributes may live for ten minutes, in which a million files come and go.
-    if (known.queuedTime !== NEVER) this.#aging[known.queuedAt - this.#agingGone] = undefined;
+    if (known instanceof InodeMetadata && known.queuedTime !== NEVER) this.#aging[known.queuedAt - this.#agingGone] = undefined;
   }
 
   /** Attributes that may be served, or undefined. */
   iatt(inode: Inode): Iatt | undefined {
-    const known = this.#slot.get(inode);
+    const known = this.#get(inode);
     return known?.valid === true && this.#isFresh(known, known.statTime) ? known.serve(inode) : undefined;
   }
 
   /** All cacheable xattrs of the inode (undefined: there are none), or UNKNOWN. */
   xattrs(inode: Inode): Dict | undefined | typeof UNKNOWN {
-    const known = this.#slot.get(inode);
+    const known = this.#get(inode);
     return known?.xattrs !== undefined && this.#isFresh(known, known.xattrs.allTime) ? known.xattrs.all : UNKNOWN;
   }
 
   /** The dict that answers a getxattr of a cacheable name, undefined when there is no such xattr, or UNKNOWN. */
   xattr(inode: Inode, name: string): Dict | undefined | typeof UNKNOWN {
-    const known = this.#slot.get(inode);
+    const known = this.#get(inode);
     const xattrs = known?.xattrs;
     if (known === undefined || xattrs === undefined) return UNKNOWN;
     if (this.#isFresh(known, xattrs.allTime)) return xattrs.all?.has(name) === true ? xattrs.all : undefined;
@@ -100,12 +100,24 @@ export class MetadataStore {
     return known.since >= this.#voidGeneration && this.#clock.monotonic() < time + this.policy.life;
   }
 
+  /** What is known of the inode, unless that is old. */
+  #get(inode: Inode): InodeMetadata | undefined {
+    const known = this.#slot.get(inode);
+    return known instanceof InodeMetadata ? known : undefined;
+  }
+
   /** The metadata cell to go by: of the inode that is in the table under its gfid, if there is one. */
   #cell(inode: Inode, stat?: Iatt): InodeMetadata {
     if (stat !== undefined && inode.gfid === NULL_GFID) inode = inode.table.find(stat.ia_gfid) ?? inode;
-    let known = this.#slot.get(inode);
-    if (!known) this.#slot.set(inode, (known = new InodeMetadata(this.#generation)));
-    else if (known.since < this.#voidGeneration) known.void(this.#generation);
+    const old = this.#slot.get(inode);
+    if (old instanceof InodeMetadata) {
+      if (old.since < this.#voidGeneration) old.void(this.#generation);
+      return old;
+    }
+    const known = new InodeMetadata(inode, old?.since ?? this.#generation, old);
+    if (known.since < this.#voidGeneration) known.void(this.#generation);
+    this.#slot.set(inode, known);
+    this.#age(known, this.#clock.monotonic());
     return known;
   }
 
@@ -164,7 +176,7 @@ export class MetadataStore {
     return true;
   }
 
-  /** Puts a cell into the queue of those whose attributes grow old, and takes out, for each that comes, at most two that are. */
+  /** Puts a cell into the queue of those that grow old, and takes out, for each that comes, at most two that are. */
   #age(known: InodeMetadata, now: number): void {
     const { life } = this.policy;
     if (known.queuedTime === NEVER) this.#enqueue(known, now);
@@ -173,8 +185,11 @@ export class MetadataStore {
       while (oldest === undefined && this.#agingHead < this.#aging.length) oldest = this.#aging[++this.#agingHead];
       if (oldest === undefined || now < oldest.queuedTime + life) break;
       this.#agingHead++;
-      if (now < oldest.statTime + life) this.#enqueue(oldest, now);
-      else oldest.ageOut();
+      if (now < oldest.newest + life) this.#enqueue(oldest, now);
+      else {
+        const old = oldest.ageOut();
+        if (old) this.#slot.set(oldest.inode, old);
+      }
     }
     const { length } = this.#aging;
     if (this.#agingHead >= AGING_SLACK && this.#agingHead * 2 > length) {
@@ -264,13 +279,13 @@ export class MetadataStore {
 
   /** Whether a lookup of the inode by this name may be answered from the cache at all. */
   believesName(inode: Inode, parent: Inode | undefined, name: Bytes): boolean {
-    const confirmed = this.#slot.get(inode)?.confirmed;
+    const confirmed = this.#get(inode)?.confirmed;
     return confirmed === undefined || parent === undefined || confirmed.has(parent.gfid + name);
   }
 
   /** A lookup that began at `start` has found the inode under this name. */
   confirmName(inode: Inode, stat: Iatt, parent: Inode, name: Bytes, start: number): void {
-    const known = this.#slot.get(inode.gfid === NULL_GFID ? (inode.table.find(stat.ia_gfid) ?? inode) : inode);
+    const known = this.#get(inode.gfid === NULL_GFID ? (inode.table.find(stat.ia_gfid) ?? inode) : inode);
     if (known?.confirmed && start >= known.generation && known.confirmed.size < CONFIRMED_MAX) known.confirmed.add(parent.gfid + name);
   }
 
@@ -281,7 +296,7 @@ export class MetadataStore {
 
   /** Whether a lookup was asked for; asking takes the wish away. */
   takeRequiredLookup(inode: Inode): boolean {
-    const known = this.#slot.get(inode);
+    const known = this.#get(inode);
     if (known?.needsLookup !== true) return false;
     known.needsLookup = false;
     return true;

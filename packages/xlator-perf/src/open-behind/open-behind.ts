@@ -124,6 +124,8 @@ export class OpenBehind extends Xlator {
   #uncount(state: OpenState, fd: Fd): void {
     state.opens--;
     this.#fds.delete(fd);
+    // Most files that a mount knows are open nowhere.
+    if (state.opens === 0 && state.first === undefined && this.#states.get(fd.inode) === state) this.#states.delete(fd.inode);
   }
 
   // ------------------------------------------------------------------------------------------------ waiting for an open

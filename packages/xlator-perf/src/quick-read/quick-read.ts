@@ -4,7 +4,7 @@ import {
 } from '@glusterts/libglusterfs';
 import { requireOneChild } from '../one-child.js';
 import { PriorityList } from '../priority-list.js';
-import { Content, ContentCache } from './content-cache.js';
+import { type Content, ContentCache } from './content-cache.js';
 
 const CONTENT = 'glusterfs.content';
 /** What md-cache asks of listings that stand for lookups, and what is true of an entry that has it: a lookup would tell the same of it. */
@@ -25,7 +25,6 @@ const MS_PER_S = 1000;
  * It has no `invalidate`: md-cache sends that for the very lookup that brought the new content.
  */
 export class QuickRead extends Xlator {
-  readonly #contents: CtxSlot<Content>;
   readonly #cache: ContentCache;
   /** Files that a listing has shown to be small enough, and whose content nobody has asked for since. */
   readonly #listed: CtxSlot<true>;
@@ -44,9 +43,8 @@ export class QuickRead extends Xlator {
 
   constructor(context: XlatorContext) {
     super(context);
-    this.#contents = this.newCtxSlot<Content>();
     this.#listed = this.newCtxSlot<true>();
-    this.#cache = new ContentCache(this.options.number('cache-size'), (kept, stat) => this.#sameFile(kept, stat));
+    this.#cache = new ContentCache(this.newCtxSlot<Content>(), this.options.number('cache-size'), (kept, stat) => this.#sameFile(kept, stat));
     this.#priorities = new PriorityList(this.options.text('priority'), 0);
     this.#childDownMs = this.#nowMs;
     this.#take(this.options);
@@ -109,7 +107,7 @@ export class QuickRead extends Xlator {
   override async lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const generation = this.#cache.next();
     let request = xdata;
-    if (this.#fileSizeMax > 0 && maybeFile(loc.inode) && !this.#contents.get(loc.inode)?.data) request = (xdata?.clone() ?? new Dict()).setUint(CONTENT, this.#fileSizeMax);
+    if (this.#fileSizeMax > 0 && maybeFile(loc.inode) && !this.#cache.get(loc.inode)?.data) request = (xdata?.clone() ?? new Dict()).setUint(CONTENT, this.#fileSizeMax);
     let reply: LookupReply;
     try {
       reply = await this.child.lookup(frame, loc, request);
@@ -134,11 +132,11 @@ export class QuickRead extends Xlator {
     if (!data) return this.#confirm(inode, stat, generation);
     // Read while it was being written: not the file of these attributes.
     if (data.length !== stat.ia_size) return this.#drop(inode, generation);
-    this.#cache.put(this.#record(inode), data, stat, generation, this.#nowMs);
+    this.#cache.put(this.#cache.of(inode), data, stat, generation, this.#nowMs);
   }
 
   #confirm(inode: Inode, stat: Iatt, generation: number): void {
-    const content = this.#contents.get(inode);
+    const content = this.#cache.get(inode);
     if (!content) return;
     this.#cache.confirm(content, stat, generation, this.#nowMs);
     this.#cache.touch(content);
@@ -167,11 +165,11 @@ export class QuickRead extends Xlator {
       const data = dict?.getBin(CONTENT);
       if (data) dict?.delete(CONTENT);
       if (known && data && dict?.has(AGREED) && stat.ia_ctime !== 0 && data.length === stat.ia_size && this.graph.inodeTable.find(stat.ia_gfid) === known) {
-        return this.#cache.put(this.#record(known), data, stat, generation, this.#nowMs);
+        return this.#cache.put(this.#cache.of(known), data, stat, generation, this.#nowMs);
       }
     }
     if (!known) return;
-    const content = this.#contents.get(known);
+    const content = this.#cache.get(known);
     // Nobody uses a file by listing it: its place among the others stays.
     if (content) this.#cache.confirm(content, stat, generation, this.#nowMs);
     if (this.#fetches && isFile(stat) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax && !content?.data) this.#listed.set(known, true);
@@ -180,7 +178,7 @@ export class QuickRead extends Xlator {
   // ------------------------------------------------------------------------------------------------ serving
 
   override readv(frame: Frame, fd: Fd, size: number, offset: number, flags: number, xdata: Xdata): Promise<ReadReply> {
-    const content = this.#contents.get(fd.inode);
+    const content = this.#cache.get(fd.inode);
     if (content) {
       const { data, stat } = content;
       if (data && stat && offset < data.length && this.#isFresh(content)) {
@@ -208,7 +206,7 @@ export class QuickRead extends Xlator {
         const { stat, xdata: answer } = await this.lookup(frame, new Loc({ inode, gfid: inode.gfid, ...name }), undefined);
         // A volume whose bricks have parts of files (cluster/disperse) has no such answers.
         if (!answer?.has(CONTENT) && stat.ia_size > 0 && stat.ia_size <= this.#fileSizeMax) this.#fetches = false;
-        const content = this.#contents.get(inode);
+        const content = this.#cache.get(inode);
         if (content?.data && content.stat && this.#isFresh(content)) return this.readv(frame, fd, size, 0, flags, xdata);
       } catch {
         // The file may be open, and its name gone.
@@ -224,7 +222,7 @@ export class QuickRead extends Xlator {
   /** Truncating through open is a change, which GlusterFS's overlooks. */
   override open(frame: Frame, loc: Loc, flags: number, fd: Fd, xdata: Xdata): Promise<OpenReply> {
     if (!this.#priorities.empty) {
-      const content = this.#contents.get(fd.inode);
+      const content = this.#cache.get(fd.inode);
       if (content) this.#cache.setPriority(content, this.#priorities.of(loc.path));
     }
     const reply = this.child.open(frame, loc, flags, fd, xdata);
@@ -253,18 +251,12 @@ export class QuickRead extends Xlator {
 
   /** The record is made if there is none: a lookup under way may yet bring what was there before. */
   #changed(inode: Inode, generation: number): void {
-    this.#cache.drop(this.#record(inode), generation);
+    this.#cache.drop(this.#cache.of(inode), generation);
   }
 
   #drop(inode: Inode, generation: number): void {
-    const content = this.#contents.get(inode);
+    const content = this.#cache.get(inode);
     if (content) this.#cache.drop(content, generation);
-  }
-
-  #record(inode: Inode): Content {
-    let content = this.#contents.get(inode);
-    if (!content) this.#contents.set(inode, (content = new Content()));
-    return content;
   }
 
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
@@ -296,8 +288,7 @@ export class QuickRead extends Xlator {
   }
 
   override forget(inode: Inode): void {
-    this.#drop(inode, this.#cache.next());
-    this.#contents.delete(inode);
+    this.#cache.forget(inode);
     this.#listed.delete(inode);
   }
 }

@@ -13,6 +13,9 @@ const HOLD = 'glusterts.hold-first-write' as Bytes;
 const HOLD_MS = 2;
 const HELD_MAX = 256;
 
+/** So many queues are remembered to be dropped after the listings that are under way; others stay for the next close. */
+const LEFT_MAX = 4096;
+
 /** How often the end of a graph tries what is owed. */
 const LAST_TRIES = 2;
 
@@ -29,6 +32,10 @@ export class WriteBehind extends Xlator {
   /** Have held a first write back since the timer was set. */
   readonly #held: WriteQueue[] = [];
   #heldTimer: Timer | undefined;
+  /** Listings under way. */
+  #listings = 0;
+  /** Files whose queues are wanted only for as long as there are such. */
+  readonly #left: Inode[] = [];
   /** The children have heard PARENT_DOWN. */
   #ending: Promise<void> | undefined;
 
@@ -135,6 +142,19 @@ export class WriteBehind extends Xlator {
     return queue;
   }
 
+  /** A queue that has nothing to do is no use to a file that is open nowhere, of which there may be a million. */
+  override release({ inode }: Fd): void {
+    if (inode.fds.size > 0 || this.#queues.get(inode)?.idle !== true) return;
+    if (this.#listings === 0) this.#leave(inode);
+    // A listing that began before the writes ended will ask.
+    else if (this.#left.length < LEFT_MAX) this.#left.push(inode);
+  }
+
+  #leave(inode: Inode): void {
+    const queue = this.#queues.get(inode);
+    if (queue?.idle === true && queue.cutting === 0 && inode.fds.size === 0) this.#queues.delete(inode);
+  }
+
   /** After the writes that are in its way; at once on a file that nothing was written to. */
   #after<T>(inode: Inode, region: Region, run: () => Promise<T>): Promise<T> {
     const queue = this.#queues.get(inode);
@@ -209,7 +229,11 @@ export class WriteBehind extends Xlator {
     if (queue === undefined) return run();
     const reply = queue.wait({ start: Math.min(size, queue.size), end: Infinity }, run);
     queue.truncated(size);
-    const ended = (): void => queue.truncated(size);
+    queue.cutting++;
+    const ended = (): void => {
+      queue.cutting--;
+      queue.truncated(size);
+    };
     reply.then(ended, ended);
     return reply;
   }
@@ -286,15 +310,23 @@ export class WriteBehind extends Xlator {
   /** Sizes of files with writes on their way are not told: the listing may be older than they. */
   override async readdirp(frame: Frame, fd: Fd, size: number, offset: bigint, xdata: Xdata): Promise<ReaddirReply<Direntp>> {
     const before = this.#settings.fulfilments;
-    const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
-    if (this.#settings.busy.size === 0 && this.#settings.fulfilments === before) return reply;
-    for (const entry of reply.entries) {
+    this.#listings++;
+    try {
+      const reply = await this.child.readdirp(frame, fd, size, offset, xdata);
+      if (this.#settings.busy.size > 0 || this.#settings.fulfilments !== before) this.#hideSizes(reply.entries, before);
+      return reply;
+    } finally {
+      if (--this.#listings === 0 && this.#left.length > 0) for (const inode of this.#left.splice(0)) this.#leave(inode);
+    }
+  }
+
+  #hideSizes(entries: readonly Direntp[], before: number): void {
+    for (const entry of entries) {
       const inode = this.graph.inodeTable.find(entry.stat.ia_gfid);
       const queue = inode && this.#queues.get(inode);
       if (queue === undefined || (!queue.owes && queue.fulfilledAt <= before)) continue;
       entry.inode = undefined;
       entry.stat = new Iatt();
     }
-    return reply;
   }
 }

@@ -91,6 +91,8 @@ export class WriteQueue {
   readonly #onSettled: (() => void)[] = [];
   /** {@link WriteBehindSettings.fulfilments} at this inode's last. */
   fulfilledAt = 0;
+  /** Fops under way that set the size, and will say so here. */
+  cutting = 0;
 
   constructor(settings: WriteBehindSettings) {
     this.#settings = settings;
