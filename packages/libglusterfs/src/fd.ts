@@ -1,4 +1,4 @@
-import { type CtxHolder, NO_CTX } from './ctx-slot.js';
+import { CtxHolder } from './ctx-slot.js';
 import { IaType } from './iatt.js';
 import type { Inode } from './inode.js';
 
@@ -6,7 +6,7 @@ import type { Inode } from './inode.js';
  * An open file or directory. Counted: whoever keeps it longer than a fop takes a reference; when the last is gone every
  * xlator's `release` (or `releasedir`) runs, top to bottom, once. Made with one reference.
  */
-export class Fd implements CtxHolder {
+export class Fd extends CtxHolder {
   readonly inode: Inode;
   /** The open flags, Linux's O_*. */
   flags: number;
@@ -14,10 +14,10 @@ export class Fd implements CtxHolder {
   pid: number;
   /** Not opened by anybody: the brick opens the gfid for itself (wire number -2). */
   readonly anonymous: boolean;
-  ctx: unknown[] = NO_CTX;
   #refs = 1;
 
   constructor(inode: Inode, init: { flags?: number; pid?: number; anonymous?: boolean } = {}) {
+    super();
     this.inode = inode;
     this.flags = init.flags ?? 0;
     this.pid = init.pid ?? 0;
@@ -26,7 +26,7 @@ export class Fd implements CtxHolder {
     inode.table.fdCount++;
   }
 
-  get ctxKind(): 'fd' {
+  override get ctxKind(): 'fd' {
     return 'fd';
   }
 
@@ -51,8 +51,7 @@ export class Fd implements CtxHolder {
 
   /** What the xlators keep for `other` is kept for this one from now on, and no longer for the other. */
   takeCtx(other: Fd): void {
-    this.ctx = other.ctx;
-    other.ctx = NO_CTX;
+    this.takeCells(other);
   }
 
   /** Puts it among the inode's open fds: after a successful open, so that GETATTR can find it. */

@@ -1,5 +1,5 @@
 import type { Bytes } from './bytes.js';
-import { type CtxHolder, NO_CTX } from './ctx-slot.js';
+import { CtxHolder } from './ctx-slot.js';
 import type { Fd } from './fd.js';
 import { type Gfid, NULL_GFID } from './gfid.js';
 import { IaType } from './iatt.js';
@@ -15,13 +15,12 @@ const NO_FDS: ReadonlySet<Fd> = new Set();
  * cache entry until the LRU limit, or, if the kernel knows it (nlookup > 0), until it is forgotten. Once its last name was removed it goes as soon as
  * nobody refers to it and the kernel doesn't know it.
  */
-export class Inode implements CtxHolder {
+export class Inode extends CtxHolder {
   readonly table: InodeTable;
   gfid: Gfid = NULL_GFID;
   ia_type: IaType = IaType.INVAL;
   /** Lookups that the kernel has counted and not yet forgotten. */
   nlookup = 0;
-  ctx: unknown[] = NO_CTX;
   /** The table's own: its place among the unreferenced inodes. */
   listed = false;
   older: Inode | undefined = undefined;
@@ -37,10 +36,11 @@ export class Inode implements CtxHolder {
   #refs = 0;
 
   constructor(table: InodeTable) {
+    super();
     this.table = table;
   }
 
-  get ctxKind(): 'inode' {
+  override get ctxKind(): 'inode' {
     return 'inode';
   }
 

@@ -208,19 +208,36 @@ describe('a ctx slot', () => {
     onInodes.set(inode, 'inode');
     expect([onFds.get(fd), onBoth.get(fd), onInodes.get(fd)]).toEqual(['fd', 1, undefined]);
     expect([onFds.get(inode), onBoth.get(inode), onInodes.get(inode)]).toEqual([undefined, 2, 'inode']);
-    expect([inode.ctx.length, fd.ctx.length]).toEqual([2, 2]);
+    expect([[inode.ctx0, inode.ctx1, inode.ctx2], [fd.ctx0, fd.ctx1, fd.ctx2]]).toEqual([[2, 'inode', undefined], ['fd', 1, undefined]]);
     onBoth.delete(inode);
     expect(onBoth.get(inode)).toBeUndefined();
     expect(onBoth.get(table.create())).toBeUndefined();
   });
 
+  it('has a cell of its own, however many there are', () => {
+    const { table } = setup();
+    const cells = new CtxCells();
+    const slots = Array.from({ length: 20 }, () => new CtxSlot<number>(cells));
+    const [early, inode] = [table.create(), table.create()];
+    for (const [i, slot] of slots.entries()) {
+      slot.set(inode, i);
+      if (i % 2 === 0) slot.set(early, 100 + i);
+    }
+    for (const [i, slot] of slots.entries()) expect([slot.get(inode), slot.get(early)]).toEqual([i, i % 2 === 0 ? 100 + i : undefined]);
+    for (const slot of slots) slot.delete(inode);
+    for (const slot of slots) slot.delete(table.create());
+    expect(slots.map((slot) => slot.get(inode))).toEqual(slots.map(() => undefined));
+    expect(slots.map((slot) => slot.get(early))).toEqual(slots.map((_, i) => (i % 2 === 0 ? 100 + i : undefined)));
+  });
+
   it('goes along when an fd takes over from another', () => {
     const { table } = setup();
-    const slot = new CtxSlot<string>(new CtxCells());
+    const cells = new CtxCells();
+    const slots = Array.from({ length: 12 }, () => new CtxSlot<string>(cells));
     const from = new Fd(table.create());
     const to = new Fd(table.create());
-    slot.set(from, 'state');
+    for (const slot of slots) slot.set(from, 'state');
     to.takeCtx(from);
-    expect([slot.get(from), slot.get(to)]).toEqual([undefined, 'state']);
+    for (const slot of slots) expect([slot.get(from), slot.get(to)]).toEqual([undefined, 'state']);
   });
 });

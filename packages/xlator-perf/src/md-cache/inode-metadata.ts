@@ -24,31 +24,6 @@ export class InodeXattrs {
   }
 }
 
-/** What is left of {@link InodeMetadata} when all of it has grown old: enough to tell whether later attributes are news. */
-export class OldMetadata {
-  readonly valid: boolean;
-  readonly writesPending: boolean;
-  readonly needsLookup: boolean;
-  readonly mtime: number;
-  readonly mtime_nsec: number;
-  readonly ctime: number;
-  readonly ctime_nsec: number;
-  readonly generation: number;
-  readonly since: number;
-
-  constructor(known: InodeMetadata) {
-    this.valid = known.valid;
-    this.writesPending = known.writesPending;
-    this.needsLookup = known.needsLookup;
-    this.mtime = known.mtime;
-    this.mtime_nsec = known.mtime_nsec;
-    this.ctime = known.ctime;
-    this.ctime_nsec = known.ctime_nsec;
-    this.generation = Math.max(known.generation, known.xattrs?.generation ?? 0);
-    this.since = known.since;
-  }
-}
-
 /**
  * What md-cache knows of an inode. Times are of the monotonic clock, in milliseconds. Attributes are never changed once they
  * are here, only replaced: callers above hold the same objects.
@@ -83,20 +58,9 @@ export class InodeMetadata {
   /** `stat` is as GlusterFS serves it, not as it came. */
   #dressed = false;
 
-  /** @param old what was known of it before */
-  constructor(inode: Inode, since: number, old?: OldMetadata) {
+  constructor(inode: Inode, since: number) {
     this.inode = inode;
     this.since = since;
-    if (!old) return;
-    this.valid = old.valid;
-    this.writesPending = old.writesPending;
-    this.needsLookup = old.needsLookup;
-    this.mtime = old.mtime;
-    this.mtime_nsec = old.mtime_nsec;
-    this.ctime = old.ctime;
-    this.ctime_nsec = old.ctime_nsec;
-    this.generation = old.generation;
-    this.since = old.since;
   }
 
   replace(stat: Iatt): void {
@@ -144,12 +108,11 @@ export class InodeMetadata {
     return this.xattrs ? Math.max(this.statTime, this.xattrs.allTime, this.xattrs.loneTime) : this.statTime;
   }
 
-  /** Gives back the memory of what nobody may believe any more. Answers what to keep in its place; undefined: itself. */
-  ageOut(): OldMetadata | undefined {
+  /** It is in the store's queue no longer, and nobody may believe its attributes any more: gives back their memory. */
+  ageOut(): void {
     this.queuedTime = NEVER;
     this.stat = undefined;
     this.#dressed = false;
-    return this.confirmed ? undefined : new OldMetadata(this);
   }
 }
 holdAnyNumber(new InodeMetadata(undefined as unknown as Inode, 0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);

@@ -1,6 +1,7 @@
 import { type Bytes, type Clock, type CtxSlot, Dict, type DictValue, type GraphView, IaType, type Iatt, type Inode, NULL_GFID, type Xdata } from '@glusterts/libglusterfs';
 import type { CacheableNames } from './cacheable-names.js';
-import { InodeMetadata, InodeXattrs, NEVER, OldMetadata } from './inode-metadata.js';
+import { InodeMetadata, InodeXattrs, NEVER } from './inode-metadata.js';
+import { OldMetadata } from './old-metadata.js';
 
 /** What of a file an answer saw; write-behind lets some fops pass writes that it has answered, but not yet sent. */
 export const Saw = {
@@ -37,7 +38,9 @@ export interface MetadataPolicy {
  */
 export class MetadataStore {
   policy: MetadataPolicy;
-  readonly #slot: CtxSlot<InodeMetadata | OldMetadata>;
+  /** The place among `old`, of those that have been there for long. */
+  readonly #slot: CtxSlot<InodeMetadata | number>;
+  readonly #old = new OldMetadata();
   readonly #graph: GraphView;
   readonly #clock: Clock;
   /** Cells that may hold something; those before the head have been taken out, and where an inode was forgotten there is a hole. */
@@ -49,7 +52,7 @@ export class MetadataStore {
   /** What was learnt, or asked for, before this generation is void: a child went down. */
   #voidGeneration = 0;
 
-  constructor(slot: CtxSlot<InodeMetadata | OldMetadata>, graph: GraphView, policy: MetadataPolicy) {
+  constructor(slot: CtxSlot<InodeMetadata | number>, graph: GraphView, policy: MetadataPolicy) {
     this.#slot = slot;
     this.#graph = graph;
     this.#clock = graph.platform.clock;
@@ -70,8 +73,9 @@ export class MetadataStore {
     const known = this.#slot.get(inode);
     if (known === undefined) return;
     this.#slot.delete(inode);
+    if (typeof known === 'number') this.#old.drop(known);
     // Attributes may live for ten minutes, in which a million files come and go.
-    if (known instanceof InodeMetadata && known.queuedTime !== NEVER) this.#aging[known.queuedAt - this.#agingGone] = undefined;
+    else if (known.queuedTime !== NEVER) this.#aging[known.queuedAt - this.#agingGone] = undefined;
   }
 
   /** Attributes that may be served, or undefined. */
@@ -103,21 +107,20 @@ export class MetadataStore {
   /** What is known of the inode, unless that is old. */
   #get(inode: Inode): InodeMetadata | undefined {
     const known = this.#slot.get(inode);
-    return known instanceof InodeMetadata ? known : undefined;
+    return typeof known === 'number' ? undefined : known;
   }
 
   /** The metadata cell to go by: of the inode that is in the table under its gfid, if there is one. */
   #cell(inode: Inode, stat?: Iatt): InodeMetadata {
     if (stat !== undefined && inode.gfid === NULL_GFID) inode = inode.table.find(stat.ia_gfid) ?? inode;
-    const old = this.#slot.get(inode);
-    if (old instanceof InodeMetadata) {
-      if (old.since < this.#voidGeneration) old.void(this.#generation);
-      return old;
+    const cell = this.#slot.get(inode);
+    const known = typeof cell === 'object' ? cell : new InodeMetadata(inode, this.#generation);
+    if (known !== cell) {
+      if (typeof cell === 'number') this.#old.take(cell, known);
+      this.#slot.set(inode, known);
+      this.#age(known, this.#clock.monotonic());
     }
-    const known = new InodeMetadata(inode, old?.since ?? this.#generation, old);
     if (known.since < this.#voidGeneration) known.void(this.#generation);
-    this.#slot.set(inode, known);
-    this.#age(known, this.#clock.monotonic());
     return known;
   }
 
@@ -183,12 +186,13 @@ export class MetadataStore {
     for (let i = 0; i < 2; i++) {
       let oldest = this.#aging[this.#agingHead];
       while (oldest === undefined && this.#agingHead < this.#aging.length) oldest = this.#aging[++this.#agingHead];
-      if (oldest === undefined || now < oldest.queuedTime + life) break;
+      // Who asks goes on with what he knows.
+      if (oldest === undefined || oldest === known || now < oldest.queuedTime + life) break;
       this.#agingHead++;
       if (now < oldest.newest + life) this.#enqueue(oldest, now);
       else {
-        const old = oldest.ageOut();
-        if (old) this.#slot.set(oldest.inode, old);
+        oldest.ageOut();
+        if (!oldest.confirmed) this.#slot.set(oldest.inode, this.#old.put(oldest));
       }
     }
     const { length } = this.#aging;
@@ -296,9 +300,9 @@ export class MetadataStore {
 
   /** Whether a lookup was asked for; asking takes the wish away. */
   takeRequiredLookup(inode: Inode): boolean {
-    const known = this.#get(inode);
-    if (known?.needsLookup !== true) return false;
-    known.needsLookup = false;
-    return true;
+    const cell = this.#slot.get(inode);
+    const needs = typeof cell === 'number' ? this.#old.needsLookup(cell) : cell?.needsLookup === true;
+    if (needs) this.#cell(inode).needsLookup = false;
+    return needs;
   }
 }
