@@ -94,6 +94,7 @@ export class FuseBridge {
   /** Requests go to this graph from now on. */
   activate(graph: ActiveGraph): void {
     this.#active = graph;
+    this.nodes.serve(graph.table);
     const waiting = this.#waiting ?? [];
     this.#waiting = undefined;
     for (const { header, body } of waiting) this.#start(header, body);

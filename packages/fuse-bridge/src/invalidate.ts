@@ -45,16 +45,16 @@ export class Invalidator {
   /** Attributes and pages of a file, if the kernel keeps pages at all. False when the queue is full. */
   inode(inode: Inode): boolean {
     this.#bridge.changes++;
-    const node = this.#bridge.nodes.find(inode.gfid);
-    if (!node || !this.#bridge.keepCache) return true;
-    return this.#push(encodeInvalInode(node.id));
+    const id = this.#bridge.nodes.find(inode.gfid);
+    if (id === undefined || !this.#bridge.keepCache) return true;
+    return this.#push(encodeInvalInode(id));
   }
 
   /** Attributes alone; resolves when the kernel has dropped them. It holds no request back for that. */
   async attributes(inode: Inode): Promise<void> {
-    const node = this.#bridge.nodes.find(inode.gfid);
-    if (!node) return;
-    const [result = 0] = await this.#notify([encodeInvalInode(node.id, false)]);
+    const id = this.#bridge.nodes.find(inode.gfid);
+    if (id === undefined) return;
+    const [result = 0] = await this.#notify([encodeInvalInode(id, false)]);
     this.#check(result);
   }
 
@@ -66,9 +66,9 @@ export class Invalidator {
   prune(inode: Inode, limit: number): boolean {
     if (!this.#canPrune || limit < PRUNED_TABLE_MIN) return this.entries(inode);
     if (this.#full) return false;
-    const node = this.#bridge.nodes.find(inode.gfid);
-    if (!node) return true;
-    this.#prunes.push(node.id);
+    const id = this.#bridge.nodes.find(inode.gfid);
+    if (id === undefined) return true;
+    this.#prunes.push(id);
     if (this.#prunes.length >= Math.min(PRUNE_MIN, this.#limit) && !this.#running) void this.#run();
     return true;
   }
@@ -81,8 +81,8 @@ export class Invalidator {
   }
 
   #entry(parent: Inode, name: Bytes): boolean {
-    const node = this.#bridge.nodes.find(parent.gfid);
-    return node ? this.#push(encodeInvalEntry(node.id, name)) : true;
+    const id = this.#bridge.nodes.find(parent.gfid);
+    return id === undefined ? true : this.#push(encodeInvalEntry(id, name));
   }
 
   get #limit(): number {
@@ -117,7 +117,7 @@ export class Invalidator {
     const all = [...ids, ...this.#prunes];
     this.#prunes = [];
     for (const id of all) {
-      const inode = this.#bridge.nodes.get(id)?.inode;
+      const inode = this.#bridge.nodes.get(id);
       if (inode) this.entries(inode);
     }
   }

@@ -1,7 +1,6 @@
 import { type Direntp, type Dirent, Fd, type Inode, NULL_GFID } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
 import type { BodyOf } from './dispatch.js';
-import type { Node } from './node-table.js';
 import { DirentplusWriter } from './direntplus.js';
 import { type Validity, direntSize, encodeOpen, validity, writeDirent } from './encode.js';
 import { ListAhead } from './list-ahead.js';
@@ -92,9 +91,9 @@ export async function readdirplus(bridge: FuseBridge, request: Request, body: Bo
     const entry = entries[i] as Direntp;
     const inode = entryInode(request, fd.inode, entry, hold);
     // The kernel knows `.` and `..` already, and doesn't count them (spec/client.md, §6.4).
-    const node = inode ? bridge.nodes.lookup(inode) : knownNode(bridge, entry);
-    if (inode && node) told.push(node.id);
-    writer.add(entry, node?.id ?? 0);
+    const id = inode ? bridge.nodes.lookup(inode) : knownNode(bridge, entry);
+    if (inode && id !== undefined) told.push(id);
+    writer.add(entry, id ?? 0);
   }
   return writer.bytes;
 }
@@ -104,8 +103,8 @@ function validFor(timeout: number, ageMs: number): Validity {
   return validity(Math.max(0, timeout - ageMs / 1000));
 }
 
-/** The node of `.` and of `..`; undefined for what is none of them, and for what lies above the root. */
-function knownNode(bridge: FuseBridge, { name, stat }: Direntp): Node | undefined {
+/** The number of `.` and of `..`; undefined for what is none of them, and for what lies above the root. */
+function knownNode(bridge: FuseBridge, { name, stat }: Direntp): number | undefined {
   return (name === '.' || name === '..') && stat.ia_type !== 0 ? bridge.nodes.find(stat.ia_gfid) : undefined;
 }
 

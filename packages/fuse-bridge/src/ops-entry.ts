@@ -7,9 +7,9 @@ import { entryLoc, gfidRequest, inodeLoc, linkNew, lookupEntry, resolveEntry, re
 
 /** What the kernel is told of an inode that it shall know; taken back by `request.undo`. */
 export function entryOut(bridge: FuseBridge, request: Request, inode: Inode, stat: Iatt): EntryOut {
-  const node = bridge.nodes.lookup(inode);
-  request.undo = () => bridge.nodes.forget(node.id, 1);
-  return { nodeid: node.id, entry: bridge.entryValid, attr: bridge.attrValid, stat };
+  const nodeid = bridge.nodes.lookup(inode);
+  request.undo = () => bridge.nodes.forget(nodeid, 1);
+  return { nodeid, entry: bridge.entryValid, attr: bridge.attrValid, stat };
 }
 
 export function lookup(bridge: FuseBridge, request: Request, name: Bytes): Promise<ReplyBody> {

@@ -1,6 +1,5 @@
 import { type Bytes, Dict, Errno, FopError, type Gfid, type Iatt, type Inode, Loc, type LookupReply, NULL_GFID, gfidPath } from '@glusterts/libglusterfs';
 import type { FuseBridge } from './bridge.js';
-import type { Node } from './node-table.js';
 import { ROOT_NODEID } from './protocol.js';
 import type { Request } from './request.js';
 
@@ -19,28 +18,21 @@ export function gfidRequest(bridge: FuseBridge): Dict {
  * is a promise: a turn of the microtask queue for each of a path's directories adds up.
  */
 export function resolveInode(bridge: FuseBridge, request: Request, nodeid: number): Inode | Promise<Inode> {
-  const node = bridge.nodes.get(nodeid);
-  if (!node) throw new FopError(Errno.ESTALE);
   const { graph } = request;
-  if (node.inode?.table === graph.table && graph.isKnown(node.inode)) return request.hold(node.inode);
-  return resolveUnknown(bridge, request, node);
+  if (nodeid === ROOT_NODEID) return request.hold(graph.table.root);
+  const inode = bridge.nodes.get(nodeid);
+  if (!inode) throw new FopError(Errno.ESTALE);
+  if (inode.table === graph.table && graph.isKnown(inode)) return request.hold(inode);
+  return resolveUnknown(bridge, request, nodeid, inode);
 }
 
-async function resolveUnknown(bridge: FuseBridge, request: Request, node: Node): Promise<Inode> {
+async function resolveUnknown(bridge: FuseBridge, request: Request, nodeid: number, { gfid }: Inode): Promise<Inode> {
   const { graph } = request;
-  const nodeid = node.id;
-  if (nodeid === ROOT_NODEID) {
-    bridge.nodes.move(node, graph.table.root);
-    return request.hold(graph.table.root);
-  }
-  const found = graph.table.find(node.gfid);
-  if (found && graph.isKnown(found)) {
-    bridge.nodes.move(node, found);
-    return request.hold(found);
-  }
-  const inode = await lookupGfid(request, node.gfid, found);
-  // Meanwhile the kernel may have forgotten it.
-  if (bridge.nodes.get(nodeid) === node) bridge.nodes.move(node, inode);
+  const found = graph.table.find(gfid);
+  const inode = found && graph.isKnown(found) ? request.hold(found) : await lookupGfid(request, gfid, found);
+  // Meanwhile the kernel may have forgotten it, or another request found it.
+  const now = bridge.nodes.get(nodeid);
+  if (now) bridge.nodes.move(now, inode);
   return inode;
 }
 

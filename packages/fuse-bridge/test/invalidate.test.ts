@@ -51,7 +51,7 @@ function setup(options: { 'invalidate-limit'?: number } = {}): { invalidator: In
       bridge.nodes.lookup(inode);
       return inode;
     },
-    idOf: (inode) => bridge.nodes.find(inode.gfid)?.id,
+    idOf: (inode) => bridge.nodes.find(inode.gfid),
   };
 }
 

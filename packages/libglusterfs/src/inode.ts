@@ -21,6 +21,8 @@ export class Inode extends CtxHolder {
   ia_type: IaType = IaType.INVAL;
   /** Lookups that the kernel has counted and not yet forgotten. */
   nlookup = 0;
+  /** The number under which the kernel knows it; 0: not at all. */
+  nodeid = 0;
   /** The table's own: its place among the unreferenced inodes. */
   listed = false;
   older: Inode | undefined = undefined;
