@@ -29,7 +29,8 @@ export class InodeXattrs {
  * are here, only replaced: callers above hold the same objects.
  */
 export class InodeMetadata {
-  readonly inode: Inode;
+  /** Undefined only in a sample. */
+  readonly inode: Inode | undefined;
   /** While they are fresh: there may be a million inodes, see {@link ageOut}. */
   stat: Iatt | undefined = undefined;
   /** The attributes that were heard of last have not been called untrue since; they may be old. */
@@ -58,7 +59,7 @@ export class InodeMetadata {
   /** `stat` is as GlusterFS serves it, not as it came. */
   #dressed = false;
 
-  constructor(inode: Inode, since: number) {
+  constructor(inode: Inode | undefined, since: number) {
     this.inode = inode;
     this.since = since;
   }
@@ -115,4 +116,4 @@ export class InodeMetadata {
     this.#dressed = false;
   }
 }
-holdAnyNumber(new InodeMetadata(undefined as unknown as Inode, 0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);
+holdAnyNumber(new InodeMetadata(undefined, 0), ['mtime', 'mtime_nsec', 'ctime', 'ctime_nsec']);

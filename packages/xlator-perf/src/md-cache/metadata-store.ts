@@ -192,7 +192,7 @@ export class MetadataStore {
       if (now < oldest.newest + life) this.#enqueue(oldest, now);
       else {
         oldest.ageOut();
-        if (!oldest.confirmed) this.#slot.set(oldest.inode, this.#old.put(oldest));
+        if (oldest.inode && !oldest.confirmed) this.#slot.set(oldest.inode, this.#old.put(oldest));
       }
     }
     const { length } = this.#aging;
