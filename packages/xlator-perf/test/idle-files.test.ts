@@ -4,6 +4,8 @@ import { xlators as memory } from '@glusterts/xlator-memory';
 import { afterEach, describe, expect, it } from 'vitest';
 import { xlators } from '../src/index.js';
 import { mdCache } from '../src/md-cache/index.js';
+import { InodeMetadata } from '../src/md-cache/inode-metadata.js';
+import { OldMetadata } from '../src/md-cache/old-metadata.js';
 import { type Recorder, clockedPlatform, recorder, recorderOf, volfileOf } from './recorder.js';
 import { type TwoClients, inodeOf, likeWriteBehind, lookupOf, statOf, twoClients } from './two-clients.js';
 
@@ -242,5 +244,25 @@ describe('md-cache: what has grown old', () => {
     await old(b, 'a');
     for (const name of ['a', 'c', 'd', 'e']) await statOf(b, name);
     expect(heard).toEqual([inodeOf(b, 'c')]);
+  });
+
+  it('lies in tables of numbers, in which each has a place of its own, and places of those that have gone are used again', () => {
+    const COUNT = 10_000;
+    const table = new OldMetadata();
+    const known = (i: number): InodeMetadata => Object.assign(new InodeMetadata(undefined, 0), { since: 7 * i, generation: 2 ** 40 + i, mtime: -i, mtime_nsec: 999_999_999 - i, ctime: 2 ** 33 + i, ctime_nsec: i, valid: i % 2 === 0, writesPending: i % 3 === 0, needsLookup: i % 5 === 0 });
+    const places = Array.from({ length: COUNT }, (_, i) => table.put(known(i)));
+    expect(new Set(places).size).toBe(COUNT);
+    for (const [i, place] of places.entries()) if (i % 2 === 1) table.drop(place);
+    const again = Array.from({ length: COUNT / 2 }, (_, i) => table.put(known(COUNT + i)));
+    expect(new Set(again)).toEqual(new Set(places.filter((_, i) => i % 2 === 1)));
+    const takes = (place: number, i: number): void => {
+      const taken = new InodeMetadata(undefined, 0);
+      expect(table.needsLookup(place)).toBe(i % 5 === 0);
+      table.take(place, taken);
+      expect(taken).toEqual(known(i));
+    };
+    for (const [i, place] of places.entries()) if (i % 2 === 0) takes(place, i);
+    for (const [i, place] of again.entries()) takes(place, COUNT + i);
+    expect(Math.max(...Array.from({ length: COUNT }, (_, i) => table.put(known(i))))).toBe(COUNT - 1);
   });
 });
