@@ -18,7 +18,7 @@ const CHURN = `
 `;
 
 describe('the growth of the heap', () => {
-  it('is bounded while the heap is large, and only then', () => {
+  it('is bounded while the heap is large, and only then; the larger it is the more', () => {
     let fire: (() => void) | undefined;
     let cancelled = false;
     const timer: Timer = { cancel: () => (cancelled = true) };
@@ -33,9 +33,15 @@ describe('the growth of the heap', () => {
     fire?.();
     fire?.();
     expect(told).toEqual([50]);
+    size = 300 * MIB;
+    fire?.();
+    size = 500 * MIB;
+    fire?.();
+    fire?.();
+    expect(told).toEqual([50, 25, 10]);
     size = 60 * MIB;
     fire?.();
-    expect(told).toEqual([50, 0]);
+    expect(told).toEqual([50, 25, 10, 0]);
     growth.stop();
     expect(cancelled).toBe(true);
   });
