@@ -3,7 +3,8 @@ import { type Answer, type Same, type Winner, answersAgree, decide, groupAnswers
 import { type Geometry, bricksOf, countOf, maskText, parseReadMask } from './geometry.js';
 import { IdleLocks } from './idle-locks.js';
 import type { InodeLock } from './inode-lock.js';
-import type { QuietState } from './quiet-state.js';
+import type { InodeLocks } from './inode-locks.js';
+import { QuietStates } from './quiet-state.js';
 import { type ReadRun, ReadRuns } from './read-runs.js';
 import { StripeCacheStats } from './stripe-cache.js';
 import { Unlocks } from './unlocks.js';
@@ -28,9 +29,9 @@ export class Cluster {
   readonly graph: GraphView;
   readonly log: Logger;
   readonly codec: ReedSolomon;
-  readonly locks: CtxSlot<InodeLock>;
+  readonly locks: InodeLocks;
   readonly fds: CtxSlot<FdCtx>;
-  readonly quiet: CtxSlot<QuietState>;
+  readonly quiet = new QuietStates();
   readonly runs: ReadRuns;
   /** Locks that are held now, for contention, lost bricks and the end. */
   readonly held = new Set<InodeLock>();
@@ -51,7 +52,7 @@ export class Cluster {
   #roundRobin = 0;
   #wary = 0;
 
-  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: CtxSlot<InodeLock>; fds: CtxSlot<FdCtx>; quiet: CtxSlot<QuietState>; runs: CtxSlot<ReadRun>; options: OptionValues }) {
+  constructor(init: { name: string; geometry: Geometry; children: readonly Subvolume[]; graph: GraphView; log: Logger; codec: ReedSolomon; locks: InodeLocks; fds: CtxSlot<FdCtx>; runs: CtxSlot<ReadRun>; options: OptionValues }) {
     this.name = init.name;
     this.geometry = init.geometry;
     this.children = init.children;
@@ -60,7 +61,6 @@ export class Cluster {
     this.codec = init.codec;
     this.locks = init.locks;
     this.fds = init.fds;
-    this.quiet = init.quiet;
     this.runs = new ReadRuns(init.graph.platform.clock, init.runs);
     this.options = init.options;
     const readMask = init.options.text('ec-read-mask');

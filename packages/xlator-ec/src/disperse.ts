@@ -11,7 +11,7 @@ import * as files from './file-fops.js';
 import * as userLocks from './lock-fops.js';
 import { Geometry, GeometryError, countOf, maskText } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
-import type { QuietState } from './quiet-state.js';
+import { InodeLocks } from './inode-locks.js';
 import type { ReadRun } from './read-runs.js';
 import * as xattrs from './xattr-fops.js';
 
@@ -25,9 +25,8 @@ const UP_INVAL_ATTR = 0x2000;
 
 /** cluster/disperse: every file in n fragments, of which any k suffice (spec/ec.md). */
 export class Disperse extends Xlator {
-  readonly #lockSlot: CtxSlot<InodeLock>;
+  readonly #locks: InodeLocks;
   readonly #fdSlot: CtxSlot<FdCtx>;
-  readonly #quietSlot: CtxSlot<QuietState>;
   readonly #runSlot: CtxSlot<ReadRun>;
   #cluster: Cluster | undefined;
   /** Bricks that have said up or down. */
@@ -37,9 +36,8 @@ export class Disperse extends Xlator {
 
   constructor(context: XlatorContext) {
     super(context);
-    this.#lockSlot = this.newCtxSlot<InodeLock>();
+    this.#locks = new InodeLocks(this.newCtxSlot<InodeLock | Bytes>());
     this.#fdSlot = this.newCtxSlot<FdCtx>();
-    this.#quietSlot = this.newCtxSlot<QuietState>();
     this.#runSlot = this.newCtxSlot<ReadRun>();
   }
 
@@ -48,7 +46,7 @@ export class Disperse extends Xlator {
     try {
       if (typeof redundancy !== 'number') throw new GeometryError(122052, 'Failed to parse xlator options');
       this.#cluster = new Cluster({
-        name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#lockSlot, fds: this.#fdSlot, quiet: this.#quietSlot, runs: this.#runSlot, options: this.options,
+        name: this.name, geometry: new Geometry(this.children.length, redundancy), children: this.children, graph: this.graph, log: this.log, codec: reedSolomon(), locks: this.#locks, fds: this.#fdSlot, runs: this.#runSlot, options: this.options,
       });
     } catch (error) {
       if (error instanceof GeometryError) this.log.error(error.id, error.reason);
@@ -162,7 +160,7 @@ export class Disperse extends Xlator {
     const inode = this.graph.inodeTable.find(upcall.gfid);
     if (inode) {
       this.#c.runs.contended(inode);
-      this.#lockSlot.get(inode)?.contended();
+      this.#locks.get(inode)?.contended();
     }
     return true;
   }
@@ -351,12 +349,13 @@ export class Disperse extends Xlator {
   }
 
   override forget(inode: Inode): void {
-    this.#lockSlot.delete(inode);
-    this.#quietSlot.delete(inode);
+    this.#locks.forget(inode);
+    this.#cluster?.quiet.delete(inode);
     this.#runSlot.delete(inode);
   }
   override release(fd: Fd): void {
     this.#fdSlot.delete(fd);
+    if (fd.inode.fds.size === 0) this.#cluster?.runs.closed(fd.inode);
   }
   override releasedir(fd: Fd): void {
     this.#fdSlot.delete(fd);

@@ -5,7 +5,7 @@ import { bricksOf } from './geometry.js';
 import type { InodeLock } from './inode-lock.js';
 import { readUnderLock, writeOffset, writeUnderLock } from './read-write.js';
 import { readUnlocked } from './unlocked-read.js';
-import { type Done, PLAIN, READ_RANGE, WRITE_RANGE, lockOf, underLock, withSize } from './under-lock.js';
+import { type Done, PLAIN, READ_RANGE, WRITE_RANGE, underLock, withSize } from './under-lock.js';
 import { withLockCount } from './version-xattrs.js';
 
 const O_RDWR = 2;
@@ -175,10 +175,10 @@ const samePlain = (a: PlainReply, b: PlainReply): boolean => sameDict(a.xdata, b
  */
 export async function flush(cluster: Cluster, frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
   cluster.needUp();
-  const lock = lockOf(cluster, fd.inode);
-  if (!lock.busy && cluster.quiet.get(fd.inode)?.marked !== true) {
-    needGoodVersion(cluster, lock, fd);
-    if (!lock.userLocks) return { xdata: undefined };
+  const lock = cluster.locks.get(fd.inode);
+  if (lock?.busy !== true && cluster.quiet.get(fd.inode)?.marked !== true) {
+    if (lock) needGoodVersion(cluster, lock, fd);
+    if (lock?.userLocks !== true) return { xdata: undefined };
     const ctx = cluster.fdCtx(fd);
     const { winner } = await cluster.agree(ctx ? ctx.open : cluster.up, (child) => child.flush(frame, fd, xdata), samePlain);
     return { xdata: mergeXdata(winner.replies.map((r) => r.xdata)) };

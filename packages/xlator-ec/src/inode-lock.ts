@@ -42,7 +42,7 @@ interface Waiter {
 export class InodeLock {
   readonly #cluster: Cluster;
   readonly #inode: Inode;
-  readonly #owner: Bytes;
+  readonly owner: Bytes;
   readonly #owners = new Set<Wanted>();
   #waiting: Waiter[] = [];
   #isHeld = false;
@@ -76,11 +76,11 @@ export class InodeLock {
   /** Post-ops that failed: what was acknowledged may not be all there (spec/ec.md, §13, 6). */
   badVersion = 0;
 
-  constructor(cluster: Cluster, inode: Inode) {
+  constructor(cluster: Cluster, inode: Inode, owner: Bytes) {
     this.#cluster = cluster;
     this.#inode = inode;
     this.stripes = new StripeCache(cluster.stripeStats);
-    this.#owner = Buffer.from(cluster.graph.platform.random.bytes(8)).toString('latin1') as Bytes;
+    this.owner = owner;
   }
 
   get good(): number {
@@ -152,6 +152,11 @@ export class InodeLock {
   /** Held, or about to be: something may be pending. */
   get busy(): boolean {
     return this.#isHeld || this.#early !== undefined || this.#acquiring !== undefined || this.#releasing !== undefined || this.#owners.size > 0;
+  }
+
+  /** Nothing of it is of use to the next fop, which will make another: most of a million files are not in use. */
+  get #isNeedless(): boolean {
+    return !this.busy && this.#waiting.length === 0 && !this.userLocks && this.badVersion === 0 && this.#names === undefined;
   }
 
   /** Becomes an owner: waits its turn, takes the lock if need be, and does the pre-op. Call `leave` exactly once after it resolves. */
@@ -421,7 +426,7 @@ export class InodeLock {
   /** Puts the question for this lock into the CREATE of its file; false when something is going on with it. */
   askNewborn(request: Dict): boolean {
     if (this.busy) return false;
-    request.setUint(ALONG, 1).setStr(ALONG_DOMAIN, this.#cluster.name).setBin(ALONG_OWNER, Buffer.from(this.#owner, 'latin1'));
+    request.setUint(ALONG, 1).setStr(ALONG_DOMAIN, this.#cluster.name).setBin(ALONG_OWNER, Buffer.from(this.owner, 'latin1'));
     return true;
   }
 
@@ -492,7 +497,7 @@ export class InodeLock {
   }
 
   #lockFrame(frame: Frame): Frame {
-    return this.#cluster.internal(frame).derive({ lk_owner: this.#owner, signal: undefined });
+    return this.#cluster.internal(frame).derive({ lk_owner: this.owner, signal: undefined });
   }
 
   async #unlock(mask: number, lockFrame: Frame): Promise<void> {
@@ -594,6 +599,7 @@ export class InodeLock {
       .finally(() => {
         this.#releasing = undefined;
         this.#admit();
+        if (this.#isNeedless) this.#cluster.locks.dismiss(this.#inode, this);
       });
   }
 

@@ -1,4 +1,4 @@
-import { type Dict, IaType, type LookupReply, type Xdata } from '@glusterts/libglusterfs';
+import { type Dict, IaType, type Inode, type LookupReply, type Xdata } from '@glusterts/libglusterfs';
 import type { Answer } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { CONFIG, DIRTY, GENERATION, HEALING_BIT, SIZE, VERSION, readPair, readU64 } from './version-xattrs.js';
@@ -15,6 +15,36 @@ export interface QuietState {
   readonly generations: number[];
   /** We had it made with its dirty mark set: it is ours to take away. */
   readonly marked?: boolean;
+}
+
+/** So many are remembered: the longest unseen go first. */
+const QUIET_MAX = 65_536;
+/** So many of the oldest are looked at for each that is new. */
+const LOOKS_MAX = 4;
+
+/** The quiet states of files. */
+export class QuietStates {
+  readonly #states = new Map<Inode, QuietState>();
+
+  get(inode: Inode): QuietState | undefined {
+    return this.#states.get(inode);
+  }
+
+  set(inode: Inode, state: QuietState): void {
+    this.#states.delete(inode);
+    this.#states.set(inode, state);
+    let looked = 0;
+    for (const [oldest, old] of this.#states) {
+      if (this.#states.size <= QUIET_MAX || looked++ === LOOKS_MAX) return;
+      this.#states.delete(oldest);
+      // Nobody else would take its mark away.
+      if (old.marked === true) this.#states.set(oldest, old);
+    }
+  }
+
+  delete(inode: Inode): void {
+    this.#states.delete(inode);
+  }
 }
 
 /** Asks for what a quiet state needs, of bricks that can answer. */

@@ -36,6 +36,12 @@ export class ReadRuns {
     return ++run.reads > READS_MIN && now >= run.notBefore;
   }
 
+  /** It is open nowhere any more. */
+  closed(inode: Inode): void {
+    const run = this.#runs.get(inode);
+    if (run && this.#clock.monotonic() >= run.notBefore) this.#runs.delete(inode);
+  }
+
   /** Somebody else wants the lock. */
   contended(inode: Inode): void {
     const run = this.#runs.get(inode);

@@ -2,7 +2,7 @@ import { Errno, type Fd, FopError, type Frame, IaType, type Iatt, type Inode, ty
 import { Disagreement } from './answers.js';
 import type { Cluster } from './cluster.js';
 import { countOf } from './geometry.js';
-import { InodeLock, type Wanted } from './inode-lock.js';
+import type { InodeLock, Wanted } from './inode-lock.js';
 
 /** The whole file. */
 const FULL = { start: 0, end: Infinity };
@@ -22,9 +22,7 @@ export interface Done<R> {
 
 /** The inode's lock, made at first use. Errors: EINVAL for an inode without a gfid. */
 export function lockOf(cluster: Cluster, inode: Inode): InodeLock {
-  let lock = cluster.locks.get(inode);
-  if (!lock) cluster.locks.set(inode, (lock = new InodeLock(cluster, inode)));
-  return lock;
+  return cluster.locks.of(cluster, inode);
 }
 
 /** An agreed error is an answer; these say that there was none. */
