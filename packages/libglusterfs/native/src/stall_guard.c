@@ -17,7 +17,7 @@
 // From when on a call, or a write on the pool, counts as slow, and for how long that is remembered.
 #define SLOW_MS 20
 // From when on another thread is asked to go on with the loop.
-#define RELIEVE_MS 200
+#define RELIEVE_MS 50
 #define SLOW_MEMORY_MS 10000
 // From when on, and how often, the thread that hangs is stood in for.
 #define RESCUE_MS 500
@@ -25,7 +25,6 @@
 struct stall_watch {
   struct stall_guard *guard;
   struct stall_help help;
-  pid_t watched;
   int stopping;
   pthread_mutex_t lock;
   pthread_cond_t wake;
@@ -98,10 +97,9 @@ static void *run(void *argument) {
     if (!in_call) since = 0;
     else if (calls != last || since == 0) since = now;
     uint64_t lasts = since ? now - since : 0;
-    int waits = lasts >= SLOW_MS && is_blocked(watch->watched);
-    int stood_in = __atomic_load_n(&guard->stood_in, __ATOMIC_RELAXED);
-    if (waits || stood_in || watch->help.busy_ms(watch->help.busy_context) >= SLOW_MS) slow_until = now + SLOW_MEMORY_MS;
-    if (waits && lasts >= RELIEVE_MS && !stood_in) watch->help.relieve(watch->help.busy_context);
+    int waits = lasts >= SLOW_MS && is_blocked(__atomic_load_n(&guard->watched, __ATOMIC_RELAXED));
+    if (waits || __atomic_load_n(&guard->stood_in, __ATOMIC_RELAXED) || watch->help.busy_ms(watch->help.busy_context) >= SLOW_MS) slow_until = now + SLOW_MEMORY_MS;
+    if (waits && lasts >= RELIEVE_MS) watch->help.relieve(watch->help.busy_context);
     __atomic_store_n(&guard->slow, now < slow_until, __ATOMIC_RELAXED);
     if (lasts >= RESCUE_MS && now - rescued >= RESCUE_MS) {
       stand_in(watch);
@@ -118,7 +116,7 @@ int stall_watch_start(struct stall_guard *guard, const struct stall_help *help) 
   struct stall_watch *watch = calloc(1, sizeof *watch);
   if (!watch) return -ENOMEM;
   *watch = (struct stall_watch){.guard = guard, .help = *help};
-  watch->watched = (pid_t)syscall(SYS_gettid);
+  guard->watched = (int32_t)syscall(SYS_gettid);
   pthread_mutex_init(&watch->lock, NULL);
   pthread_condattr_t attributes;
   pthread_condattr_init(&attributes);
@@ -137,6 +135,11 @@ int stall_watch_start(struct stall_guard *guard, const struct stall_help *help) 
   guard->watch = watch;
   guard->watching = 1;
   return 0;
+}
+
+int32_t stall_watch_thread(struct stall_guard *guard, int32_t thread) {
+  stall_leave(guard);
+  return __atomic_exchange_n(&guard->watched, thread, __ATOMIC_RELAXED);
 }
 
 void stall_watch_stop(struct stall_guard *guard) {

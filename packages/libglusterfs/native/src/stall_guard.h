@@ -15,8 +15,10 @@ struct stall_guard {
   int watching;
   // Read by JavaScript: 1 for some seconds after a call or a write on the pool took long.
   uint32_t slow;
-  // The same: 1 while another thread runs JavaScript in place of the one that is in a call.
+  // The same: how many threads run JavaScript in place of one that is in a call, each but the last being in one itself.
   uint32_t stood_in;
+  // The thread whose calls are watched.
+  int32_t watched;
   struct stall_watch *watch;
 };
 
@@ -40,13 +42,15 @@ struct stall_help {
   // For how long the pool's oldest write has been running.
   uint64_t (*busy_ms)(void *context);
   void *busy_context;
-  // Called from the watching thread when a call has been waiting for 50 ms, with `busy_context`.
+  // Called from the watching thread, again and again, when a call has been waiting for 50 ms, with `busy_context`.
   void (*relieve)(void *context);
 };
 
 // Starts the watching thread; from the thread that is to be watched. 0 or -errno; a second time it does nothing.
 int stall_watch_start(struct stall_guard *guard, const struct stall_help *help);
 void stall_watch_stop(struct stall_guard *guard);
+// From now on this one makes the calls; it is in none. Answers who was watched before.
+int32_t stall_watch_thread(struct stall_guard *guard, int32_t thread);
 
 #ifdef __cplusplus
 }

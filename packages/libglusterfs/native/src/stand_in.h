@@ -1,17 +1,21 @@
 // While a system call of the loop's thread doesn't come back, another thread goes on with the loop: with libuv's, and with JavaScript, whose lock
-// (v8::Locker) the first one has given up for that call. There is always just one of them in JavaScript; the one that comes back waits until the
-// other has ended the callback it is in.
+// (v8::Locker) the first one has given up for that call. Should that one's call not come back either, a third goes on, and so forth. There is always just
+// one of them in JavaScript. They end in the contrary order, since the stacks of libuv, V8 and Node-API are interwoven: who comes back waits until all
+// who stand in for it, and for each other, have ended the callbacks they are in, and with them their calls.
 #pragma once
 #include <node_api.h>
 #include <stddef.h>
 #include <uv.h>
 
+// So many at most. The last has nobody to stand in for it: it should make no call that may wait.
+#define STAND_IN_MAX 8
+
 struct stand_in;
 
 struct stand_in_events {
-  void (*begin)(void* context);  // on the other thread, before the loop's first turn
-  void (*end)(void* context);    // and after its last
-  void (*wake)(void* context);   // from the first thread: has the loop's turn end soon
+  void (*begin)(void* context, int depth);  // on the other thread, before the loop's first turn; depth: the how manieth it is
+  void (*end)(void* context, int depth);    // and after its last
+  void (*wake)(void* context);              // from any thread: has the loop's turn end soon
   void* context;
 };
 
@@ -33,5 +37,6 @@ class Away {
 
  private:
   struct stand_in* stand_in_;
+  int depth_ = 0;
   alignas(16) unsigned char unlocker_[32];
 };

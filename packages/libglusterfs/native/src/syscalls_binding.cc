@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
@@ -62,7 +63,11 @@ struct State {
   napi_ref turn_resource = nullptr;
   bool turn_wanted = false, in_turn = false;
   struct stand_in *stand_in = nullptr;
-  gts_cell cells_kept[GTS_STAT_CELLS * GTS_STAT_SLOTS];
+  // Of each that another thread stands in for: what it has in the cells, and its thread.
+  gts_cell cells_kept[STAND_IN_MAX][GTS_STAT_CELLS * GTS_STAT_SLOTS];
+  int32_t thread_kept[STAND_IN_MAX];
+  // Where listings are written that are made in turn, for each thread.
+  std::unique_ptr<char[]> listings[STAND_IN_MAX];
   std::vector<std::pair<void (*)(void *), void *>> on_stand_in;
 };
 
@@ -140,24 +145,38 @@ class Args {
     napi_create_int64(env_, failure ? -failure : result, &value);
     return value;
   }
-  // Of a change. While it doesn't come back, another thread may go on with the loop. `call` answers -errno.
+  // Of what is made in turn: while the call doesn't come back, another thread may go on with the loop. It touches nothing that JavaScript sees, and answers -errno.
   template <typename Call>
-  napi_value changed(Call call) {
-    int64_t result;
-    {
-      // Not from the thread that stands in: nobody does for that.
-      Away away(state->in_turn && !state->guard.stood_in ? state->stand_in : nullptr);
-      result = call();
-    }
-    return answer(result);
+  int64_t away(Call call) {
+    Away away(state->in_turn ? state->stand_in : nullptr);
+    return call();
+  }
+  template <typename Call>
+  napi_value waited(Call call) {
+    return answer(away(call));
   }
   // The same of a system call, whose -1 is made -errno.
   template <typename Call>
-  napi_value change(Call call) {
-    return changed([&] {
-      int64_t result = call();
-      return result < 0 ? -static_cast<int64_t>(errno) : result;
-    });
+  napi_value wait(Call call) {
+    return answer(away([&] { return failed_as(call()); }));
+  }
+  // Of one that fills a slot.
+  template <typename Call>
+  napi_value stat(gts_cell *slot, Call call) {
+    if (!state->in_turn) return answer(call(slot));
+    gts_cell own[GTS_STAT_CELLS];
+    int64_t result = away([&] { return static_cast<int64_t>(call(own)); });
+    if (result >= 0) memcpy(slot, own, sizeof own);
+    return answer(result);
+  }
+  // Of a system call that puts as many bytes as it answers into the scratch page.
+  template <size_t kSize, typename Call>
+  int64_t scratch(Call call) {
+    if (!state->in_turn) return failed_as(call(state->scratch, kSize));
+    char own[kSize];
+    int64_t result = away([&] { return failed_as(call(own, kSize)); });
+    if (result > 0) memcpy(state->scratch, own, static_cast<size_t>(result));
+    return result;
   }
   // A system call's -1 made -errno.
   napi_value syscall(int64_t result) { return answer(result < 0 ? -errno : result); }
@@ -169,6 +188,7 @@ class Args {
   int failure = 0;
 
  private:
+  static int64_t failed_as(int64_t result) { return result < 0 ? -static_cast<int64_t>(errno) : result; }
   bool fail(int code) {
     failure = code;
     return false;
@@ -193,34 +213,34 @@ CALL(Open) {
   PATH_ARG(path, 0);
   int flags = a.num(1), mode = a.num(2);
   CHECK_ARGS();
-  return a.change([&] { return open(path, flags | O_CLOEXEC, mode); });
+  return a.wait([&] { return open(path, flags | O_CLOEXEC, mode); });
 }
 CALL(Openat) {
   Args a(env, info);
   PATH_ARG(path, 1);
   int dir = a.num(0), flags = a.num(2), mode = a.num(3);
   CHECK_ARGS();
-  return a.change([&] { return openat(dir, path, flags | O_CLOEXEC, mode); });
+  return a.wait([&] { return openat(dir, path, flags | O_CLOEXEC, mode); });
 }
 CALL(Close) {
   Args a(env, info);
   int fd = a.num(0);
   CHECK_ARGS();
-  return a.change([&] { return close(fd); });
+  return a.wait([&] { return close(fd); });
 }
 CALL(Stat) {
   Args a(env, info);
   PATH_ARG(path, 0);
   gts_cell *out = a.slot(1);
   CHECK_ARGS();
-  return a.answer(gts_stat(path, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_stat(path, cells); });
 }
 CALL(Lstat) {
   Args a(env, info);
   PATH_ARG(path, 0);
   gts_cell *out = a.slot(1);
   CHECK_ARGS();
-  return a.answer(gts_lstat(path, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_lstat(path, cells); });
 }
 CALL(Lstatat) {
   Args a(env, info);
@@ -228,7 +248,7 @@ CALL(Lstatat) {
   PATH_ARG(path, 1);
   gts_cell *out = a.slot(2);
   CHECK_ARGS();
-  return a.answer(gts_lstatat(fd, path, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_lstatat(fd, path, cells); });
 }
 // -EAGAIN when the kernel would have to ask the disk.
 CALL(LstatCached) {
@@ -236,7 +256,7 @@ CALL(LstatCached) {
   PATH_ARG(path, 0);
   gts_cell *out = a.slot(1);
   CHECK_ARGS();
-  return a.answer(gts_lstatat_cached(AT_FDCWD, path, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_lstatat_cached(AT_FDCWD, path, cells); });
 }
 CALL(BlocksRead) {
   Args a(env, info);
@@ -247,14 +267,14 @@ CALL(Fstat) {
   int fd = a.num(0);
   gts_cell *out = a.slot(1);
   CHECK_ARGS();
-  return a.answer(gts_fstat(fd, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_fstat(fd, cells); });
 }
 CALL(Statvfs) {
   Args a(env, info);
   PATH_ARG(path, 0);
   gts_cell *out = a.slot(1);
   CHECK_ARGS();
-  return a.answer(gts_statvfs(path, out));
+  return a.stat(out, [&](gts_cell *cells) { return gts_statvfs(path, cells); });
 }
 CALL(InMemory) {
   Args a(env, info);
@@ -266,7 +286,7 @@ CALL(Mkdir) {
   PATH_ARG(path, 0);
   int mode = a.num(1);
   CHECK_ARGS();
-  return a.change([&] { return mkdir(path, mode); });
+  return a.wait([&] { return mkdir(path, mode); });
 }
 CALL(Mknod) {
   Args a(env, info);
@@ -274,118 +294,118 @@ CALL(Mknod) {
   int mode = a.num(1);
   dev_t device = makedev(a.i64(2), a.i64(3));
   CHECK_ARGS();
-  return a.change([&] { return mknod(path, mode, device); });
+  return a.wait([&] { return mknod(path, mode, device); });
 }
 CALL(Link) {
   Args a(env, info);
   PATH_ARG(from, 0);
   PATH_ARG(to, 1);
-  return a.change([&] { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); });
+  return a.wait([&] { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); });
 }
 CALL(Symlink) {
   Args a(env, info);
   PATH_ARG(target, 0);
   PATH_ARG(path, 1);
-  return a.change([&] { return symlink(target, path); });
+  return a.wait([&] { return symlink(target, path); });
 }
 CALL(Readlink) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.syscall(readlink(path, a.state->scratch, kScratchSize));
+  return a.answer(a.scratch<PATH_MAX>([&](char *target, size_t size) { return readlink(path, target, size); }));
 }
 CALL(Rename) {
   Args a(env, info);
   PATH_ARG(from, 0);
   PATH_ARG(to, 1);
-  return a.change([&] { return rename(from, to); });
+  return a.wait([&] { return rename(from, to); });
 }
 CALL(Unlink) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.change([&] { return unlink(path); });
+  return a.wait([&] { return unlink(path); });
 }
 CALL(Rmdir) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.change([&] { return rmdir(path); });
+  return a.wait([&] { return rmdir(path); });
 }
 CALL(Truncate) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t length = a.i64(1);
   CHECK_ARGS();
-  return a.change([&] { return truncate(path, length); });
+  return a.wait([&] { return truncate(path, length); });
 }
 CALL(Chmod) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int mode = a.num(1);
   CHECK_ARGS();
-  return a.change([&] { return chmod(path, mode); });
+  return a.wait([&] { return chmod(path, mode); });
 }
 CALL(Fchmod) {
   Args a(env, info);
   int fd = a.num(0), mode = a.num(1);
   CHECK_ARGS();
-  return a.change([&] { return fchmod(fd, mode); });
+  return a.wait([&] { return fchmod(fd, mode); });
 }
 CALL(Lchown) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t uid = a.i64(1), gid = a.i64(2);
   CHECK_ARGS();
-  return a.change([&] { return lchown(path, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
+  return a.wait([&] { return lchown(path, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
 }
 CALL(Fchown) {
   Args a(env, info);
   int fd = a.num(0);
   int64_t uid = a.i64(1), gid = a.i64(2);
   CHECK_ARGS();
-  return a.change([&] { return fchown(fd, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
+  return a.wait([&] { return fchown(fd, static_cast<uid_t>(uid), static_cast<gid_t>(gid)); });
 }
 CALL(Utimens) {
   Args a(env, info);
   PATH_ARG(path, 0);
   int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
   CHECK_ARGS();
-  return a.changed([&] { return gts_utimens(-1, path, at, an, mt, mn); });
+  return a.waited([&] { return gts_utimens(-1, path, at, an, mt, mn); });
 }
 CALL(Futimens) {
   Args a(env, info);
   int fd = a.num(0);
   int64_t at = a.i64(1), an = a.i64(2), mt = a.i64(3), mn = a.i64(4);
   CHECK_ARGS();
-  return a.changed([&] { return gts_utimens(fd, nullptr, at, an, mt, mn); });
+  return a.waited([&] { return gts_utimens(fd, nullptr, at, an, mt, mn); });
 }
 // The kernel allocates and clears as much memory as it is offered, up to 64 KiB: what is usually enough is offered first.
 template <typename Call>
-ssize_t Xattr(Call call) {
-  ssize_t size = call(kXattrUsual);
-  return size < 0 && errno == ERANGE ? call(kScratchSize) : size;
+napi_value Xattr(Args &a, Call call) {
+  int64_t size = a.scratch<kXattrUsual>(call);
+  return a.answer(size == -ERANGE ? a.scratch<kScratchSize>(call) : size);
 }
 CALL(Lgetxattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
   NAME_ARG(name, 1);
-  return a.syscall(Xattr([&](size_t size) { return lgetxattr(path, name, a.state->scratch, size); }));
+  return Xattr(a, [&](char *value, size_t size) { return lgetxattr(path, name, value, size); });
 }
 CALL(Fgetxattr) {
   Args a(env, info);
   int fd = a.num(0);
   NAME_ARG(name, 1);
   CHECK_ARGS();
-  return a.syscall(Xattr([&](size_t size) { return fgetxattr(fd, name, a.state->scratch, size); }));
+  return Xattr(a, [&](char *value, size_t size) { return fgetxattr(fd, name, value, size); });
 }
 CALL(Llistxattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
-  return a.syscall(Xattr([&](size_t size) { return llistxattr(path, a.state->scratch, size); }));
+  return Xattr(a, [&](char *value, size_t size) { return llistxattr(path, value, size); });
 }
 CALL(Flistxattr) {
   Args a(env, info);
   int fd = a.num(0);
   CHECK_ARGS();
-  return a.syscall(Xattr([&](size_t size) { return flistxattr(fd, a.state->scratch, size); }));
+  return Xattr(a, [&](char *value, size_t size) { return flistxattr(fd, value, size); });
 }
 CALL(Lsetxattr) {
   Args a(env, info);
@@ -396,7 +416,7 @@ CALL(Lsetxattr) {
   if (!a.bytes(2, &value, &size)) return a.failed();
   int flags = a.num(3);
   CHECK_ARGS();
-  return a.change([&] { return lsetxattr(path, name, value, size, flags); });
+  return a.wait([&] { return lsetxattr(path, name, value, size, flags); });
 }
 CALL(Fsetxattr) {
   Args a(env, info);
@@ -407,26 +427,30 @@ CALL(Fsetxattr) {
   if (!a.bytes(2, &value, &size)) return a.failed();
   int flags = a.num(3);
   CHECK_ARGS();
-  return a.change([&] { return fsetxattr(fd, name, value, size, flags); });
+  return a.wait([&] { return fsetxattr(fd, name, value, size, flags); });
 }
 CALL(Lremovexattr) {
   Args a(env, info);
   PATH_ARG(path, 0);
   NAME_ARG(name, 1);
-  return a.change([&] { return lremovexattr(path, name); });
+  return a.wait([&] { return lremovexattr(path, name); });
 }
 CALL(Fremovexattr) {
   Args a(env, info);
   int fd = a.num(0);
   NAME_ARG(name, 1);
   CHECK_ARGS();
-  return a.change([&] { return fremovexattr(fd, name); });
+  return a.wait([&] { return fremovexattr(fd, name); });
 }
 CALL(Getdents) {
   Args a(env, info);
   int fd = a.num(0);
   CHECK_ARGS();
-  return a.answer(gts_getdents(fd, a.state->scratch, kScratchSize));
+  return a.answer(a.scratch<kScratchSize>([&](char *dents, size_t size) {
+    int64_t result = gts_getdents(fd, dents, size);
+    if (result < 0) errno = static_cast<int>(-result);
+    return result < 0 ? -1 : result;
+  }));
 }
 // (fd, directory, dents, wanted, cells): cells are doubles: flags, content_max, slot of `.glusterfs`, budget, count_max, cold_max; they come
 // back as end, consumed, count, cost, written, `after` as u64, cold_count and cold_bytes. What was written lies in `listing`, the cold files in `cold`.
@@ -457,10 +481,24 @@ CALL(Dirplist) {
   request.hidden_ino = hidden[1].u64;
   request.budget = static_cast<size_t>(cells[3].f64);
   request.count_max = static_cast<unsigned>(cells[4].f64);
-  request.cold = a.state->cold;
+  int cold[kColdFiles];
+  request.cold = cold;
   request.cold_max = std::min(static_cast<unsigned>(cells[5].f64), static_cast<unsigned>(kColdFiles));
   struct gts_dirplisted result;
-  gts_dirplist(&request, a.state->listing, kListingSize, &result);
+  // What lies in `listing` may be another one's meanwhile.
+  char *written = a.state->listing;
+  if (a.state->in_turn && a.state->stand_in) {
+    auto &own = a.state->listings[a.state->guard.stood_in];
+    if (!own) own.reset(new (std::nothrow) char[kListingSize]);
+    written = own.get();
+  }
+  if (!written) return a.answer(-ENOMEM);
+  a.away([&] {
+    gts_dirplist(&request, written, kListingSize, &result);
+    return 0;
+  });
+  if (written != a.state->listing) memcpy(a.state->listing, written, result.written);
+  memcpy(a.state->cold, cold, sizeof(int) * std::min(static_cast<size_t>(result.cold_count), kColdFiles));
   cells[0].f64 = result.end;
   cells[1].f64 = static_cast<double>(result.consumed);
   cells[2].f64 = result.count;
@@ -477,7 +515,7 @@ CALL(Lseek) {
   int64_t offset = a.i64(1);
   int whence = a.num(2);
   CHECK_ARGS();
-  return a.syscall(lseek(fd, offset, whence));
+  return a.wait([&] { return lseek(fd, offset, whence); });
 }
 // For directories, whose cookies use all 64 bits: 0 or -errno.
 CALL(Seekdir) {
@@ -485,7 +523,7 @@ CALL(Seekdir) {
   int fd = a.num(0);
   int64_t cookie = a.big(1);
   CHECK_ARGS();
-  return a.syscall(lseek(fd, cookie, SEEK_SET) == -1 ? -1 : 0);
+  return a.wait([&] { return lseek(fd, cookie, SEEK_SET) == -1 ? -1 : 0; });
 }
 CALL(Flock) {
   Args a(env, info);
@@ -534,7 +572,7 @@ CALL(Preadv) {
   int64_t offset = a.i64(2);
   int nowait = a.num(3);
   CHECK_ARGS();
-  return a.answer(gts_preadv(fd, iov, count, offset, nowait));
+  return a.waited([&] { return gts_preadv(fd, iov, count, offset, nowait); });
 }
 CALL(Pwritev) {
   Args a(env, info);
@@ -544,7 +582,7 @@ CALL(Pwritev) {
   if (!a.vector(1, iov, &count)) return a.failed();
   int64_t offset = a.i64(2);
   CHECK_ARGS();
-  return a.changed([&] { return gts_pwritev(fd, iov, count, offset); });
+  return a.waited([&] { return gts_pwritev(fd, iov, count, offset); });
 }
 CALL(Xxh64) {
   Args a(env, info);
@@ -682,12 +720,16 @@ CALL(OnTurn) {
   return nullptr;
 }
 
-// Calls on_turn, if that was asked for, with nothing of JavaScript around it; promise reactions are left to the caller. Whether it did.
-bool TakeTurn(State *state) {
-  if (!state->turn_wanted || state->in_turn) return false;
+void StopWaiting(State *state) {
   state->turn_wanted = false;
   uv_idle_stop(&state->turn_idle);
   uv_check_stop(&state->turn_check);
+}
+
+// Calls on_turn, if that was asked for, with nothing of JavaScript around it; promise reactions are left to the caller. Whether it did.
+bool TakeTurn(State *state) {
+  if (!state->turn_wanted || state->in_turn) return false;
+  StopWaiting(state);
   napi_env env = state->env;
   napi_handle_scope scope;
   napi_open_handle_scope(env, &scope);
@@ -706,10 +748,9 @@ bool TakeTurn(State *state) {
 }
 
 // wantTurn(): on_turn is called soon: by the event pool after the batch that it handles, else before the loop waits again.
-CALL(WantTurn) {
-  State *state;
-  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, reinterpret_cast<void **>(&state));
-  if (state->turn_wanted || state->in_turn) return nullptr;
+void WantTurn(State *state) {
+  // The last that may stand in takes no turns: nobody would stand in for it. Those below go on with them.
+  if (state->turn_wanted || state->in_turn || state->guard.stood_in == STAND_IN_MAX) return;
   state->turn_wanted = true;
   uv_idle_start(&state->turn_idle, [](uv_idle_t *) {});
   uv_check_start(&state->turn_check, [](uv_check_t *handle) {
@@ -724,21 +765,32 @@ CALL(WantTurn) {
     }
     napi_close_handle_scope(state->env, scope);
   });
+}
+CALL(WantTurn) {
+  State *state;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, reinterpret_cast<void **>(&state));
+  WantTurn(state);
   return nullptr;
 }
 
-// The thread that stands in begins: what the first one has in the cells stays there for it, and it isn't in a call any more.
-void StandInBegins(void *data) {
+// A thread that stands in begins: what the one below has in the cells stays there for it, and it isn't in a call any more. Turns that wait are taken, if they may be.
+void StandInBegins(void *data, int depth) {
   State *state = static_cast<State *>(data);
-  stall_leave(&state->guard);
-  memcpy(state->cells_kept, state->cells, sizeof state->cells);
-  __atomic_store_n(&state->guard.stood_in, 1, __ATOMIC_RELAXED);
+  state->thread_kept[depth - 1] = stall_watch_thread(&state->guard, static_cast<int32_t>(gettid()));
+  memcpy(state->cells_kept[depth - 1], state->cells, sizeof state->cells);
+  __atomic_store_n(&state->guard.stood_in, static_cast<uint32_t>(depth), __ATOMIC_RELAXED);
+  state->in_turn = false;
+  WantTurn(state);
   for (auto &[hear, context] : state->on_stand_in) hear(context);
 }
-void StandInEnds(void *data) {
+// The one below is in its turn, in which it goes on with those that wait.
+void StandInEnds(void *data, int depth) {
   State *state = static_cast<State *>(data);
-  __atomic_store_n(&state->guard.stood_in, 0, __ATOMIC_RELAXED);
-  memcpy(state->cells, state->cells_kept, sizeof state->cells);
+  if (state->turn_wanted) StopWaiting(state);
+  state->in_turn = true;
+  __atomic_store_n(&state->guard.stood_in, static_cast<uint32_t>(depth - 1), __ATOMIC_RELAXED);
+  memcpy(state->cells, state->cells_kept[depth - 1], sizeof state->cells);
+  stall_watch_thread(&state->guard, state->thread_kept[depth - 1]);
 }
 
 void CleanUp(napi_async_cleanup_hook_handle hook, void *data) {

@@ -30,7 +30,7 @@ export interface SyscallsAddon
   readonly listing: ArrayBuffer;
   /** The cold files of the last {@link dirplist}: ints. */
   readonly cold: ArrayBuffer;
-  /** Two u32: whether calls take long, and whether another thread stands in (native/src/stall_guard.h). */
+  /** Two u32: whether calls take long, and how many threads stand in (native/src/stall_guard.h). */
   readonly slow: ArrayBuffer;
 }
 
@@ -44,6 +44,8 @@ const ENTRIES_PER_CALL = 128;
 /** enum gts_dirplist_end and GTS_DIRPLIST_BARE in native/src/dirplist.h. */
 const DirplistEnd = { BUDGET: 1, ROOM: 3, MISSING: 4 } as const;
 const DIRPLIST_BARE = 16;
+/** Turns that were made, before a queue that never gets empty lets them go. */
+const KEPT_MAX = 4096;
 const AT_FDCWD = -100;
 const NONE: readonly Uint8Array[] = [];
 const NO_FILES = new Int32Array(0);
@@ -97,6 +99,29 @@ interface Pending {
   readonly lane: LaneJob | undefined;
 }
 
+/** What waits for its turn. Several threads, one after the other, may take from it while one of its turns hangs. */
+class Turns {
+  #waiting: (() => void)[] = [];
+  #first = 0;
+
+  add(turn: () => void): void {
+    this.#waiting.push(turn);
+  }
+
+  take(): (() => void) | undefined {
+    const turn = this.#waiting[this.#first];
+    if (!turn) return undefined;
+    if (++this.#first === this.#waiting.length) {
+      this.#waiting = [];
+      this.#first = 0;
+    } else if (this.#first >= KEPT_MAX) {
+      this.#waiting.splice(0, this.#first);
+      this.#first = 0;
+    }
+    return turn;
+  }
+}
+
 /** The {@link Storage} of a process that has the native addon. */
 export function nativeStorage(sys: SyscallsAddon): Storage {
   const cells = new Cells(sys.cells);
@@ -121,26 +146,33 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     for (const listener of listeners) listener();
   });
 
-  let turns: (() => void)[] = [];
-  let inTurn = false;
+  const changes = new Turns();
+  const looks = new Turns();
+  /** At which depth of standing in turns are being made now; -1: they aren't. */
+  let making = -1;
   sys.onTurn(() => {
-    inTurn = true;
-    while (turns.length > 0) {
-      const round = turns;
-      turns = [];
-      for (const change of round) {
-        try {
-          change();
-        } catch (error) {
-          // The others' turns come all the same.
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
+    const below = making;
+    const depth = slow[1] ?? 0;
+    making = depth;
+    for (;;) {
+      // One that hangs comes back here, with what others have left.
+      const turn = looks.take() ?? (depth === 0 ? changes.take() : undefined);
+      if (!turn) break;
+      try {
+        turn();
+      } catch (error) {
+        // The others' turns come all the same.
+        queueMicrotask(() => {
+          throw error;
+        });
       }
     }
-    inTurn = false;
+    making = below;
   });
+  function inTurn(turns: Turns, turn: () => void): void {
+    turns.add(turn);
+    if (making !== slow[1]) sys.wantTurn();
+  }
 
   function submitted(op: number, id: number, fd: number, chunks: readonly Uint8Array[], offset: number, length: number, mode: number, offset2: number, lane: LaneJob | undefined): SysResult {
     if (!lane) return sys.submit(op, id, fd, chunks, offset, length, mode, offset2);
@@ -233,12 +265,10 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       return slow[0] !== 0;
     },
     get standsIn() {
-      return slow[1] !== 0;
+      return slow[1] ?? 0;
     },
-    inTurn: (change) => {
-      turns.push(change);
-      if (!inTurn) sys.wantTurn();
-    },
+    inTurn: (change) => inTurn(changes, change),
+    lookInTurn: (look) => inTurn(looks, look),
     open: sys.open,
     openat: sys.openat,
     close: sys.close,

@@ -172,8 +172,10 @@ export interface Storage {
    * not come back, another thread goes on with the loop, and so with everything but changes in turn (docs/architecture.md, "Slow disks"). It may not throw.
    */
   inTurn(change: () => void): void;
-  /** This runs on that other thread: a change in turn is half made. */
-  readonly standsIn: boolean;
+  /** The same for what changes nothing. It goes before changes that wait, and while others hang, until too many do. */
+  lookInTurn(look: () => void): void;
+  /** How many turns hang: this runs on a thread that stands in. They end in the contrary order. */
+  readonly standsIn: number;
 
   /** An fd. O_CLOEXEC is always set. */
   open(path: Bytes, flags: number, mode: number): SysResult;
