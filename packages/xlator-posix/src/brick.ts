@@ -70,7 +70,7 @@ export class Brick {
   readonly hashDirectories: HashDirectories;
   /** Whoever changes something asks it first. */
   readonly gate: DiskGate;
-  /** Whoever changes something at once does so in its turn. */
+  /** Whoever changes something at once, or looks at something, does so in its turn. */
   readonly turns: Turns;
   /** Whoever looks at names and attributes asks it first. */
   readonly cache: KernelCache;
@@ -299,6 +299,9 @@ export class Brick {
     const cached = owner && this.mdataSlot.get(owner);
     if (cached) return cached;
     const value = this.getx(at, Xattr.MDATA);
+    // Should that have hung, others may have set them.
+    const reached = owner && this.mdataSlot.get(owner);
+    if (reached) return reached;
     const times = typeof value === 'number' ? undefined : decodeMdataXattr(value);
     if (times && owner) this.mdataSlot.set(owner, times);
     return times;
@@ -416,7 +419,9 @@ export class Brick {
     if (!file) return;
     this.fdSlot.delete(fd);
     if (this.files.get(file.gfid)?.unlinked) void this.storage.closeAsync(file.fd);
-    else this.storage.close(file.fd);
+    // The last one who may write gives back what was set aside for him, which may take the disk.
+    else if (this.inMemory || (file.flags & OpenFlag.ACCMODE) === OpenFlag.RDONLY) this.storage.close(file.fd);
+    else this.storage.inTurn(() => void this.storage.close(file.fd));
     if (file.buffered !== undefined) this.storage.close(file.buffered);
     const state = this.files.get(file.gfid);
     if (!state || --state.opens > 0) return;
@@ -462,8 +467,11 @@ export class Brick {
     }
     if (result === -Errno.EROFS || result === -Errno.EACCES || result === -Errno.ETXTBSY) result = this.storage.open(path, (flags & ~3) | 0o400000, 0);
     const file = { fd: check(result), gfid, flags };
-    this.opened(fd, file);
-    return file;
+    // The same while that hung.
+    const other = this.fdSlot.get(fd);
+    if (other) this.storage.close(file.fd);
+    else this.opened(fd, file);
+    return other ?? file;
   }
 
   /** In a look: of an open file the inode is in memory, but its xattrs may not be. */

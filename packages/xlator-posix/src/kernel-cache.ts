@@ -47,7 +47,8 @@ export class KernelCache {
   #young = new Set<string>();
   #old = new Set<string>();
   #turn: Timer | undefined;
-  #looking = false;
+  /** 0: nobody looks; else a look is being made, by the one that stands in, in such a depth, less 1. One that hangs while others are made finds all as it was. */
+  #looking = 0;
   /** When the look began to rely on the kernel's word; 0: it doesn't. */
   #relies = 0;
   /** Blocks that had been read by then. */
@@ -74,18 +75,22 @@ export class KernelCache {
   /** Runs what changes nothing, in which {@link lstat} and {@link demand} throw {@link NotInMemory}. */
   look<T>(fop: () => T): T {
     if (this.#never) return fop();
-    this.#looking = true;
+    const [looking, relies, blocks] = [this.#looking, this.#relies, this.#blocks];
+    this.#looking = this.#storage.standsIn + 1;
+    this.#relies = 0;
     try {
       return fop();
     } finally {
-      this.#looking = false;
       if (this.#relies !== 0) this.#judge();
+      this.#looking = looking;
+      this.#relies = relies;
+      this.#blocks = blocks;
     }
   }
 
   /** As the storage's. In a look it throws {@link NotInMemory} in place of waiting for the disk. @param gfid whose inode it is, if that is known */
   lstat(path: Bytes, slot: StatSlot, gfid: Gfid = NULL_GFID): number {
-    if (!this.#looking || this.#isKnown(path)) return this.#storage.lstat(path, slot);
+    if (!this.#looks || this.#isKnown(path)) return this.#storage.lstat(path, slot);
     if (this.#distrusts() || this.#loads.has(path)) throw this.#missing(path, gfid);
     let result = this.#storage.lstatCached(path, slot);
     if (result === -Errno.EAGAIN) {
@@ -101,12 +106,12 @@ export class KernelCache {
 
   /** In a look: what lies at the path must be in memory. */
   demand(path: Bytes, gfid: Gfid = NULL_GFID): void {
-    if (this.#looking && !this.#isKnown(path)) this.lstat(path, SCRATCH_SLOT, gfid);
+    if (this.#looks && !this.#isKnown(path)) this.lstat(path, SCRATCH_SLOT, gfid);
   }
 
   /** In a look: so must a directory, with its entries as far as they are needed to find `name` in it. */
   demandDirectory(dir: Bytes, name: Bytes): void {
-    if (!this.#looking || this.#isKnown(dir)) return;
+    if (!this.#looks || this.#isKnown(dir)) return;
     const path = `${dir}/${name}` as Bytes;
     if (this.#distrusts() || this.#storage.lstatCached(dir, SCRATCH_SLOT) === -Errno.EAGAIN) throw new NotInMemory(dir, () => this.#loadPath(path, false), () => this.#dirsOf(path));
     this.#learn(dir);
@@ -115,7 +120,7 @@ export class KernelCache {
   /** Runs a part of a look that may wait: it has been loaded. */
   known<T>(part: () => T): T {
     const looking = this.#looking;
-    this.#looking = false;
+    this.#looking = 0;
     try {
       return part();
     } finally {
@@ -275,6 +280,11 @@ export class KernelCache {
     if (busy && --busy.loads === 0) this.#busy.delete(dir);
   }
 
+  /** Who asks is in a look. */
+  get #looks(): boolean {
+    return this.#looking !== 0 && this.#looking === this.#storage.standsIn + 1;
+  }
+
   #now(): number {
     return this.#platform.clock.monotonic();
   }
@@ -282,7 +292,7 @@ export class KernelCache {
   /** Whether the kernel's word isn't enough; if it is, the look is timed from now on. */
   #distrusts(): boolean {
     const now = this.#now();
-    if (this.#relies === 0 && this.#looking) {
+    if (this.#relies === 0 && this.#looks) {
       this.#relies = now;
       this.#blocks = this.#storage.blocksRead();
     }

@@ -19,6 +19,7 @@ import { readdir, readdirp } from './readdir.js';
 import * as removal from './removal-fops.js';
 import { readSettings } from './settings.js';
 import { statfs, updateFull } from './space.js';
+import { atOnce } from './turns.js';
 import { type Subject, fgetxattr, getxattr, removexattr, setxattr } from './xattr-fops.js';
 import { addMode, xattrop } from './xattrop.js';
 import { Key } from './keys.js';
@@ -157,23 +158,29 @@ export class Posix extends Xlator {
     this.#mdataSlot.delete(inode);
   }
 
-  /** Runs what changes nothing, anew when it has met what isn't in memory, once that is. */
+  /** Runs what changes nothing in its turn, anew when it has met what isn't in memory, once that is. */
   #look<T>(subject: Loc | Fd, fop: () => T | Promise<T>, lists = false): Promise<T> {
-    const { cache, turns } = this.brick;
-    const wait = turns.obstacle(subject, lists);
-    if (wait) return wait.then(() => this.#look(subject, fop, lists));
-    try {
-      return Promise.resolve(cache.look(fop));
-    } catch (error) {
-      return error instanceof NotInMemory ? cache.load(error).then(() => this.#look(subject, fop, lists)) : Promise.reject(error);
-    }
+    const { cache, turns, inMemory } = this.brick;
+    if (inMemory) return atOnce(fop);
+    return turns.look(() => {
+      try {
+        return cache.look(fop);
+      } catch (error) {
+        if (!(error instanceof NotInMemory)) throw error;
+        return cache.load(error).then(() => this.#look(subject, fop, lists));
+      }
+    }, subject, lists);
   }
 
   /** Makes a change in its turn, once the disk has proven itself and what it needs is in memory. */
-  #change<T>(needed: () => void, fop: () => T | Promise<T>, subject: Loc | Fd, other?: Loc, gfid?: Gfid): Promise<T> {
+  #change<T>(needed: () => void, fop: () => T | Promise<T>, subject: Loc | Fd, other?: Loc, gfid?: Gfid, stood = 0): Promise<T> {
     const { brick } = this;
-    const obstacle = (): Promise<unknown> | undefined => brick.cache.obstacle(needed) ?? brick.gate.pass();
-    return this.#after(obstacle, brick.inMemory ? fop : () => brick.turns.run(fop, subject, other, gfid));
+    const change = (): T | Promise<T> => {
+      // There is an end to it: others may keep a directory busy for ever.
+      const wait = stood < OBSTACLES_MAX ? (brick.cache.obstacle(needed) ?? brick.gate.pass()) : undefined;
+      return wait ? wait.then(() => this.#change(needed, fop, subject, other, gfid, stood + 1)) : fop();
+    };
+    return brick.turns.run(brick.inMemory ? fop : change, subject, other, gfid);
   }
 
   /** Makes a change, or a sync, whose calls the pool makes. Changes of the same file that wait for their turn go first. */
@@ -203,9 +210,9 @@ export class Posix extends Xlator {
     return fop();
   }
 
-  /** Opens an anonymous fd, for a fop that then finds it open. */
+  /** Opens an anonymous fd, for a fop that then finds it open, or fails as that did. */
   #opened<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
-    return this.#after(() => this.brick.cache.obstacle(() => this.brick.openFile(fd)), fop);
+    return this.#look(fd, () => void this.brick.openFile(fd)).then(fop, fop);
   }
 
   #path(loc: Loc): Subject {
@@ -217,19 +224,24 @@ export class Posix extends Xlator {
   }
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
+    const { turns, inMemory } = this.brick;
+    return inMemory ? this.#lookup(frame, loc, xdata) : turns.look(() => this.#lookup(frame, loc, xdata), loc);
+  }
+  #lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
     const { brick } = this;
-    const obstacle = brick.turns.obstacle(loc);
-    if (obstacle) return obstacle.then(() => this.lookup(frame, loc, xdata));
-    const cold: ColdContent[] | undefined = xdata?.has(Key.CONTENT) ? (brick.coldContents = []) : undefined;
+    const before = brick.coldContents;
+    const cold: ColdContent[] | undefined = xdata?.has(Key.CONTENT) ? [] : undefined;
+    brick.coldContents = cold;
     let reply: LookupReply | FopError;
     try {
       reply = brick.inMemory ? lookup(brick, frame, loc, xdata) : brick.cache.look(() => lookup(brick, frame, loc, xdata));
     } catch (error) {
       for (const { fd } of cold ?? []) brick.storage.close(fd);
       if (error instanceof NotInMemory) return brick.cache.load(error).then(() => this.lookup(frame, loc, xdata));
-      return error instanceof NotInTurn ? this.#change(() => undefined, () => this.lookup(frame, loc, xdata), loc) : Promise.reject(error);
+      if (error instanceof NotInTurn) return this.#change(() => undefined, () => this.#lookup(frame, loc, xdata), loc);
+      return Promise.reject(error);
     } finally {
-      brick.coldContents = undefined;
+      brick.coldContents = before;
     }
     if (reply instanceof FopError) return Promise.reject(reply);
     return cold && cold.length > 0 ? withColdContents(brick, reply, cold) : Promise.resolve(reply);
@@ -389,8 +401,8 @@ export class Posix extends Xlator {
   override zerofill(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<PrePostReply> {
     return this.#onPool(fd, () => io.zerofill(this.brick, frame, fd, offset, len, xdata));
   }
-  override async seek(_frame: Frame, fd: Fd, offset: number, what: Seek, _xdata: Xdata): Promise<SeekReply> {
-    return io.seek(this.brick, fd, offset, what);
+  override seek(_frame: Frame, fd: Fd, offset: number, what: Seek, _xdata: Xdata): Promise<SeekReply> {
+    return this.#look(fd, () => io.seek(this.brick, fd, offset, what));
   }
   override copy_file_range(frame: Frame, fd_in: Fd, off_in: number, fd_out: Fd, off_out: number, len: number, _flags: number, xdata: Xdata): Promise<CopyFileRangeReply> {
     return this.#onPool(fd_out, () => io.copyFileRange(this.brick, frame, fd_in, off_in, fd_out, off_out, len, xdata));

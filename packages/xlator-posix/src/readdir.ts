@@ -182,7 +182,7 @@ function listed(brick: Brick, fd: Fd, directory: Bytes, size: number, offset: bi
     throw error;
   }
   if (cold.length === 0) return reply;
-  return brick.storage.settle(Int32Array.from(cold), SETTLE_MS).then(() => list(brick, fd, directory, size, offset, names, xdata, undefined));
+  return brick.storage.settle(Int32Array.from(cold), SETTLE_MS).then(() => brick.turns.look(() => list(brick, fd, directory, size, offset, names, xdata, undefined), fd, true));
 }
 
 /** @param cold where files go whose content isn't in memory; undefined: such contents are left out */

@@ -150,22 +150,33 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
   const looks = new Turns();
   /** At which depth of standing in turns are being made now; -1: they aren't. */
   let making = -1;
+  /** A change is half made, here or below. */
+  let changing = false;
+  function make(turn: () => void): void {
+    try {
+      turn();
+    } catch (error) {
+      // The others' turns come all the same.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
   sys.onTurn(() => {
     const below = making;
-    const depth = slow[1] ?? 0;
-    making = depth;
+    making = slow[1] ?? 0;
+    // One that hangs comes back here, to what others have left.
     for (;;) {
-      // One that hangs comes back here, with what others have left.
-      const turn = looks.take() ?? (depth === 0 ? changes.take() : undefined);
-      if (!turn) break;
-      try {
-        turn();
-      } catch (error) {
-        // The others' turns come all the same.
-        queueMicrotask(() => {
-          throw error;
-        });
+      const look = looks.take();
+      if (look) {
+        make(look);
+        continue;
       }
+      const change = changing ? undefined : changes.take();
+      if (!change) break;
+      changing = true;
+      make(change);
+      changing = false;
     }
     making = below;
   });

@@ -169,10 +169,10 @@ export interface Storage {
 
   /**
    * Makes a change soon: before the loop waits again, and in the order in which they were given, with nothing else of JavaScript under way. Should one of its calls
-   * not come back, another thread goes on with the loop, and so with everything but changes in turn (docs/architecture.md, "Slow disks"). It may not throw.
+   * not come back, another thread goes on with the loop, and so with everything but other changes in turn (docs/architecture.md, "Slow disks"). It may not throw.
    */
   inTurn(change: () => void): void;
-  /** The same for what changes nothing. It goes before changes that wait, and while others hang, until too many do. */
+  /** The same for what changes nothing. It goes before changes that wait, and nothing waits for it: others are made while it hangs, until too many do. */
   lookInTurn(look: () => void): void;
   /** How many turns hang: this runs on a thread that stands in. They end in the contrary order. */
   readonly standsIn: number;
