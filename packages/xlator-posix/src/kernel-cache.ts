@@ -54,6 +54,8 @@ export class KernelCache {
   /** Blocks that had been read by then. */
   #blocks = 0;
   #waryUntil = -Infinity;
+  /** Something was made in turn, and didn't come back, when somebody looked last. */
+  #hangs = false;
   readonly #loads = new Map<string, Promise<void>>();
   readonly #busy = new Map<Bytes, BusyDirectory>();
   #running = 0;
@@ -78,6 +80,7 @@ export class KernelCache {
     const [looking, relies, blocks] = [this.#looking, this.#relies, this.#blocks];
     this.#looking = this.#storage.standsIn + 1;
     this.#relies = 0;
+    if (this.#hangs !== this.#looking > 1) this.#hanging();
     try {
       return fop();
     } finally {
@@ -308,6 +311,16 @@ export class KernelCache {
     const blocks = this.#storage.blocksRead();
     // Otherwise it waited for a processor. A kernel that counts no blocks leaves it open.
     if (blocks === this.#blocks && blocks !== 0) return;
+    this.#beWary(now);
+  }
+
+  /** While something hangs, the pool's threads try what nobody has looked at since: there are more of them than threads that stand in. */
+  #hanging(): void {
+    this.#hangs = !this.#hangs;
+    if (this.#hangs) this.#beWary(this.#now());
+  }
+
+  #beWary(now: number): void {
     this.#waryUntil = now + WARY_MS;
     this.#young.clear();
     this.#old.clear();

@@ -210,9 +210,9 @@ export class Posix extends Xlator {
     return fop();
   }
 
-  /** Opens an anonymous fd, for a fop that then finds it open, or fails as that did. */
+  /** Opens an anonymous fd, for a fop that then finds it open. */
   #opened<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
-    return this.#look(fd, () => void this.brick.openFile(fd)).then(fop, fop);
+    return this.#look(fd, () => void this.brick.openFile(fd)).then(fop);
   }
 
   #path(loc: Loc): Subject {
@@ -313,11 +313,10 @@ export class Posix extends Xlator {
   }
   override readv(frame: Frame, fd: Fd, size: number, offset: number, _flags: number, _xdata: Xdata): Promise<ReadReply> {
     const { brick } = this;
-    const obstacle = brick.turns.obstacle(fd);
-    if (obstacle) return obstacle.then(() => this.readv(frame, fd, size, offset, _flags, _xdata));
-    if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => io.readv(brick, frame, fd, size, offset));
+    if (fd.anonymous && !brick.inMemory && !brick.fdSlot.get(fd)) return this.#opened(fd, () => this.readv(frame, fd, size, offset, _flags, _xdata));
+    const read = (): Promise<ReadReply> => brick.turns.look(() => io.readv(brick, frame, fd, size, offset), fd, false, true);
     const wait = frame.flags & TIME_BITS ? brick.gate.pass() : undefined;
-    return wait ? wait.then(() => io.readv(brick, frame, fd, size, offset)) : io.readv(brick, frame, fd, size, offset);
+    return wait ? wait.then(read) : read();
   }
   override writev(frame: Frame, fd: Fd, vector: IoVec, offset: number, flags: number, xdata: Xdata): Promise<WriteReply> {
     const { brick } = this;
@@ -384,7 +383,7 @@ export class Posix extends Xlator {
   override async rchecksum(frame: Frame, fd: Fd, offset: number, len: number, xdata: Xdata): Promise<RchecksumReply> {
     const wait = frame.flags & TIME_BITS ? this.brick.gate.pass() : undefined;
     if (wait) await wait;
-    return io.rchecksum(this.brick, frame, fd, offset, len, xdata);
+    return this.brick.turns.look(() => io.rchecksum(this.brick, frame, fd, offset, len, xdata), fd, false, true);
   }
   override setattr(frame: Frame, loc: Loc, stbuf: Iatt, valid: number, xdata: Xdata): Promise<PrePostReply> {
     return this.#change(() => needs.changing(this.brick, loc), () => attr.setattr(this.brick, frame, loc, stbuf, valid, xdata), loc);

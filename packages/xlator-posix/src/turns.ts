@@ -81,8 +81,8 @@ export class Turns {
     });
   }
 
-  /** Looks in its turn, once nothing that hangs is in its way. Rejected with EAGAIN when too many wait. @param lists its entries are looked at */
-  look<T>(fop: () => T | Promise<T>, subject: Loc | Fd, lists = false): Promise<T> {
+  /** Looks in its turn, once nothing that hangs is in its way. Rejected with EAGAIN when too many wait. @param lists its entries are looked at @param job it may need the pool */
+  look<T>(fop: () => T | Promise<T>, subject: Loc | Fd, lists = false, job = false): Promise<T> {
     if (this.#never) return atOnce(fop);
     if (this.#looks >= WAITING_MAX) return Promise.reject(new FopError(Errno.EAGAIN));
     this.#looks++;
@@ -92,13 +92,13 @@ export class Turns {
         if (wait) {
           void wait.then(() => {
             this.#looks--;
-            resolve(this.look(fop, subject, lists));
+            resolve(this.look(fop, subject, lists, job));
           });
           return;
         }
         this.#looks--;
         this.#make({ changes: false, subject, gfid: NULL_GFID, lists, depth: 0 }, fop, resolve, reject);
-      });
+      }, job);
     });
   }
 
@@ -127,8 +127,8 @@ export class Turns {
 
   /** Nothing when one may look at `subject`; else what to wait for. @param lists its entries are looked at */
   obstacle(subject: Loc | Fd, lists = false): Promise<void> | undefined {
-    // Two that list a directory share the place to which it has been read.
-    return this.#hanging((turn) => (turn.changes ? isInTheWay(turn, subject, lists) : lists && turn.lists && touches(turn, gfidOf(subject))));
+    // Another look at what hangs would hang as well; and two that list a directory share the place to which it has been read.
+    return this.#hanging((turn) => (turn.changes ? isInTheWay(turn, subject, lists) : isTheSame(turn.subject, subject)));
   }
 
   /** Nothing when none of those that hang is like that; else what to wait for. */
@@ -172,6 +172,13 @@ function isInTheWay(turn: Turn, looked: Subject, lists: boolean): boolean {
     if (lists ? name.parentGfid === gfid : isLoc(looked) && looked.name === name.name && looked.parentGfid === name.parentGfid) return true;
   }
   return false;
+}
+
+function isTheSame(subject: Subject, other: Loc | Fd): boolean {
+  if (!subject) return false;
+  const gfid = gfidOf(other);
+  if (gfid !== NULL_GFID && gfid === gfidOf(subject)) return true;
+  return isLoc(subject) && isLoc(other) && subject.name !== '' && subject.name === other.name && subject.parentGfid === other.parentGfid;
 }
 
 /** A directory in which something is looked for. */

@@ -43,6 +43,12 @@ export class BrickProcess {
     return { thawed };
   }
 
+  /** Runs a command in its mount namespace. */
+  async run(command: string): Promise<void> {
+    const [status] = (await once(spawn('nsenter', ['-t', String(this.#child.pid), '-m', 'sh', '-c', command], { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit')) as [number | null];
+    if (status !== 0) throw new Error(`${command}: ${status}`);
+  }
+
   /** Whether its main thread waits for a disk. */
   get hangs(): boolean {
     return readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1').replace(/^.*\) /s, '').startsWith('D');

@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { type Graph, createPlatform } from '@glusterts/libglusterfs';
+import { type Graph, Seek, createPlatform } from '@glusterts/libglusterfs';
 import { GraphDriver } from '@glusterts/xlator-compliance';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BrickProcess, buildBrickHost } from './brick-process.js';
@@ -16,6 +16,9 @@ const IMAGE_SIZE = '256M';
 const FILES = 96;
 const DELAY_MS = 25;
 const HANG_MS = 4000;
+/** A file of so many pieces has more than one block to tell where they are. */
+const PIECES = 2000;
+const BLOCK = 4096;
 
 const sh = (command: string): { status: number | null; stdout: string } => spawnSync('sh', ['-c', command], { encoding: 'utf8' });
 const now = (): number => performance.now();
@@ -89,9 +92,9 @@ describe.skipIf(reason)('a brick whose disk reads slowly', () => {
   let driver: GraphDriver;
 
   /** A brick and a client of it; nothing of the disk is in memory but what the start has needed. */
-  async function start(): Promise<void> {
+  async function start(options = 'defaults'): Promise<void> {
     await stop();
-    brick = await BrickProcess.start(path.join(dir, 'host.mjs'), mountpoint, `mount ${disk.device} ${mountpoint} &&`);
+    brick = await BrickProcess.start(path.join(dir, 'host.mjs'), mountpoint, `mount -o ${options} ${disk.device} ${mountpoint} &&`);
     graph = await clientGraph('remote-host 127.0.0.1', `remote-port ${brick.port}`);
     driver = new GraphDriver(graph.topSubvolume, graph);
     await driver.root();
@@ -117,6 +120,10 @@ describe.skipIf(reason)('a brick whose disk reads slowly', () => {
     for (const name of ['cold', 'other', 'warm', 'listed']) await driver.mkdir(`/${name}`);
     for (let i = 0; i < FILES; i++) for (const name of ['cold', 'other', 'listed']) await driver.writeFile(`/${name}/${i}`, Buffer.from(`${i}`));
     await driver.writeFile('/warm/f', Buffer.from('content'));
+    const holes = await driver.create('/holes');
+    for (let i = 0; i < PIECES; i++) await driver.write(holes, Buffer.from('x'), 2 * i * BLOCK);
+    await driver.subvolume.fsync(driver.frame, holes, false, undefined);
+    await driver.close(holes);
   }, 60_000);
   afterAll(async () => {
     if (disk) await disk.tell('go');
@@ -189,5 +196,57 @@ describe.skipIf(reason)('a brick whose disk reads slowly', () => {
     await change;
     expect(answered).toBe(40);
     await driver.close(fd);
+  }, 60_000);
+
+  it.skipIf(!process.versions.node.startsWith('20.'))('answers, and makes changes elsewhere, while looks hang at what has left memory although it was there: inodes, xattrs, maps of files', async () => {
+    // Nothing is read in because it lies beside what is.
+    await start('inode_readahead_blks=0');
+    const client = await clientGraph('remote-host 127.0.0.1', `remote-port ${brick?.port}`);
+    const other = new GraphDriver(client.topSubvolume, client);
+    await other.root();
+    const holes = await driver.open('/holes');
+    const cold = [10, 50, 90];
+    for (const i of cold) await driver.lookup(`/cold/${i}`);
+    await driver.lookup('/warm/f');
+    const fd = await driver.open('/warm/f');
+    // What the device's blocks hold is forgotten, what the kernel has made of it isn't.
+    await brick?.run(`blockdev --flushbufs ${disk.device}`);
+    await driver.lookup('/warm/f');
+    await driver.chmod('/warm/f', 0o644);
+    await driver.write(fd, Buffer.from('written'), 0);
+    await driver.names('/warm');
+    await disk.tell('hang');
+    const ended: string[] = [];
+    const looks: Record<string, Promise<unknown>> = Object.fromEntries(cold.map((i) => [`lookup ${i}`, driver.lookup(`/cold/${i}`)]));
+    looks.seek = driver.subvolume.seek(driver.frame, holes, 1500 * 2 * BLOCK, Seek.HOLE, undefined);
+    looks.read = driver.read(holes, BLOCK, 1000 * 2 * BLOCK);
+    const all = Promise.all(Object.entries(looks).map(([name, look]) => look.then(() => ended.push(name))));
+    const changed = driver.setxattr('/cold/10', 'user.hangs', Buffer.from('x')).then(() => ended.push('setxattr'));
+    const begin = now();
+    let longest = 0;
+    let rounds = 0;
+    while (now() - begin < HANG_MS) {
+      const from = now();
+      expect((await other.lookup('/warm/f')).ia_size).toBe(7);
+      expect((await driver.fstat(fd)).ia_size).toBe(7);
+      expect(Buffer.from(await driver.read(fd, 7, 0)).toString()).toBe('written');
+      await driver.write(fd, Buffer.from('written'), 0);
+      await driver.chmod('/warm/f', rounds % 2 === 0 ? 0o600 : 0o640);
+      await driver.statfs();
+      longest = Math.max(longest, now() - from);
+      rounds++;
+      await later(20);
+    }
+    expect(brick?.hangs).toBe(true);
+    expect(ended).toEqual([]);
+    expect(rounds).toBeGreaterThan(20);
+    expect(longest).toBeLessThan(1000);
+    await disk.tell('go');
+    await all;
+    await changed;
+    expect(ended.sort()).toEqual(['lookup 10', 'lookup 50', 'lookup 90', 'read', 'seek', 'setxattr']);
+    await driver.close(fd);
+    await driver.close(holes);
+    await client.fini();
   }, 60_000);
 });

@@ -146,6 +146,8 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     for (const listener of listeners) listener();
   });
 
+  /** Jobs of looks whose turn hasn't come. */
+  let promised = 0;
   const changes = new Turns();
   const looks = new Turns();
   /** At which depth of standing in turns are being made now; -1: they aren't. */
@@ -268,7 +270,7 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
     cells,
     jobs: {
       get inFlight() {
-        return pending.size;
+        return pending.size + promised;
       },
       onDone: (listener) => void listeners.push(listener),
     },
@@ -279,7 +281,14 @@ export function nativeStorage(sys: SyscallsAddon): Storage {
       return slow[1] ?? 0;
     },
     inTurn: (change) => inTurn(changes, change),
-    lookInTurn: (look) => inTurn(looks, look),
+    lookInTurn: (look, job) => {
+      if (!job) return inTurn(looks, look);
+      promised++;
+      inTurn(looks, () => {
+        promised--;
+        look();
+      });
+    },
     open: sys.open,
     openat: sys.openat,
     close: sys.close,

@@ -172,8 +172,11 @@ export interface Storage {
    * not come back, another thread goes on with the loop, and so with everything but other changes in turn (docs/architecture.md, "Slow disks"). It may not throw.
    */
   inTurn(change: () => void): void;
-  /** The same for what changes nothing. It goes before changes that wait, and nothing waits for it: others are made while it hangs, until too many do. */
-  lookInTurn(look: () => void): void;
+  /**
+   * The same for what changes nothing. It goes before changes that wait, and nothing waits for it: others are made while it hangs, until too many do.
+   * @param job it may put a job into the pool, and counts as one until its turn has come
+   */
+  lookInTurn(look: () => void, job?: boolean): void;
   /** How many turns hang: this runs on a thread that stands in. They end in the contrary order. */
   readonly standsIn: number;
 
