@@ -1,17 +1,22 @@
-import { Errno, type Fd, FopError, type Gfid, IaType, type Loc, NULL_GFID, type Storage } from '@glusterts/libglusterfs';
+import { Errno, FopError, type Gfid, IaType, type Inode, type Loc, NULL_GFID, type Storage } from '@glusterts/libglusterfs';
 
-/** Changes that wait for their turn. */
+/** Changes that wait for their turn, and looks. */
 const WAITING_MAX = 16384;
 /** Among more of them nobody looks for those of one file. */
 const SOUGHT_MAX = 256;
 
-/** What a change is about. */
-export type Subject = Loc | Fd | undefined;
+/** A name, and what lies there; or an open file: as much of a Loc, and of an Fd, as is asked here. */
+type Name = Pick<Loc, 'parentGfid' | 'targetGfid' | 'name'> & Open;
+interface Open {
+  readonly inode: Pick<Inode, 'gfid' | 'ia_type'>;
+}
+/** What a change, or a look, is about. */
+export type Subject = Name | Open | undefined;
 
 interface Turn {
   readonly changes: boolean;
   readonly subject: Subject;
-  readonly other?: Loc | undefined;
+  readonly other?: Name | undefined;
   /** That a new object gets. */
   readonly gfid: Gfid;
   /** A look at the entries of its subject. */
@@ -22,15 +27,15 @@ interface Turn {
   done?: { readonly promise: Promise<void>; readonly resolve: () => void };
 }
 
-const isLoc = (subject: Loc | Fd): subject is Loc => 'parentGfid' in subject;
-const gfidOf = (subject: Loc | Fd): Gfid => (isLoc(subject) ? subject.targetGfid : subject.inode.gfid);
+const isLoc = (subject: Name | Open): subject is Name => 'parentGfid' in subject;
+const gfidOf = (subject: Name | Open): Gfid => (isLoc(subject) ? subject.targetGfid : subject.inode.gfid);
 
 /**
  * Changes and looks that are made at once, each in its turn (`Storage.inTurn`): on the loop, whole, with nothing between its calls. Should the disk hang, and with it one of these
  * calls, another thread goes on with everything else: whoever has to do with what hangs waits here until that is done. On memory there are no turns.
  */
 export class Turns {
-  readonly #storage: Storage;
+  readonly #storage: Pick<Storage, 'inTurn' | 'lookInTurn' | 'standsIn'>;
   #never: boolean;
   #waiting: (Turn | undefined)[] = [];
   #first = 0;
@@ -40,7 +45,7 @@ export class Turns {
   /** What is being made, and before it what hangs. */
   readonly #current: Turn[] = [];
 
-  constructor(storage: Storage, never: boolean) {
+  constructor(storage: Pick<Storage, 'inTurn' | 'lookInTurn' | 'standsIn'>, never: boolean) {
     this.#storage = storage;
     this.#never = never;
   }
@@ -58,7 +63,7 @@ export class Turns {
   }
 
   /** Makes a change in its turn; its part up to the first await, that is. Rejected with EAGAIN when too many wait. */
-  run<T>(fop: () => T | Promise<T>, subject: Subject, other?: Loc, gfid: Gfid = NULL_GFID): Promise<T> {
+  run<T>(fop: () => T | Promise<T>, subject: Subject, other?: Name, gfid: Gfid = NULL_GFID): Promise<T> {
     if (this.running) return atOnce(fop);
     if (this.#waiting.length - this.#first + this.#held.size >= WAITING_MAX) return Promise.reject(new FopError(Errno.EAGAIN));
     const turn: Turn = { changes: true, subject, other, gfid, lists: false, depth: 0 };
@@ -82,7 +87,7 @@ export class Turns {
   }
 
   /** Looks in its turn, once nothing that hangs is in its way. Rejected with EAGAIN when too many wait. @param lists its entries are looked at @param job it may need the pool */
-  look<T>(fop: () => T | Promise<T>, subject: Loc | Fd, lists = false, job = false): Promise<T> {
+  look<T>(fop: () => T | Promise<T>, subject: Name | Open, lists = false, job = false): Promise<T> {
     if (this.#never) return atOnce(fop);
     if (this.#looks >= WAITING_MAX) return Promise.reject(new FopError(Errno.EAGAIN));
     this.#looks++;
@@ -116,7 +121,7 @@ export class Turns {
   }
 
   /** Whether a change of this file waits for its turn, or is half made. */
-  concern(fd: Fd): boolean {
+  concern(fd: Open): boolean {
     const { gfid } = fd.inode;
     if (this.#current.some((turn) => turn.changes && touches(turn, gfid))) return true;
     for (const turn of this.#held) if (touches(turn, gfid)) return true;
@@ -126,7 +131,7 @@ export class Turns {
   }
 
   /** Nothing when one may look at `subject`; else what to wait for. @param lists its entries are looked at */
-  obstacle(subject: Loc | Fd, lists = false): Promise<void> | undefined {
+  obstacle(subject: Name | Open, lists = false): Promise<void> | undefined {
     // Another look at what hangs would hang as well; and two that list a directory share the place to which it has been read.
     return this.#hanging((turn) => (turn.changes ? isInTheWay(turn, subject, lists) : isTheSame(turn.subject, subject)));
   }
@@ -174,7 +179,7 @@ function isInTheWay(turn: Turn, looked: Subject, lists: boolean): boolean {
   return false;
 }
 
-function isTheSame(subject: Subject, other: Loc | Fd): boolean {
+function isTheSame(subject: Subject, other: Name | Open): boolean {
   if (!subject) return false;
   const gfid = gfidOf(other);
   if (gfid !== NULL_GFID && gfid === gfidOf(subject)) return true;

@@ -1,4 +1,4 @@
-import { Errno, type Fd, type Gfid, IaType, type Loc, NULL_GFID, type Storage } from '@glusterts/libglusterfs';
+import { type Bytes, Errno, type Gfid, IaType, NULL_GFID } from '@glusterts/libglusterfs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Turns } from '../src/turns.js';
 
@@ -41,9 +41,10 @@ class Loop {
 }
 
 const gfid = (name: string): Gfid => name.padEnd(16) as Gfid;
-const loc = (parent: string, name: string, target?: string, type: number = IaType.REG): Loc =>
-  ({ parentGfid: gfid(parent), name, targetGfid: target === undefined ? NULL_GFID : gfid(target), inode: { gfid: target === undefined ? NULL_GFID : gfid(target), ia_type: type } }) as unknown as Loc;
-const fd = (target: string): Fd => ({ inode: { gfid: gfid(target), ia_type: IaType.REG } }) as unknown as Fd;
+const fd = (target: string, type: IaType = IaType.REG) => ({ inode: { gfid: gfid(target), ia_type: type } });
+const loc = (parent: string, name: string, target?: string, type: IaType = IaType.REG) => ({
+  parentGfid: gfid(parent), name: name as Bytes, targetGfid: target === undefined ? NULL_GFID : gfid(target), inode: { gfid: target === undefined ? NULL_GFID : gfid(target), ia_type: type },
+});
 
 describe('turns', () => {
   let loop: Loop;
@@ -51,7 +52,7 @@ describe('turns', () => {
   let made: string[];
   beforeEach(() => {
     loop = new Loop();
-    turns = new Turns(loop as unknown as Storage, false);
+    turns = new Turns(loop, false);
     made = [];
   });
   const make = (name: string) => (): string => {
