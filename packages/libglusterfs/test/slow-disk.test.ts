@@ -171,8 +171,8 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     const listener = await platform.network.listen({ host: '127.0.0.1', port: 0 }, () => ({ onRecord: (record) => record.unref(), onClose: () => undefined }), { answerPings: true });
     const [begun, made]: [string[], string[]] = [[], []];
     const readers: number[] = [];
-    const look = (i: number): void => {
-      begun.push(`look ${i}`);
+    const hang = (i: number): void => {
+      begun.push(`hang ${i}`);
       storage.lstat(fifos[i] ?? ('' as Bytes), 3);
       const inode = storage.cells.ino(3);
       const depth = storage.standsIn;
@@ -182,16 +182,17 @@ describe.skipIf(reason)('a system call that does not come back', () => {
       expect(depth).toBe(i);
       expect(fd).toBeGreaterThan(0);
       storage.close(fd);
-      made.push(`look ${i}`);
+      made.push(`hang ${i}`);
     };
-    // All of them wait already when the first one hangs, and a look that doesn't hang is behind each.
+    // All of them wait already when the first one hangs, and a look that doesn't hang is behind each. The last is a change.
     for (let i = 0; i < HANGING; i++) {
-      storage.lookInTurn(() => look(i));
+      if (i < HANGING - 1) storage.lookInTurn(() => hang(i));
+      else storage.inTurn(() => hang(i));
       storage.lookInTurn(() => void made.push(`between ${i}`));
     }
     storage.inTurn(() => void made.push('change'));
     await expect.poll(() => storage.standsIn, { interval: 5, timeout: 5000 }).toBe(HANGING);
-    expect(begun).toEqual(['look 0', 'look 1', 'look 2']);
+    expect(begun).toEqual(['hang 0', 'hang 1', 'hang 2']);
     // JavaScript goes on here: timers, the pool, looks that come only now.
     expect(await storage.loadNames(undefined, ['/' as Bytes], '' as Bytes)).toBeGreaterThanOrEqual(0);
     await new Promise<void>((resolve) => storage.lookInTurn(() => resolve()));
@@ -204,7 +205,7 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     }
     await expect.poll(() => made.length, { interval: 5 }).toBe(7);
     expect(storage.standsIn).toBe(0);
-    expect(made.slice(3)).toEqual(['look 2', 'look 1', 'look 0', 'change']);
+    expect(made.slice(3)).toEqual(['hang 2', 'change', 'hang 1', 'hang 0']);
     for (const fd of readers) storage.close(fd);
     await listener.close();
   });
@@ -233,5 +234,20 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     expect(storage.standsIn).toBe(0);
     for (const fd of readers) storage.close(fd);
     await listener.close();
+  });
+
+  it('a look that may need the pool counts as a job until its turn has come', async () => {
+    const { storage } = platform;
+    const before = storage.jobs.inFlight;
+    const counts: number[] = [];
+    const done = new Promise<void>((resolve) => {
+      storage.lookInTurn(() => void counts.push(storage.jobs.inFlight - before), true);
+      storage.lookInTurn(() => void counts.push(storage.jobs.inFlight - before));
+      storage.lookInTurn(() => resolve(), true);
+    });
+    expect(storage.jobs.inFlight - before).toBe(2);
+    await done;
+    expect(counts).toEqual([1, 1]);
+    expect(storage.jobs.inFlight - before).toBe(0);
   });
 });

@@ -189,27 +189,6 @@ export class Posix extends Xlator {
     return turns.concern(fd) ? turns.run(fop, fd) : fop();
   }
 
-  /** Runs a fop once nothing is in its way. */
-  #after<T>(obstacle: () => Promise<unknown> | undefined, fop: () => T | Promise<T>): Promise<T> {
-    const wait = obstacle();
-    if (wait) return this.#later(wait, obstacle, fop);
-    try {
-      return Promise.resolve(fop());
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  async #later<T>(first: Promise<unknown>, obstacle: () => Promise<unknown> | undefined, fop: () => T | Promise<T>): Promise<T> {
-    let wait: Promise<unknown> | undefined = first;
-    // There is an end to it: others may keep a directory busy for ever.
-    for (let i = 0; wait && i < OBSTACLES_MAX; i++) {
-      await wait;
-      wait = obstacle();
-    }
-    return fop();
-  }
-
   /** Opens an anonymous fd, for a fop that then finds it open. */
   #opened<T>(fd: Fd, fop: () => Promise<T>): Promise<T> {
     return this.#look(fd, () => void this.brick.openFile(fd)).then(fop);
@@ -265,8 +244,15 @@ export class Posix extends Xlator {
     });
   }
   override truncate(frame: Frame, loc: Loc, offset: number, _xdata: Xdata): Promise<PrePostReply> {
+    return this.#truncate(frame, loc, offset, 0);
+  }
+  /** Up to where the pool has it, it is a look. */
+  #truncate(frame: Frame, loc: Loc, offset: number, stood: number): Promise<PrePostReply> {
     const { brick } = this;
-    return this.#after(() => brick.cache.obstacle(() => needs.changing(brick, loc)) ?? brick.turns.obstacle(loc), () => io.truncate(brick, frame, loc, offset));
+    return brick.turns.look(() => {
+      const wait = stood < OBSTACLES_MAX ? brick.cache.obstacle(() => needs.changing(brick, loc)) : undefined;
+      return wait ? wait.then(() => this.#truncate(frame, loc, offset, stood + 1)) : io.truncate(brick, frame, loc, offset);
+    }, loc, false, true);
   }
   override ftruncate(frame: Frame, fd: Fd, offset: number, _xdata: Xdata): Promise<PrePostReply> {
     return this.#onPool(fd, () => io.ftruncate(this.brick, frame, fd, offset));
