@@ -7,7 +7,7 @@ import {
   type Bytes, Dict, Fd, Frame, type FrameInit, type GfEvent, type Gfid, Graph, type Iatt, type Inode, type InodeTable, Loc, type Logger, type StatedumpWriter, type Subvolume, type Xdata, type Xlator,
   XlatorLoader, createPlatform, localStorage, utf8,
 } from '@glusterts/libglusterfs';
-import { xlators } from '../src/index.js';
+import { Posix, xlators } from '../src/index.js';
 
 /** Why tests on real bricks can't run here; undefined when they can. */
 export function whyNot(): string | undefined {
@@ -80,6 +80,12 @@ export class TestBrick {
   get graph(): Graph {
     if (!this.#graph) throw new Error('the brick is not started');
     return this.#graph;
+  }
+
+  get posix(): Posix {
+    const bottom = this.graph.xlators.find((xlator) => xlator instanceof Posix);
+    if (!bottom) throw new Error('no posix');
+    return bottom;
   }
 
   get table(): InodeTable {

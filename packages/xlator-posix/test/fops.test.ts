@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type ArenaIobufPool, type Bytes, Dict, Errno, Fd, FopError, GfEvent, type Iatt, IoVec, Loc, NULL_GFID, ROOT_GFID, Seek, SetAttr, XattropOp, gfidToString, localStorage, utf8 } from '@glusterts/libglusterfs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -599,21 +599,6 @@ describe.skipIf(reason)('storage/posix', () => {
     run('mkdir', file);
     await expect.poll(() => sick.events).toContain(GfEvent.CHILD_DOWN);
     await sick.stop();
-  });
-
-  it('closes a file that was written in turn, and one that was only read at once', async () => {
-    const { fd, loc } = await brick.create('/written');
-    const { ino } = lstatSync(brick.backend('/written'));
-    const opened = (): number => readdirSync('/proc/self/fd').filter((number) => statSync(`/proc/self/fd/${number}`, { throwIfNoEntry: false })?.ino === ino).length;
-    const reading = new Fd(loc.inode, { flags: 0 });
-    await brick.fops.open(brick.frame(), loc, 0, reading, undefined);
-    expect(opened()).toBe(2);
-    reading.unref();
-    expect(opened()).toBe(1);
-    fd.unref();
-    expect(opened()).toBe(localStorage().inMemory(utf8(brick.dir)) === 1 ? 0 : 1);
-    await new Promise<void>((resolve) => localStorage().inTurn(resolve));
-    expect(opened()).toBe(0);
   });
 
   it('limits hard links', async () => {

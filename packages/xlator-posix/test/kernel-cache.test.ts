@@ -15,6 +15,7 @@ class FaultyDisk {
   lastsMs = 0;
   waits = false;
   now = 1000;
+  standsIn = 0;
   #blocks = 1;
   readonly cache: KernelCache;
 
@@ -36,7 +37,8 @@ class FaultyDisk {
         return Promise.resolve(this.result | (names.every((name) => this.there.has(name)) ? 0 : LoadResult.MISSING));
       },
     };
-    const platform = { ...real, clock: { ...real.clock, monotonic: () => this.now }, timers: { ...real.timers, after: () => ({ cancel: () => true }) }, storage: { ...real.storage, ...storage } };
+    const all = Object.defineProperty({ ...real.storage, ...storage }, 'standsIn', { get: () => this.standsIn });
+    const platform = { ...real, clock: { ...real.clock, monotonic: () => this.now }, timers: { ...real.timers, after: () => ({ cancel: () => true }) }, storage: all };
     this.cache = new KernelCache({ platform: platform as Platform, hidden: '/brick/.glusterfs' as Bytes, never: false });
   }
 
@@ -105,6 +107,35 @@ describe('what the kernel has in memory', () => {
     disk.lastsMs = 5;
     for (const name of ['x', 'y']) expect(await disk.fop(at(name))).toBe(0);
     expect(disk.loaded).toEqual([]);
+  });
+
+  it('what was in memory isn’t believed to be when another look hangs, until it has been loaded', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['known', 'unknown']) disk.there.add(at(name));
+    expect(await disk.fop(at('known'))).toBe(0);
+    disk.standsIn = 1;
+    for (const name of ['known', 'unknown', 'known']) expect(await disk.fop(at(name))).toBe(0);
+    expect(disk.loaded).toEqual([at('known'), at('unknown')]);
+    disk.standsIn = 2;
+    expect(await disk.fop(at('known'))).toBe(0);
+    disk.standsIn = 0;
+    expect(await disk.fop(at('known'))).toBe(0);
+    expect(disk.loaded).toEqual([at('known'), at('unknown')]);
+  });
+
+  it('a look that hangs finds itself as it was, and those who make no look meanwhile may wait', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['outer', 'inner']) disk.there.add(at(name));
+    for (const name of ['outer', 'inner', 'last']) disk.cold.add(at(name));
+    disk.cache.look(() => {
+      disk.standsIn = 1;
+      expect(disk.cache.lstat(at('outer'), 0)).toBe(0);
+      expect(() => disk.look(at('inner'))).toThrow(NotInMemory);
+      expect(disk.cache.lstat(at('outer'), 0)).toBe(0);
+      disk.standsIn = 0;
+      expect(() => disk.cache.lstat(at('last'), 0)).toThrow(NotInMemory);
+    });
+    expect(disk.cache.lstat(at('last'), 0)).toBe(-Errno.ENOENT);
   });
 
   it('a change waits while a load holds the lock of its directory', async () => {
