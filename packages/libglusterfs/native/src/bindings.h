@@ -15,7 +15,7 @@ struct stall_guard;
 // of them lasts. NULL when no thread could be started.
 struct stall_guard* WatchStalls(napi_env env, void (*rescue)(void* context), void* context);
 
-// Changes of the disk that wait for their turn (syscalls_binding.cc). NULL when this environment has none.
+// Changes of the disk, and looks at it, that wait for their turn (syscalls_binding.cc). NULL when this environment has none.
 void* TurnsOf(napi_env env);
 // Makes them, if there are any, outside of all callback scopes; who calls opens one afterwards, for the promise reactions. Whether there were any.
 bool TakeTurn(void* turns);

@@ -190,7 +190,7 @@ class EventPool : public Napi::ObjectWrap<EventPool>, public PoolDevices {
       for (PoolDevice* device : ready)
         if (IsWatched(device)) device->Deliver();
     }
-    // Changes of the disk are made with nothing else under way, so that another thread may go on from here should one not come back.
+    // Changes of the disk, and looks at it, are made with nothing else under way, so that another thread may go on from here should one not come back.
     for (int turn = 0; turn < kTurnsOfChanges && TakeTurn(turns_); turn++) Napi::CallbackScope reactions(env_, context_);
     EndBatch();
     return true;

@@ -13,7 +13,8 @@
 struct stand_in;
 
 struct stand_in_events {
-  void (*begin)(void* context, int depth);  // on the other thread, before the loop's first turn; depth: the how manieth it is
+  // On the other thread, before the loop's first turn. Depth 1 stands in for the loop's own thread, 2 for that one.
+  void (*begin)(void* context, int depth);
   void (*end)(void* context, int depth);    // and after its last
   void (*wake)(void* context);              // from any thread: has the loop's turn end soon
   void* context;

@@ -55,7 +55,7 @@ struct State {
   uint32_t in_flight = 0;
   napi_ref on_done = nullptr;
   struct stall_guard guard = {};
-  // Changes: on_turn makes those that wait for their turn, outside of everything else.
+  // Changes and looks: on_turn makes those that wait for their turn, outside of everything else.
   napi_ref on_turn = nullptr;
   uv_idle_t turn_idle;
   uv_check_t turn_check;
@@ -708,7 +708,7 @@ CALL(OnDone) {
   return nullptr;
 }
 
-// onTurn(callback): who makes the changes that wait.
+// onTurn(callback): who makes what waits for its turn.
 CALL(OnTurn) {
   State *state;
   size_t count = 1;
