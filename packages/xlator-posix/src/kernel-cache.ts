@@ -56,6 +56,8 @@ export class KernelCache {
   #waryUntil = -Infinity;
   /** Something was made in turn, and didn't come back, when somebody looked last. */
   #hangs = false;
+  /** What was in memory before something hung, or had to wait. */
+  #doubtful: readonly ReadonlySet<string>[] = [];
   readonly #loads = new Map<string, Promise<void>>();
   readonly #busy = new Map<Bytes, BusyDirectory>();
   #running = 0;
@@ -314,7 +316,7 @@ export class KernelCache {
     this.#beWary(now);
   }
 
-  /** While something hangs, the pool's threads try what nobody has looked at since: there are more of them than threads that stand in. */
+  /** While something hangs, the pool's threads try what nobody has looked at since, as long as there are some: there are more of them than threads that stand in. */
   #hanging(): void {
     this.#hangs = !this.#hangs;
     if (this.#hangs) this.#beWary(this.#now());
@@ -322,13 +324,15 @@ export class KernelCache {
 
   #beWary(now: number): void {
     this.#waryUntil = now + WARY_MS;
-    this.#young.clear();
-    this.#old.clear();
+    // Hangs may follow each other closely.
+    this.#doubtful = [this.#young, this.#old, ...this.#doubtful.slice(0, 2)];
+    this.#young = new Set();
+    this.#old = new Set();
   }
 
   #isKnown(key: string): boolean {
     if (this.#young.has(key)) return true;
-    if (!this.#old.has(key)) return false;
+    if (!this.#old.has(key)) return this.#running >= LOADS_MAX && this.#doubtful.some((keys) => keys.has(key)) && !this.#loads.has(key);
     this.#young.add(key);
     return true;
   }
@@ -352,6 +356,7 @@ export class KernelCache {
 
   #rotateLater(): void {
     this.#rotate();
+    if (!this.#hangs) this.#doubtful = [];
     this.#turn = this.#old.size > 0 ? this.#platform.timers.after(KEPT_MS, () => this.#rotateLater(), { background: true }) : undefined;
   }
 }

@@ -17,6 +17,9 @@ class FaultyDisk {
   now = 1000;
   standsIn = 0;
   #blocks = 1;
+  #hung = Promise.resolve();
+  /** Ends what {@link hang} has begun. */
+  letGo = (): void => undefined;
   readonly cache: KernelCache;
 
   constructor() {
@@ -34,12 +37,17 @@ class FaultyDisk {
       loadNames: (_dirfd, names) => {
         this.loaded.push(...names);
         for (const name of names) this.cold.delete(name);
-        return Promise.resolve(this.result | (names.every((name) => this.there.has(name)) ? 0 : LoadResult.MISSING));
+        return this.#hung.then(() => this.result | (names.every((name) => this.there.has(name)) ? 0 : LoadResult.MISSING));
       },
     };
     const all = Object.defineProperty({ ...real.storage, ...storage }, 'standsIn', { get: () => this.standsIn });
     const platform = { ...real, clock: { ...real.clock, monotonic: () => this.now }, timers: { ...real.timers, after: () => ({ cancel: () => true }) }, storage: all };
     this.cache = new KernelCache({ platform: platform as Platform, hidden: '/brick/.glusterfs' as Bytes, never: false });
+  }
+
+  /** From now on loads don't come back. */
+  hang(): void {
+    this.#hung = new Promise((resolve) => (this.letGo = resolve));
   }
 
   look(path: Bytes): number {
@@ -121,6 +129,27 @@ describe('what the kernel has in memory', () => {
     disk.standsIn = 0;
     expect(await disk.fop(at('known'))).toBe(0);
     expect(disk.loaded).toEqual([at('known'), at('unknown')]);
+  });
+
+  it('when another look hangs, and so many loads do that no more are made, what was in memory is believed to be all the same', async () => {
+    const disk = new FaultyDisk();
+    for (const name of ['known', 'waited for', 'unknown']) disk.there.add(at(name));
+    for (const name of ['known', 'waited for']) expect(await disk.fop(at(name))).toBe(0);
+    // One that is soon over, and after it another.
+    for (const standsIn of [1, 0, 1]) {
+      disk.standsIn = standsIn;
+      disk.cache.look(() => undefined);
+    }
+    disk.hang();
+    const cold = Array.from({ length: 20 }, (_, i) => at(`cold ${i}`));
+    for (const path of cold) disk.there.add(path);
+    const fops = [at('waited for'), ...cold].map((path) => disk.fop(path));
+    expect(await disk.fop(at('known'))).toBe(0);
+    expect(() => disk.look(at('waited for'))).toThrow(NotInMemory);
+    expect(() => disk.look(at('unknown'))).toThrow(NotInMemory);
+    expect(disk.loaded).not.toContain(at('known'));
+    disk.letGo();
+    expect(await Promise.all(fops)).toEqual(fops.map(() => 0));
   });
 
   it('a look that hangs finds itself as it was, and those who make no look meanwhile may wait', async () => {

@@ -169,9 +169,9 @@ class Args {
     if (result >= 0) memcpy(slot, own, sizeof own);
     return answer(result);
   }
-  // Of a system call that puts as many bytes as it answers into the scratch page.
+  // Of a system call that puts as many bytes as it answers into the scratch page. By itself: others shouldn't have its room on their stack.
   template <size_t kSize, typename Call>
-  int64_t scratch(Call call) {
+  __attribute__((noinline)) int64_t scratch(Call call) {
     if (!state->in_turn) return failed_as(call(state->scratch, kSize));
     char own[kSize];
     int64_t result = away([&] { return failed_as(call(own, kSize)); });
