@@ -210,6 +210,28 @@ describe.skipIf(reason)('a system call that does not come back', () => {
     await listener.close();
   });
 
+  it.skipIf(!process.versions.node.startsWith('20.'))('while one does not that was made before the loop waits again, setImmediate goes on', async () => {
+    const { storage } = platform;
+    const fifo = path.join(dir, 'immediate') as Bytes;
+    execFileSync('mkfifo', [fifo]);
+    const listener = await platform.network.listen({ host: '127.0.0.1', port: 0 }, () => ({ onRecord: (record) => record.unref(), onClose: () => undefined }), { answerPings: true });
+    const seen: string[] = [];
+    storage.lookInTurn(() => {
+      setImmediate(() => seen.push('asked for by the one that hangs'));
+      storage.close(storage.open(fifo, OpenFlag.WRONLY, 0));
+      seen.push('end');
+    });
+    await expect.poll(() => storage.standsIn, { interval: 5, timeout: 5000 }).toBe(1);
+    setImmediate(() => seen.push('asked for meanwhile'));
+    await expect.poll(() => seen, { interval: 5 }).toEqual(['asked for by the one that hangs', 'asked for meanwhile']);
+    expect(storage.standsIn).toBe(1);
+    const reader = storage.open(fifo, OpenFlag.RDONLY | OpenFlag.NONBLOCK, 0);
+    await expect.poll(() => seen.at(-1), { interval: 5 }).toBe('end');
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    storage.close(reader);
+    await listener.close();
+  });
+
   it.skipIf(!process.versions.node.startsWith('20.'))('while more of them do not than threads stand in, the last thread goes on without looks, which wait', async () => {
     const { storage } = platform;
     const fifos = Array.from({ length: 10 }, (_, i) => path.join(dir, `many-${i}`) as Bytes);

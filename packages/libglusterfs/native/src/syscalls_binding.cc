@@ -773,6 +773,38 @@ CALL(WantTurn) {
   return nullptr;
 }
 
+// The loop takes its handles of one kind off their list while it runs them: those after the one that hangs would be run by nobody, node's own of setImmediate
+// among them. Started anew they are on the list again.
+void RunAll(uv_loop_t *loop) {
+  uv_walk(loop, [](uv_handle_t *handle, void *) {
+    if (!uv_is_active(handle)) return;
+    switch (uv_handle_get_type(handle)) {
+      case UV_CHECK: {
+        auto *check = reinterpret_cast<uv_check_t *>(handle);
+        uv_check_cb callback = check->check_cb;
+        uv_check_stop(check);
+        uv_check_start(check, callback);
+        break;
+      }
+      case UV_IDLE: {
+        auto *idle = reinterpret_cast<uv_idle_t *>(handle);
+        uv_idle_cb callback = idle->idle_cb;
+        uv_idle_stop(idle);
+        uv_idle_start(idle, callback);
+        break;
+      }
+      case UV_PREPARE: {
+        auto *prepare = reinterpret_cast<uv_prepare_t *>(handle);
+        uv_prepare_cb callback = prepare->prepare_cb;
+        uv_prepare_stop(prepare);
+        uv_prepare_start(prepare, callback);
+        break;
+      }
+      default: break;
+    }
+  }, nullptr);
+}
+
 // A thread that stands in begins: what the one below has in the cells stays there for it, and it isn't in a call any more. Turns that wait are taken, if they may be.
 void StandInBegins(void *data, int depth) {
   State *state = static_cast<State *>(data);
@@ -780,6 +812,7 @@ void StandInBegins(void *data, int depth) {
   memcpy(state->cells_kept[depth - 1], state->cells, sizeof state->cells);
   __atomic_store_n(&state->guard.stood_in, static_cast<uint32_t>(depth), __ATOMIC_RELAXED);
   state->in_turn = false;
+  RunAll(state->wake.loop);
   WantTurn(state);
   for (auto &[hear, context] : state->on_stand_in) hear(context);
 }
