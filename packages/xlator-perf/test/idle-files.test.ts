@@ -77,6 +77,21 @@ describe('write-behind: a file that was closed', () => {
     await end();
   });
 
+  it('is in statedumps all the same', async () => {
+    const { driver, end } = await over('performance/write-behind');
+    await driver.writeFile('/f', Buffer.from('12345'));
+    await driver.mkdir('/d');
+    const dumped = (name: string): string[] => {
+      const lines: string[] = [];
+      const inode = driver.graph.inodeTable.grep(driver.graph.inodeTable.root, name as Bytes);
+      if (inode) driver.subvolume.xlator.dumpInode?.(inode, { section: (title) => lines.push(title), write: (key, value) => lines.push(`${key}=${value}`) });
+      return lines;
+    };
+    expect(dumped('f')).toEqual(expect.arrayContaining(['xlator.performance.write-behind.wb_inode', 'path=/f', 'window_current=0', 'transit-size=0']));
+    expect(dumped('d')).toEqual([]);
+    await end();
+  });
+
   it('while it was being made shorter is known to be short afterwards', async () => {
     const { driver, seen, end } = await over('performance/write-behind');
     const SIZE = 262_144;

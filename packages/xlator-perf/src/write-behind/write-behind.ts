@@ -16,6 +16,10 @@ const HELD_MAX = 256;
 /** So many queues are remembered to be dropped after the listings that are under way; others stay for the next close. */
 const LEFT_MAX = 4096;
 
+/** Had a queue: statedumps tell of such files, as GlusterFS's do. */
+const LEFT = 0;
+const NOTHING = { window: 0, transit: 0 };
+
 /** How often the end of a graph tries what is owed. */
 const LAST_TRIES = 2;
 
@@ -24,7 +28,7 @@ const LAST_TRIES = 2;
  * ones are sent together. What a caller was told is never lost unless a later flush, fsync or fop on the file says so.
  */
 export class WriteBehind extends Xlator {
-  readonly #queues: CtxSlot<WriteQueue>;
+  readonly #queues: CtxSlot<WriteQueue | typeof LEFT>;
   readonly #settings: WriteBehindSettings;
   #flushBehind = true;
   #strictDirect = false;
@@ -41,7 +45,7 @@ export class WriteBehind extends Xlator {
 
   constructor(context: XlatorContext) {
     super(context);
-    this.#queues = this.newCtxSlot<WriteQueue>();
+    this.#queues = this.newCtxSlot<WriteQueue | typeof LEFT>();
     this.#settings = {
       child: this.child, iobufs: this.graph.iobufs, window: 0, aggregate: 0, trickling: true, strictOrdering: false, resyncAfterFsync: false, later: (queue) => this.#later(queue), busy: new BusyQueues(), fulfilments: 0,
     };
@@ -110,8 +114,8 @@ export class WriteBehind extends Xlator {
 
   override dumpInode(inode: Inode, writer: StatedumpWriter): void {
     const queue = this.#queues.get(inode);
-    if (!queue) return;
-    const { window, transit } = queue.figures;
+    if (queue === undefined) return;
+    const { window, transit } = queue === LEFT ? NOTHING : queue.figures;
     writer.section('xlator.performance.write-behind.wb_inode');
     const path = inode.table.path(inode);
     if (path !== undefined) writer.write('path', path);
@@ -136,28 +140,33 @@ export class WriteBehind extends Xlator {
     for (const queue of this.#held.splice(0)) if (queue.holdsFirst) queue.push();
   }
 
+  #known(inode: Inode): WriteQueue | undefined {
+    const queue = this.#queues.get(inode);
+    return queue === LEFT ? undefined : queue;
+  }
+
   #queue(inode: Inode): WriteQueue {
-    let queue = this.#queues.get(inode);
+    let queue = this.#known(inode);
     if (!queue) this.#queues.set(inode, (queue = new WriteQueue(this.#settings)));
     return queue;
   }
 
   /** A queue that has nothing to do is no use to a file that is open nowhere, of which there may be a million. */
   override release({ inode }: Fd): void {
-    if (inode.fds.size > 0 || this.#queues.get(inode)?.idle !== true) return;
+    if (inode.fds.size > 0 || this.#known(inode)?.idle !== true) return;
     if (this.#listings === 0) this.#leave(inode);
     // A listing that began before the writes ended will ask.
     else if (this.#left.length < LEFT_MAX) this.#left.push(inode);
   }
 
   #leave(inode: Inode): void {
-    const queue = this.#queues.get(inode);
-    if (queue?.idle === true && queue.cutting === 0 && inode.fds.size === 0) this.#queues.delete(inode);
+    const queue = this.#known(inode);
+    if (queue?.idle === true && queue.cutting === 0 && inode.fds.size === 0) this.#queues.set(inode, LEFT);
   }
 
   /** After the writes that are in its way; at once on a file that nothing was written to. */
   #after<T>(inode: Inode, region: Region, run: () => Promise<T>): Promise<T> {
-    const queue = this.#queues.get(inode);
+    const queue = this.#known(inode);
     return queue === undefined ? run() : queue.wait(region, run);
   }
 
@@ -172,7 +181,7 @@ export class WriteBehind extends Xlator {
 
   /** Answered as soon as the writes are through; the brick hears of it behind our back. */
   override flush(frame: Frame, fd: Fd, xdata: Xdata): Promise<PlainReply> {
-    const queue = this.#queues.get(fd.inode);
+    const queue = this.#known(fd.inode);
     if (queue === undefined) return this.child.flush(frame, fd, xdata);
     const run = (): Promise<PlainReply> => {
       if (!this.#flushBehind) return this.child.flush(frame, fd, xdata);
@@ -185,7 +194,7 @@ export class WriteBehind extends Xlator {
   }
 
   override fsync(frame: Frame, fd: Fd, datasync: boolean, xdata: Xdata): Promise<PrePostReply> {
-    const queue = this.#queues.get(fd.inode);
+    const queue = this.#known(fd.inode);
     const run = (): Promise<PrePostReply> => this.child.fsync(frame, fd, datasync, xdata);
     return queue === undefined ? run() : queue.wait(WHOLE, run, { barrier: 'fsync' });
   }
@@ -205,7 +214,7 @@ export class WriteBehind extends Xlator {
   }
 
   override lookup(frame: Frame, loc: Loc, xdata: Xdata): Promise<LookupReply> {
-    const queue = this.#queues.get(loc.inode);
+    const queue = this.#known(loc.inode);
     if (queue === undefined) return this.child.lookup(frame, loc, xdata);
     return this.#learning(queue, queue.wait(WHOLE, () => this.child.lookup(frame, loc, xdata)), queue.cuts);
   }
@@ -225,7 +234,7 @@ export class WriteBehind extends Xlator {
   }
 
   #sizing<T>(inode: Inode, size: number, run: () => Promise<T>): Promise<T> {
-    const queue = this.#queues.get(inode);
+    const queue = this.#known(inode);
     if (queue === undefined) return run();
     const reply = queue.wait({ start: Math.min(size, queue.size), end: Infinity }, run);
     queue.truncated(size);
@@ -323,7 +332,7 @@ export class WriteBehind extends Xlator {
   #hideSizes(entries: readonly Direntp[], before: number): void {
     for (const entry of entries) {
       const inode = this.graph.inodeTable.find(entry.stat.ia_gfid);
-      const queue = inode && this.#queues.get(inode);
+      const queue = inode && this.#known(inode);
       if (queue === undefined || (!queue.owes && queue.fulfilledAt <= before)) continue;
       entry.inode = undefined;
       entry.stat = new Iatt();
